@@ -1,0 +1,53 @@
+// What must survive a restart, behind a port: node/daemon keeps it in one SQLite file, tests and the simulator in memory.
+// Keys and values by table; the tables are named in store_tables. Writes of a turn become durable together, at commit().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/bytes.hpp"
+
+namespace presmesh::node {
+
+namespace store_tables {
+inline constexpr std::string_view meta = "meta";                  ///< epoch, form of the file
+inline constexpr std::string_view rules = "rules";                ///< presentity -> its authorization rules
+inline constexpr std::string_view publications = "publications";  ///< presentity + publication id -> publication
+inline constexpr std::string_view decisions = "decisions";        ///< presentity + watcher -> answer given by a user
+inline constexpr std::string_view translators = "translators";    ///< translator name + its key -> its bytes
+}  // namespace store_tables
+
+class Store {
+  public:
+    virtual ~Store() = default;
+    virtual void put(std::string_view table, std::string_view key, proto::BytesView value) = 0;
+    virtual void erase(std::string_view table, std::string_view key) = 0;
+    /// In key order. Sees the writes of the turn that runs.
+    virtual void each(std::string_view table, std::string_view key_prefix,
+                      const std::function<void(std::string_view key, proto::BytesView value)>& visit) const = 0;
+    /// Everything since the last commit becomes durable, all of it or nothing. Called before the turn's output leaves.
+    virtual void commit() = 0;
+};
+
+/// The stand-in. Keeps committed and uncommitted state apart, so that a test can crash it between the two.
+class MemoryStore final : public Store {
+  public:
+    void put(std::string_view table, std::string_view key, proto::BytesView value) override;
+    void erase(std::string_view table, std::string_view key) override;
+    void each(std::string_view table, std::string_view key_prefix,
+              const std::function<void(std::string_view, proto::BytesView)>& visit) const override;
+    void commit() override;
+    /// What kill -9 leaves: the writes since the last commit are gone.
+    void crash();
+
+  private:
+    using Rows = std::map<std::pair<std::string, std::string>, proto::Bytes, std::less<>>;
+    Rows committed_;
+    Rows live_;
+};
+
+}  // namespace presmesh::node

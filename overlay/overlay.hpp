@@ -1,0 +1,144 @@
+// The face of the overlay: publish, watch, and the five verbs. Finding goes through the DHT, following through the channel.
+//
+//   handle_input(now, from, bytes)   a datagram arrived at our socket
+//   handle_timeout(now)              the wake-up came; early and spurious calls do nothing
+//   next_timeout()                   when to call again; may change after any other call
+//   poll_output()                    next datagram to send, until none; after every call that takes `now`
+//   poll_event()                     next thing the owner should know, until none
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "overlay/dht.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/federation.hpp"
+#include "proto/identity.hpp"
+#include "proto/presence.hpp"
+#include "proto/random.hpp"
+#include "proto/record.hpp"
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+
+namespace presmesh::overlay {
+
+using FederationPtr = std::shared_ptr<const proto::Federation>;
+
+struct Settings {
+    proto::SigningKey node_key;
+    proto::Certificate certificate;
+    FederationPtr federation;
+    std::vector<proto::Endpoint> advertised;  ///< where others reach us; at most 2; port a multiple of 8
+    std::uint64_t epoch = 0;                  ///< higher than in any earlier run of this node
+    proto::Duration crash_bound = std::chrono::seconds{30};  ///< crash of a node -> its presentities unknown here
+};
+
+/// Which of a presentity's documents a watcher sees. The source's node numbers them; 0 is the full one.
+using ViewId = std::uint32_t;
+using WatchId = std::uint64_t;
+
+enum class WatchState : std::uint8_t { pending = 0, active = 1, terminated = 2 };  // RFC 6665
+enum class Liveness : std::uint8_t {
+    live = 0,    ///< the source's node is heard of
+    stale = 1,   ///< its lease is in doubt
+    unknown = 2  ///< its lease ran out, or its state comes from the DHT alone. Never the same as offline
+};
+
+/// The source node's answer to one watcher.
+struct Answer {
+    WatchState state = WatchState::pending;
+    ViewId view = 0;     ///< meaningful when active
+    std::string reason;  ///< when terminated: RFC 6665 section 4.1.3 ("rejected", "noresource", "deactivated")
+};
+
+/// One source of a watched presentity, as this watch may see it.
+struct SourceView {
+    proto::NodeId node{};
+    WatchState state = WatchState::pending;
+    std::string reason;
+    Liveness liveness = Liveness::unknown;
+    proto::DocumentPtr document;  ///< null: nothing known (yet, or any more)
+};
+
+// ---- events
+/// A watcher of another node asks for one of our presentities: answer with Overlay::answer, now or later; pending until then.
+struct WatchRequested {
+    proto::PresentityUri presentity;
+    proto::PresentityUri watcher;  ///< its domain is the asking node's (checked)
+};
+struct WatchCancelled {
+    proto::PresentityUri presentity;
+    proto::PresentityUri watcher;
+};
+/// Something about this watch's sources changed; ask sources().
+struct WatchChanged {
+    WatchId watch;
+};
+using Event = std::variant<WatchRequested, WatchCancelled, WatchChanged>;
+
+struct PeerStatus {
+    std::string domain;
+    proto::NodeId node{};
+    proto::Endpoint endpoint;
+    Liveness liveness = Liveness::live;
+    std::size_t watches_in = 0;   ///< they watch ours
+    std::size_t watches_out = 0;  ///< we watch theirs
+};
+struct Status {
+    DhtStatus dht;
+    std::vector<PeerStatus> peers;
+    std::size_t published = 0;
+    std::size_t watches = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< datagrams, refusals by reason, resends...: name, value
+};
+
+class Overlay {
+  public:
+    /// `dht` may be any implementation of the port; `random` must outlive the overlay.
+    Overlay(Settings settings, std::unique_ptr<Dht> dht, proto::Random& random);
+    ~Overlay();
+    Overlay(const Overlay&) = delete;
+    Overlay& operator=(const Overlay&) = delete;
+
+    void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const;
+    std::optional<proto::Datagram> poll_output();
+    std::optional<Event> poll_event();
+
+    // ---- joining
+    /// Addresses of other members' nodes (the federation file's, resolved). Tried again until somebody answers.
+    void set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes);
+    /// The file was read again: sessions, watches and records of removed or revoked members end now.
+    void set_federation(proto::Now now, FederationPtr federation);
+    /// A clean stop: tells watching nodes that this node's presentities are unknown from now on.
+    void leave(proto::Now now);
+
+    // ---- as a source
+    /// What watchers of `view` of this presentity see from now on. View 0 is also what the DHT record sums up; setting it
+    /// the first time announces the presentity. A null document withdraws the view (view 0: the whole source, and watchers
+    /// are told there is none).
+    void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
+    /// Answers WatchRequested, or changes an earlier answer.
+    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
+
+    // ---- as a watcher
+    /// Finds the presentity's sources and follows them until unwatch. WatchChanged tells of every difference.
+    WatchId watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity);
+    void unwatch(proto::Now now, WatchId watch);
+    std::vector<SourceView> sources(WatchId watch) const;
+    /// False until the first finding has come to an end: "no sources" means something only when true.
+    bool settled(WatchId watch) const;
+
+    Status status() const;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,47 @@
+// The federation file: which domains are admitted, by which keys, and where to knock first.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/identity.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::proto {
+
+struct Member {
+    std::string domain;  ///< canonical
+    PublicKey key{};
+    std::vector<std::string> bootstrap;  ///< "host:port" as written; the daemon resolves names
+    std::set<NodeId> revoked;
+    std::vector<Delegation> delegations;  ///< signed by this member for its own users
+};
+
+/// A fault of a file an operator wrote.
+struct FileFault {
+    int line = 0;  ///< from 1; 0 where the fault has no line of its own (something is missing)
+    std::string text;
+};
+
+class Federation {
+  public:
+    SymmetricKey key{};  ///< the federation's own key: keys the hash of presentity URIs, known to members only
+    std::map<std::string, Member, std::less<>> members;
+
+    /// TOML, see README of node for the form. All faults at once, or the federation.
+    static tl::expected<Federation, std::vector<FileFault>> parse(std::string_view toml);
+    std::string to_toml() const;
+
+    const Member* find(std::string_view domain) const;
+    /// not_admitted, revoked, and what Certificate::check says.
+    Result<void> admit(const Certificate& certificate, WallTime now) const;
+    /// May a node certified for `publisher` publish for users of `domain`? Its own, or delegated: else foreign_domain.
+    Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now) const;
+};
+
+}  // namespace presmesh::proto

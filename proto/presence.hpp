@@ -1,0 +1,114 @@
+// The one presence value every translator speaks: the RFC 4479 data model (person, services, devices) with RPID activities
+// (RFC 4480), notes by language, XMPP show and priority, idle times, and every extension element kept as it came.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::proto {
+
+enum class Basic : std::uint8_t { closed = 0, open = 1 };                 // RFC 3863 section 4.1.4
+enum class Show : std::uint8_t { away = 1, chat = 2, dnd = 3, xa = 4 };   // RFC 6121 section 4.7.2.1; none = available
+
+struct Note {
+    std::string lang;  ///< BCP 47, empty when not said
+    std::string text;
+    bool operator==(const Note&) const = default;
+};
+
+/// One element we do not interpret, as XML that stands by itself (its namespaces declared on it), in Exclusive-C14N-like
+/// spelling so that equal elements are equal strings.
+using ExtensionXml = std::string;
+
+/// RPID activities (RFC 4480 section 3.2).
+struct Activities {
+    std::vector<std::string> names;  ///< RPID local names ("away", "on-the-phone"); "other:TEXT" for <other>TEXT</other>
+    std::vector<Note> notes;
+    std::optional<WallTime> from;
+    std::optional<WallTime> until;
+    bool operator==(const Activities&) const = default;
+};
+
+/// RPID user-input (RFC 4480 section 3.14), XEP-0319 idle.
+struct UserInput {
+    bool idle = false;
+    std::optional<WallTime> last_input;           ///< "idle since"
+    std::optional<std::uint32_t> idle_threshold_s;
+    bool operator==(const UserInput&) const = default;
+};
+
+/// A PIDF tuple; an XMPP resource.
+struct Service {
+    std::string id;  ///< unique in the document; the XMPP resource, or the tuple id
+    std::optional<Basic> basic;
+    std::optional<Show> show;
+    std::string contact;                              ///< contact URI, empty when none
+    std::optional<std::uint16_t> contact_priority;    ///< thousandths, 0..1000 (RFC 3863 section 4.1.5)
+    std::optional<std::int8_t> priority;              ///< XMPP, -128..127; kept beside contact_priority, see MAPPING.md
+    std::vector<Note> notes;
+    std::optional<Activities> activities;
+    std::optional<UserInput> user_input;
+    std::vector<std::string> device_ids;              ///< RFC 4479 section 3.4
+    std::optional<WallTime> timestamp;
+    std::vector<ExtensionXml> status_extensions;      ///< children of <status> we do not interpret
+    std::vector<ExtensionXml> extensions;             ///< children of <tuple>, or of <presence/> in XMPP
+    bool operator==(const Service&) const = default;
+};
+
+struct Person {
+    std::string id;
+    std::optional<Activities> activities;
+    std::optional<UserInput> user_input;
+    std::vector<Note> notes;
+    std::optional<WallTime> timestamp;
+    std::vector<ExtensionXml> extensions;
+    bool operator==(const Person&) const = default;
+};
+
+struct Device {
+    std::string id;
+    std::string device_id;
+    std::optional<UserInput> user_input;
+    std::vector<Note> notes;
+    std::optional<WallTime> timestamp;
+    std::vector<ExtensionXml> extensions;
+    bool operator==(const Device&) const = default;
+};
+
+struct Presence {
+    std::vector<Service> services;
+    std::vector<Person> persons;  ///< one after composition; several when sources disagree (RFC 4479 section 3.2)
+    std::vector<Device> devices;
+    std::vector<Note> notes;
+    std::vector<ExtensionXml> extensions;
+    bool operator==(const Presence&) const = default;
+
+    /// Any service open?
+    bool is_open() const;
+    /// The open service of the highest priority (first in document order among equals), or the first, or none.
+    const Service* best_service() const;
+};
+
+/// Canonical msgpack (FORMAT.md: document). Equal values give equal bytes.
+Bytes encode(const Presence& presence);
+/// malformed, not_canonical, too_large, unsupported_version.
+Result<Presence> decode_presence(BytesView bytes);
+
+/// The document everyone hands around: decoded value, its bytes and their digest, made once.
+struct Document {
+    Presence presence;
+    Bytes bytes;
+    Digest digest{};
+    static Result<std::shared_ptr<const Document>> make(Presence presence);  ///< too_large
+    static Result<std::shared_ptr<const Document>> read(BytesView bytes);
+};
+using DocumentPtr = std::shared_ptr<const Document>;
+
+}  // namespace presmesh::proto

@@ -1,0 +1,62 @@
+// Presentity URIs (RFC 3859): one canonical form for pres:, sip:, sips:, im:, xmpp: and bare user@domain.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <string_view>
+
+#include "proto/bytes.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::proto {
+
+/// A domain name in canonical form: lower case, IDNA A-labels (UTS 46 non-transitional), no trailing dot.
+Result<std::string> canonical_domain(std::string_view domain);
+
+/// A presentity's canonical name: user part NFC UTF-8 with every escape undone; domain as canonical_domain gives it.
+/// No scheme, no parameters, no resource. Cheap to copy and to compare.
+class PresentityUri {
+  public:
+    PresentityUri() = default;
+
+    /// Reads any spelling: "pres:", "sip:", "sips:", "im:", "xmpp:" URIs, or a bare "user@domain" (taken as unescaped).
+    /// Refuses (malformed, too_large): no user, no domain, bad UTF-8, control characters, bad escapes.
+    static Result<PresentityUri> parse(std::string_view text);
+    /// A SIP or SIPS URI, name-addr and parameters allowed (RFC 7247 section 6.4's percent-decoding).
+    static Result<PresentityUri> from_sip(std::string_view text);
+    /// A JID, bare or full; XEP-0106 escapes undone (RFC 7247 section 6.5). The resource is dropped.
+    static Result<PresentityUri> from_jid(std::string_view jid);
+
+    const std::string& user() const { return user_; }
+    const std::string& domain() const { return domain_; }
+    bool empty() const { return domain_.empty(); }
+
+    std::string pres() const;  ///< "pres:user@domain", percent-encoded: the spelling we show
+    std::string sip() const;   ///< "sip:user@domain", RFC 7247 section 6.5 escaping
+    std::string jid() const;   ///< "user@domain", XEP-0106 escaping
+    std::string canonical() const { return user_ + "@" + domain_; }  ///< what is hashed and compared
+
+    auto operator<=>(const PresentityUri&) const = default;
+
+  private:
+    PresentityUri(std::string user, std::string domain) : user_(std::move(user)), domain_(std::move(domain)) {}
+    std::string user_;
+    std::string domain_;
+};
+
+/// The inner hash: first 20 bytes of BLAKE2b keyed with the federation's key over the canonical URI. What a record carries.
+DhtKey presentity_key(const SymmetricKey& federation_key, const PresentityUri& presentity);
+/// Where a presentity's records lie: the inner hash bound to its domain, so that a storing node, which never learns the
+/// URI, can still tell that a record's domain owns the key it is stored under.
+DhtKey dht_key(const SymmetricKey& federation_key, std::string_view domain, const DhtKey& presentity_key);
+/// Where the nodes of a domain announce themselves.
+DhtKey domain_dht_key(const SymmetricKey& federation_key, std::string_view domain);
+
+}  // namespace presmesh::proto
+
+template <>
+struct std::hash<presmesh::proto::PresentityUri> {
+    std::size_t operator()(const presmesh::proto::PresentityUri& u) const noexcept {
+        return std::hash<std::string>{}(u.user()) * 31 + std::hash<std::string>{}(u.domain());
+    }
+};
