@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -47,6 +48,9 @@ enum class Liveness : std::uint8_t {
     stale = 1,   ///< its lease is in doubt
     unknown = 2  ///< its lease ran out, or its state comes from the DHT alone. Never the same as offline
 };
+
+std::string_view to_string(WatchState state);
+std::string_view to_string(Liveness liveness);
 
 /// The source node's answer to one watcher.
 struct Answer {

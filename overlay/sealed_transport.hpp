@@ -1,0 +1,99 @@
+// Every datagram of a node, sealed: sessions with other members' nodes, and nothing at all with strangers.
+//
+//   A -> B  HELLO    certificate, ephemeral X25519 key, wall time, (cookie), signature
+//   B -> A  COOKIE   only when B is under load: a MAC over A's address that A must show in a second HELLO; B keeps nothing
+//   B -> A  WELCOME  certificate, ephemeral key, signature over both sides of the handshake
+//   both    DATA     receiver's session id, counter, sealed (own port, peer port, bytes); replay window on the counter
+//   B -> A  UNKNOWN  "no such session" (rate limited; makes A shake hands again, never drops A's session by itself)
+//
+// Bytes from a stranger cost one certificate look-up at most, one rate-limited answer at most, and nothing lasting.
+// FORMAT.md has the bytes; limits.hpp the bounds (sessions, queued datagrams, handshakes per second and per address).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/federation.hpp"
+#include "proto/identity.hpp"
+#include "proto/random.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::overlay {
+
+/// Inner ports: 0..7 the DHT shards, 8 the channel.
+inline constexpr std::uint8_t shard_count_max = 8;
+inline constexpr std::uint8_t channel_port = 8;
+
+struct Peer {
+    proto::NodeId node{};
+    proto::PublicKey key{};
+    std::string domain;
+    std::uint8_t roles = 0;
+    proto::Endpoint endpoint;  ///< where its last authentic datagram came from
+    proto::SteadyTime last_heard{};
+};
+
+struct Received {
+    proto::NodeId node{};
+    proto::Endpoint from;
+    std::uint8_t own_port = 0;
+    std::uint8_t peer_port = 0;
+    proto::Bytes bytes;
+};
+struct PeerUp {  ///< a session was made (first, or again after a restart of the peer: then `fresh` is true at our side too)
+    proto::NodeId node{};
+};
+struct PeerDown {  ///< its last session ended: idle, revoked, no longer admitted
+    proto::NodeId node{};
+    proto::Reason reason{};
+};
+struct ConnectFailed {  ///< nobody answered at this address within limits, or somebody else than expected
+    proto::Endpoint endpoint;
+};
+using TransportEvent = std::variant<Received, PeerUp, PeerDown, ConnectFailed>;
+
+class SealedTransport {
+  public:
+    SealedTransport(proto::SigningKey node_key, proto::Certificate certificate,
+                    std::shared_ptr<const proto::Federation> federation, proto::Random& random);
+    ~SealedTransport();
+
+    void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const;
+    std::optional<proto::Datagram> poll_output();
+    std::optional<TransportEvent> poll_event();
+
+    /// Sends to the node at an address, shaking hands first where there is no session (bounded queue, bounded wait).
+    void send_to(proto::Now now, const proto::Endpoint& to, std::uint8_t own_port, std::uint8_t peer_port, proto::Bytes bytes);
+    /// Sends to a known node; false when there is no session with it (nothing is queued then).
+    bool send(proto::Now now, const proto::NodeId& to, std::uint8_t own_port, std::uint8_t peer_port, proto::Bytes bytes);
+    /// Makes a session unless there is one: PeerUp or ConnectFailed follows. Tries again a few times by itself.
+    void connect(proto::Now now, const proto::Endpoint& to);
+    /// Keeps the session however idle it is (the channel does so for followed peers); counted.
+    void hold(const proto::NodeId& node);
+    void release(const proto::NodeId& node);
+
+    const Peer* peer(const proto::NodeId& node) const;
+    std::vector<proto::NodeId> nodes_of(std::string_view domain) const;
+    std::vector<proto::NodeId> peers() const;
+    /// Ends the sessions of members that are no longer admitted, at once.
+    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation);
+
+    /// Counters by name: datagrams and bytes in and out, handshakes, refusals by proto::Reason.
+    std::vector<std::pair<std::string, std::uint64_t>> counters() const;
+
+  private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace presmesh::overlay
