@@ -6,7 +6,9 @@ void MemoryStore::put(std::string_view table, std::string_view key, proto::Bytes
     live_[{std::string(table), std::string(key)}] = proto::Bytes(value.begin(), value.end());
 }
 
-void MemoryStore::erase(std::string_view table, std::string_view key) { live_.erase({std::string(table), std::string(key)}); }
+void MemoryStore::erase(std::string_view table, std::string_view key) {
+    live_.erase({std::string(table), std::string(key)});
+}
 
 void MemoryStore::each(std::string_view table, std::string_view key_prefix,
                        const std::function<void(std::string_view, proto::BytesView)>& visit) const {
@@ -16,8 +18,12 @@ void MemoryStore::each(std::string_view table, std::string_view key_prefix,
     }
 }
 
-void MemoryStore::commit() { committed_ = live_; }
+void MemoryStore::commit() {
+    committed_ = live_;
+}
 
-void MemoryStore::crash() { live_ = committed_; }
+void MemoryStore::crash() {
+    live_ = committed_;
+}
 
 }  // namespace presmesh::node

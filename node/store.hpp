@@ -1,5 +1,6 @@
-// What must survive a restart, behind a port: node/daemon keeps it in one SQLite file, tests and the simulator in memory.
-// Keys and values by table; the tables are named in store_tables. Writes of a turn become durable together, at commit().
+// What must survive a restart, behind a port: node/daemon keeps it in one SQLite file, tests and the simulator in
+// memory. Keys and values by table; the tables are named in store_tables. Writes of a turn become durable together, at
+// commit().
 #pragma once
 
 #include <functional>

@@ -1,0 +1,58 @@
+// How the core is seen from outside: steps of the path for the log, counters for /metrics. node/daemon writes them to
+// spdlog and Prometheus; the stand-in remembers them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+
+namespace presmesh::node {
+
+class Diagnostics {
+  public:
+    virtual ~Diagnostics() = default;
+    /// A step of the path (ARCHITECTURE.md). `detail` never holds presence content or keys.
+    virtual void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity,
+                      std::string_view detail) = 0;
+    /// Adds to a counter; `label` may be empty.
+    virtual void count(std::string_view name, std::string_view label, std::uint64_t by) = 0;
+    /// False spares the core the making of `detail` texts.
+    virtual bool wants_steps() const { return true; }
+};
+
+/// Sees nothing; for the simulator.
+class NoDiagnostics final : public Diagnostics {
+  public:
+    void step(proto::Now, std::string_view, const proto::PresentityUri&, std::string_view) override {}
+    void count(std::string_view, std::string_view, std::uint64_t) override {}
+    bool wants_steps() const override { return false; }
+};
+
+/// The stand-in for tests.
+class RecordingDiagnostics final : public Diagnostics {
+  public:
+    struct Step {
+        proto::Now now;
+        std::string step;
+        proto::PresentityUri presentity;
+        std::string detail;
+    };
+    void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity,
+              std::string_view detail) override {
+        steps.push_back({now, std::string(step), presentity, std::string(detail)});
+    }
+    void count(std::string_view name, std::string_view label, std::uint64_t by) override {
+        counters[{std::string(name), std::string(label)}] += by;
+    }
+
+    std::vector<Step> steps;
+    std::map<std::pair<std::string, std::string>, std::uint64_t> counters;
+};
+
+}  // namespace presmesh::node

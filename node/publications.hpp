@@ -1,0 +1,105 @@
+// Publications: soft state with entity tags (RFC 3903) and the word of attached servers, kept over restarts, composed
+// into this source's one document per presentity.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "node/settings.hpp"
+#include "node/store.hpp"
+#include "node/timer_queue.hpp"
+#include "proto/presence.hpp"
+#include "proto/random.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+#include "translators/translator.hpp"
+
+namespace presmesh::node {
+
+/// For people and HTTP: what is published, not its content.
+struct PublicationInfo {
+    std::string etag;   ///< empty for an attached server's
+    std::string owner;  ///< translator name; empty for those with entity tags
+    proto::WallTime expires{};
+    std::size_t bytes = 0;
+};
+
+class Publications {
+  public:
+    /// `store` and `random` must outlive it.
+    Publications(Store& store, proto::Random& random, const ServiceLimits& limits);
+
+    /// Reads what was saved; what ran out meanwhile is erased. Once, before anything else.
+    void load(proto::Now now);
+
+    /// RFC 3903's four operations. condition_failed (unknown entity tag), interval_too_brief, too_large (also when the
+    /// composed document would be), quota, malformed (neither document nor entity tag).
+    proto::Result<translators::PublishReceipt> publish(proto::Now now, const translators::PublishRequest& request);
+    /// Sets (or with a null document, or no time left, removes) the one publication of `owner`. too_large, quota.
+    proto::Result<void> set(proto::Now now, std::string_view owner, const proto::PresentityUri& presentity,
+                            proto::DocumentPtr document, std::chrono::seconds expires);
+
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const { return expiries_.next(); }
+
+    /// This source's document; null when nothing is published.
+    proto::DocumentPtr document(const proto::PresentityUri& presentity) const;
+    /// Presentities whose document may differ from what it was at the last call; each once, in the order of change.
+    std::vector<proto::PresentityUri> take_changed();
+
+    std::vector<PublicationInfo> list(const proto::PresentityUri& presentity) const;
+    std::size_t presentities() const { return sources_.size(); }
+    std::size_t count() const { return count_; }
+
+  private:
+    struct Publication {
+        std::string id;  ///< fixed over its life; orders composition
+        std::string etag;
+        std::string owner;
+        proto::DocumentPtr document;
+        proto::WallTime expires{};
+        proto::WallTime stamp{};
+        TimerId timer{};
+    };
+    struct Source {
+        std::vector<Publication> publications;
+        proto::DocumentPtr document;
+        bool changed = false;
+    };
+    struct Due {
+        proto::PresentityUri presentity;
+        std::string id;
+    };
+    using Sources = std::unordered_map<proto::PresentityUri, Source>;
+
+    proto::Result<translators::PublishReceipt> create(proto::Now now, const translators::PublishRequest& request,
+                                                      std::chrono::seconds expires);
+    proto::Result<translators::PublishReceipt> update(proto::Now now, const translators::PublishRequest& request,
+                                                      std::chrono::seconds expires);
+    proto::Result<std::chrono::seconds> granted(std::optional<std::chrono::seconds> asked) const;
+    /// Replaces or adds a publication if the whole still composes.
+    proto::Result<void> put(proto::Now now, const proto::PresentityUri& presentity, Publication publication,
+                            std::chrono::seconds expires);
+    void remove(const proto::PresentityUri& presentity, std::string_view id);
+    void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
+              std::chrono::seconds left);
+    void changed(const proto::PresentityUri& presentity, Source& source);
+    void save(const proto::PresentityUri& presentity, const Publication& publication);
+    void restore(proto::Now now, std::string_view key, proto::BytesView value, std::vector<std::string>& dead);
+    std::string fresh_tag();
+
+    Store& store_;
+    proto::Random& random_;
+    ServiceLimits limits_;
+    Sources sources_;
+    TimerQueue<Due> expiries_;
+    std::vector<proto::PresentityUri> changed_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace presmesh::node
