@@ -1,5 +1,6 @@
-// The one presence value every translator speaks: the RFC 4479 data model (person, services, devices) with RPID activities
-// (RFC 4480), notes by language, XMPP show and priority, idle times, and every extension element kept as it came.
+// The one presence value every translator speaks: the RFC 4479 data model (person, services, devices) with RPID
+// activities (RFC 4480), notes by language, XMPP show and priority, idle times, and every extension element kept as it
+// came.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,8 @@
 
 namespace presmesh::proto {
 
-enum class Basic : std::uint8_t { closed = 0, open = 1 };                 // RFC 3863 section 4.1.4
-enum class Show : std::uint8_t { away = 1, chat = 2, dnd = 3, xa = 4 };   // RFC 6121 section 4.7.2.1; none = available
+enum class Basic : std::uint8_t { closed = 0, open = 1 };                // RFC 3863 section 4.1.4
+enum class Show : std::uint8_t { away = 1, chat = 2, dnd = 3, xa = 4 };  // RFC 6121 section 4.7.2.1; none = available
 
 struct Note {
     std::string lang;  ///< BCP 47, empty when not said
@@ -23,13 +24,14 @@ struct Note {
     bool operator==(const Note&) const = default;
 };
 
-/// One element we do not interpret, as XML that stands by itself (its namespaces declared on it), in Exclusive-C14N-like
-/// spelling so that equal elements are equal strings.
+/// One element we do not interpret, as XML that stands by itself (its namespaces declared on it), in the one spelling
+/// of FORMAT.md (extension), so that equal elements are equal strings. See is_extension_xml in text.hpp.
 using ExtensionXml = std::string;
 
 /// RPID activities (RFC 4480 section 3.2).
 struct Activities {
-    std::vector<std::string> names;  ///< RPID local names ("away", "on-the-phone"); "other:TEXT" for <other>TEXT</other>
+    std::vector<std::string>
+        names;  ///< RPID local names ("away", "on-the-phone"); "other:TEXT" for <other>TEXT</other>
     std::vector<Note> notes;
     std::optional<WallTime> from;
     std::optional<WallTime> until;
@@ -39,7 +41,7 @@ struct Activities {
 /// RPID user-input (RFC 4480 section 3.14), XEP-0319 idle.
 struct UserInput {
     bool idle = false;
-    std::optional<WallTime> last_input;           ///< "idle since"
+    std::optional<WallTime> last_input;  ///< "idle since"
     std::optional<std::uint32_t> idle_threshold_s;
     bool operator==(const UserInput&) const = default;
 };
@@ -49,16 +51,16 @@ struct Service {
     std::string id;  ///< unique in the document; the XMPP resource, or the tuple id
     std::optional<Basic> basic;
     std::optional<Show> show;
-    std::string contact;                              ///< contact URI, empty when none
-    std::optional<std::uint16_t> contact_priority;    ///< thousandths, 0..1000 (RFC 3863 section 4.1.5)
-    std::optional<std::int8_t> priority;              ///< XMPP, -128..127; kept beside contact_priority, see MAPPING.md
+    std::string contact;                            ///< contact URI, empty when none
+    std::optional<std::uint16_t> contact_priority;  ///< thousandths, 0..1000 (RFC 3863 section 4.1.5)
+    std::optional<std::int8_t> priority;            ///< XMPP, -128..127; kept beside contact_priority, see MAPPING.md
     std::vector<Note> notes;
     std::optional<Activities> activities;
     std::optional<UserInput> user_input;
-    std::vector<std::string> device_ids;              ///< RFC 4479 section 3.4
+    std::vector<std::string> device_ids;  ///< RFC 4479 section 3.4
     std::optional<WallTime> timestamp;
-    std::vector<ExtensionXml> status_extensions;      ///< children of <status> we do not interpret
-    std::vector<ExtensionXml> extensions;             ///< children of <tuple>, or of <presence/> in XMPP
+    std::vector<ExtensionXml> status_extensions;  ///< children of <status> we do not interpret
+    std::vector<ExtensionXml> extensions;         ///< children of <tuple>, or of <presence/> in XMPP
     bool operator==(const Service&) const = default;
 };
 
@@ -96,6 +98,10 @@ struct Presence {
     const Service* best_service() const;
 };
 
+/// The times a document can hold: the years 1 to 9999, which RFC 3339 can write.
+inline constexpr WallTime least_document_time = wall_from_seconds(-62'135'596'800);
+inline constexpr WallTime greatest_document_time = wall_from_seconds(253'402'300'800) - Duration{1};
+
 /// Canonical msgpack (FORMAT.md: document). Equal values give equal bytes.
 Bytes encode(const Presence& presence);
 /// malformed, not_canonical, too_large, unsupported_version.
@@ -106,7 +112,10 @@ struct Document {
     Presence presence;
     Bytes bytes;
     Digest digest{};
-    static Result<std::shared_ptr<const Document>> make(Presence presence);  ///< too_large
+    /// too_large (whole, or a list of it); malformed: text that is not is_text, an extension that is not
+    /// is_extension_xml, a number or time out of range.
+    static Result<std::shared_ptr<const Document>> make(Presence presence);
+    /// As decode_presence. `bytes` is kept as it came, so a digest of it stays true for those who knew more fields.
     static Result<std::shared_ptr<const Document>> read(BytesView bytes);
 };
 using DocumentPtr = std::shared_ptr<const Document>;
