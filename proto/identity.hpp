@@ -57,12 +57,17 @@ struct Certificate {
     WallTime not_after{};   ///< whole seconds
     Signature signature{};
 
+    /// `domain` in canonical form. Times are cut to the years 1970 to 9999.
     static Certificate issue(const SigningKey& domain_key, std::string domain, const PublicKey& node_key, std::uint8_t roles,
                              WallTime not_before, WallTime not_after);
     Bytes encode() const;
+    /// malformed, not_canonical, too_large, unsupported_version. A statement's form is closed: no unknown fields.
     static Result<Certificate> decode(BytesView bytes);
     /// bad_signature, expired, not_yet_valid; the clock may be off by limits::record_clock_skew.
     Result<void> check(const PublicKey& domain_key, WallTime now) const;
+    /// The two halves of check(): a signature once found good stays good, the times do not.
+    Result<void> check_signature(const PublicKey& domain_key) const;
+    Result<void> check_validity(WallTime now) const;
     bool operator==(const Certificate&) const = default;
 };
 
@@ -79,6 +84,8 @@ struct Delegation {
     Bytes encode() const;
     static Result<Delegation> decode(BytesView bytes);
     Result<void> check(const PublicKey& domain_key, WallTime now) const;
+    Result<void> check_signature(const PublicKey& domain_key) const;
+    Result<void> check_validity(WallTime now) const;
     bool operator==(const Delegation&) const = default;
 };
 

@@ -16,7 +16,7 @@ inline constexpr auto record_lifetime = 24h;            ///< OpenDHT value types
 inline constexpr auto record_clock_skew = 5min;         ///< how far in the future `issued` may lie
 
 // Names
-inline constexpr std::size_t uri_bytes = 512;           ///< any spelling of a presentity URI
+inline constexpr std::size_t uri_bytes = 1024;          ///< scheme, user and domain of any spelling: the longest user, all of it percent-encoded
 inline constexpr std::size_t user_bytes = 255;          ///< canonical user part; RFC 6122 allows 1023, no deployed server does
 inline constexpr std::size_t domain_bytes = 253;        ///< RFC 1035
 

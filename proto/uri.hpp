@@ -12,9 +12,12 @@ namespace presmesh::proto {
 
 /// A domain name in canonical form: lower case, IDNA A-labels (UTS 46 non-transitional), no trailing dot.
 Result<std::string> canonical_domain(std::string_view domain);
+/// Of the form canonical_domain() gives: labels of lower-case letters, digits and hyphens. Cheap; for names in signed
+/// bytes.
+bool has_canonical_form(std::string_view domain);
 
-/// A presentity's canonical name: user part NFC UTF-8 with every escape undone; domain as canonical_domain gives it.
-/// No scheme, no parameters, no resource. Cheap to copy and to compare.
+/// A presentity's canonical name: user part lower-case NFC UTF-8 with every escape undone; domain as canonical_domain
+/// gives it. No scheme, no parameters, no resource. FORMAT.md (names) says what is refused and why case is folded.
 class PresentityUri {
   public:
     PresentityUri() = default;
@@ -22,10 +25,14 @@ class PresentityUri {
     /// Reads any spelling: "pres:", "sip:", "sips:", "im:", "xmpp:" URIs, or a bare "user@domain" (taken as unescaped).
     /// Refuses (malformed, too_large): no user, no domain, bad UTF-8, control characters, bad escapes.
     static Result<PresentityUri> parse(std::string_view text);
-    /// A SIP or SIPS URI, name-addr and parameters allowed (RFC 7247 section 6.4's percent-decoding).
+    /// A SIP or SIPS URI, name-addr and parameters allowed (RFC 7247 section 6.4's percent-decoding; "pres:" and "im:"
+    /// are read too).
     static Result<PresentityUri> from_sip(std::string_view text);
     /// A JID, bare or full; XEP-0106 escapes undone (RFC 7247 section 6.5). The resource is dropped.
     static Result<PresentityUri> from_jid(std::string_view jid);
+    /// The inverse of canonical(): not_canonical when that would spell it otherwise. parse() cannot stand in, for it
+    /// would take a user part that begins with "sip:" for a URI.
+    static Result<PresentityUri> from_canonical(std::string_view canonical);
 
     const std::string& user() const { return user_; }
     const std::string& domain() const { return domain_; }
@@ -39,12 +46,17 @@ class PresentityUri {
     auto operator<=>(const PresentityUri&) const = default;
 
   private:
+    static Result<PresentityUri> from_parts(const std::string& user, const std::string& domain);
+    static Result<PresentityUri> from_local_part(std::string_view local, std::string_view domain);
+    static Result<PresentityUri> from_xmpp_uri(std::string_view rest);
+
     PresentityUri(std::string user, std::string domain) : user_(std::move(user)), domain_(std::move(domain)) {}
     std::string user_;
     std::string domain_;
 };
 
-/// The inner hash: first 20 bytes of BLAKE2b keyed with the federation's key over the canonical URI. What a record carries.
+/// The inner hash: first 20 bytes of BLAKE2b keyed with the federation's key over the canonical URI. What a record
+/// carries.
 DhtKey presentity_key(const SymmetricKey& federation_key, const PresentityUri& presentity);
 /// Where a presentity's records lie: the inner hash bound to its domain, so that a storing node, which never learns the
 /// URI, can still tell that a record's domain owns the key it is stored under.

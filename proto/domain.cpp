@@ -1,0 +1,74 @@
+#include <idn2.h>
+
+#include <memory>
+
+#include "proto/limits.hpp"
+#include "proto/uri.hpp"
+
+namespace presmesh::proto {
+
+namespace {
+
+bool is_letter_or_digit(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+bool is_label(std::string_view label) {
+    if (label.empty() || label.size() > 63 || label.front() == '-' || label.back() == '-') return false;
+    return std::all_of(label.begin(), label.end(), [](char c) { return is_letter_or_digit(c) || c == '-'; });
+}
+
+bool is_number(std::string_view label) {
+    return std::all_of(label.begin(), label.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+std::string ascii_lower(std::string_view text) {
+    std::string out(text);
+    for (char& c : out)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return out;
+}
+
+// Any label that IDNA has a say in: beyond ASCII, or with the hyphens of an A-label in third and fourth place.
+bool needs_idna(std::string_view domain) {
+    return domain.find("--") != std::string_view::npos ||
+           std::any_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+Result<std::string> to_a_labels(const std::string& domain) {
+    std::uint8_t* out = nullptr;
+    int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES;
+    int code = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(domain.c_str()), &out, flags);
+    if (code != IDN2_OK) return refuse(Reason::malformed, std::string("domain: ") + idn2_strerror(code));
+    std::unique_ptr<std::uint8_t, void (*)(void*)> owned(out, idn2_free);
+    return ascii_lower(reinterpret_cast<const char*>(out));
+}
+
+}  // namespace
+
+bool has_canonical_form(std::string_view domain) {
+    if (domain.empty() || domain.size() > limits::domain_bytes) return false;
+    for (;;) {
+        std::size_t dot = domain.find('.');
+        if (!is_label(domain.substr(0, dot))) return false;
+        if (dot == std::string_view::npos) return !is_number(domain);  // a last label of digits is an IP address
+        domain.remove_prefix(dot + 1);
+    }
+}
+
+Result<std::string> canonical_domain(std::string_view domain) {
+    if (domain.size() > limits::uri_bytes) return refuse(Reason::too_large, "domain");
+    if (domain.find('\0') != std::string_view::npos) return refuse(Reason::malformed, "domain");
+    std::string name = ascii_lower(domain);
+    if (needs_idna(name)) {
+        auto mapped = to_a_labels(name);
+        if (!mapped) return mapped;
+        name = std::move(*mapped);
+    }
+    if (!name.empty() && name.back() == '.') name.pop_back();
+    if (name.size() > limits::domain_bytes) return refuse(Reason::too_large, "domain");
+    if (!has_canonical_form(name)) return refuse(Reason::malformed, "not a domain name");
+    return name;
+}
+
+}  // namespace presmesh::proto
