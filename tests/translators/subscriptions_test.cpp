@@ -148,5 +148,5 @@ TEST_CASE("a state is made of its two sides, and both ends agree") {
             open.emplace_back(there.next, here);
         }
     }
-    CHECK(seen.size() == 16);
+    CHECK(seen.size() == 9);  // every state has one mirror: with nothing lost the ends never disagree
 }
