@@ -2,22 +2,12 @@
 
 namespace presmesh::node {
 
-void MemoryStore::remember(const Key& key) {
-    auto row = live_.find(key);
-    undo_.emplace_back(key, row == live_.end() ? std::nullopt : std::optional(row->second));
-}
-
 void MemoryStore::put(std::string_view table, std::string_view key, proto::BytesView value) {
-    Key row{std::string(table), std::string(key)};
-    remember(row);
-    live_[std::move(row)] = proto::Bytes(value.begin(), value.end());
+    live_[{std::string(table), std::string(key)}] = proto::Bytes(value.begin(), value.end());
 }
 
 void MemoryStore::erase(std::string_view table, std::string_view key) {
-    Key row{std::string(table), std::string(key)};
-    if (!live_.contains(row)) return;
-    remember(row);
-    live_.erase(row);
+    live_.erase({std::string(table), std::string(key)});
 }
 
 void MemoryStore::each(std::string_view table, std::string_view key_prefix,
@@ -29,17 +19,11 @@ void MemoryStore::each(std::string_view table, std::string_view key_prefix,
 }
 
 void MemoryStore::commit() {
-    undo_.clear();
+    committed_ = live_;
 }
 
 void MemoryStore::crash() {
-    for (; !undo_.empty(); undo_.pop_back()) {
-        auto& [key, before] = undo_.back();
-        if (before)
-            live_[key] = std::move(*before);
-        else
-            live_.erase(key);
-    }
+    live_ = committed_;
 }
 
 }  // namespace presmesh::node

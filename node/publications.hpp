@@ -3,8 +3,7 @@
 #pragma once
 
 #include <chrono>
-#include <optional>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -70,11 +69,13 @@ class Publications {
     struct Source {
         std::vector<Publication> publications;
         proto::DocumentPtr document;
+        bool changed = false;
     };
     struct Due {
         proto::PresentityUri presentity;
         std::string id;
     };
+    using Sources = std::unordered_map<proto::PresentityUri, Source>;
 
     proto::Result<translators::PublishReceipt> create(proto::Now now, const translators::PublishRequest& request,
                                                       std::chrono::seconds expires);
@@ -87,20 +88,17 @@ class Publications {
     void remove(const proto::PresentityUri& presentity, std::string_view id);
     void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
               std::chrono::seconds left);
-    static proto::DocumentPtr composed(const std::vector<Publication>& publications);
-    void settle(const proto::PresentityUri& presentity, Source& source, proto::DocumentPtr document);
+    void changed(const proto::PresentityUri& presentity, Source& source);
     void save(const proto::PresentityUri& presentity, const Publication& publication);
-    bool restore(proto::Now now, std::string_view key, proto::BytesView value);
+    void restore(proto::Now now, std::string_view key, proto::BytesView value, std::vector<std::string>& dead);
     std::string fresh_tag();
-    proto::Bytes random_id(proto::Now now);
 
     Store& store_;
     proto::Random& random_;
     ServiceLimits limits_;
-    std::unordered_map<proto::PresentityUri, Source> sources_;
+    Sources sources_;
     TimerQueue<Due> expiries_;
     std::vector<proto::PresentityUri> changed_;
-    std::set<proto::PresentityUri> changed_set_;
     std::size_t count_ = 0;
 };
 

@@ -1,10 +1,10 @@
 // Every datagram of a node, sealed: sessions with other members' nodes, and nothing at all with strangers.
 //
 //   A -> B  HELLO    certificate, ephemeral X25519 key, wall time, (cookie), signature
-//   B -> A  COOKIE   only when B is under load: a MAC over A's address that A must show in a second HELLO; B keeps nothing
-//   B -> A  WELCOME  certificate, ephemeral key, signature over both sides of the handshake
-//   both    DATA     receiver's session id, counter, sealed (own port, peer port, bytes); replay window on the counter
-//   B -> A  UNKNOWN  "no such session" (rate limited; makes A shake hands again, never drops A's session by itself)
+//   B -> A  COOKIE   only when B is under load: a MAC over A's address that A must show in a second HELLO; B keeps
+//   nothing B -> A  WELCOME  certificate, ephemeral key, signature over both sides of the handshake both    DATA
+//   receiver's session id, counter, sealed (own port, peer port, bytes); replay window on the counter B -> A  UNKNOWN
+//   "no such session" (rate limited; makes A shake hands again, never drops A's session by itself)
 //
 // Bytes from a stranger cost one certificate look-up at most, one rate-limited answer at most, and nothing lasting.
 // FORMAT.md has the bytes; limits.hpp the bounds (sessions, queued datagrams, handshakes per second and per address).
@@ -48,14 +48,17 @@ struct Received {
     std::uint8_t peer_port = 0;
     proto::Bytes bytes;
 };
-struct PeerUp {  ///< a session was made (first, or again after a restart of the peer: then `fresh` is true at our side too)
+/// A session with a node that had none, or whose process has restarted since (then what it knew of us is gone); also
+/// the answer to connect() when there was one already. Rekeying is not told.
+struct PeerUp {
     proto::NodeId node{};
+    bool restarted = false;
 };
-struct PeerDown {  ///< its last session ended: idle, revoked, no longer admitted
+struct PeerDown {  ///< its last session ended: idle (unavailable), revoked, not_admitted, expired
     proto::NodeId node{};
     proto::Reason reason{};
 };
-struct ConnectFailed {  ///< nobody answered at this address within limits, or somebody else than expected
+struct ConnectFailed {  ///< no member answered at this address within limits
     proto::Endpoint endpoint;
 };
 using TransportEvent = std::variant<Received, PeerUp, PeerDown, ConnectFailed>;
@@ -73,11 +76,14 @@ class SealedTransport {
     std::optional<TransportEvent> poll_event();
 
     /// Sends to the node at an address, shaking hands first where there is no session (bounded queue, bounded wait).
-    void send_to(proto::Now now, const proto::Endpoint& to, std::uint8_t own_port, std::uint8_t peer_port, proto::Bytes bytes);
-    /// Sends to a known node; false when there is no session with it (nothing is queued then).
-    bool send(proto::Now now, const proto::NodeId& to, std::uint8_t own_port, std::uint8_t peer_port, proto::Bytes bytes);
+    /// too_large: over limits::datagram_bytes. quota: too much waits for handshakes already.
+    proto::Result<void> send_to(proto::Now now, const proto::Endpoint& to, std::uint8_t own_port,
+                                std::uint8_t peer_port, proto::Bytes bytes);
+    /// Sends to a known node. unavailable: there is no session with it (nothing is queued then); too_large.
+    proto::Result<void> send(proto::Now now, const proto::NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
+                             proto::Bytes bytes);
     /// Makes a session unless there is one: PeerUp or ConnectFailed follows. Tries again a few times by itself.
-    void connect(proto::Now now, const proto::Endpoint& to);
+    proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
     /// Keeps the session however idle it is (the channel does so for followed peers); counted.
     void hold(const proto::NodeId& node);
     void release(const proto::NodeId& node);

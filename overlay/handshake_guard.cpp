@@ -1,0 +1,109 @@
+#include "overlay/handshake_guard.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+void TokenBucket::fill(proto::SteadyTime now) {
+    if (filled_ == proto::SteadyTime::min() || now < filled_) {
+        filled_ = now;
+        return;
+    }
+    const double seconds = std::chrono::duration<double>(now - filled_).count();
+    level_ = std::min(2.0 * per_second_, level_ + seconds * per_second_);
+    filled_ = now;
+}
+
+bool TokenBucket::take(proto::SteadyTime now) {
+    fill(now);
+    if (level_ < 1.0) {
+        return false;
+    }
+    level_ -= 1.0;
+    return true;
+}
+
+bool TokenBucket::below_half(proto::SteadyTime now) {
+    fill(now);
+    return level_ < per_second_;
+}
+
+bool TokenBucket::full(proto::SteadyTime now) {
+    fill(now);
+    return level_ >= 2.0 * per_second_;
+}
+
+HandshakeGuard::Verdict HandshakeGuard::judge(proto::SteadyTime now, const proto::Endpoint& from,
+                                              const Cookie& cookie) {
+    const bool shown = shows_cookie(now, from, cookie);
+    if (!shown && handshakes_.below_half(now)) {
+        return Verdict::ask_cookie;
+    }
+    TokenBucket* bucket = address_bucket({from.address, shown});
+    if (bucket == nullptr || !bucket->take(now)) {
+        return shown ? Verdict::drop : Verdict::ask_cookie;
+    }
+    return handshakes_.take(now) ? Verdict::serve : Verdict::drop;
+}
+
+TokenBucket* HandshakeGuard::address_bucket(const AddressKey& key) {
+    const auto found = addresses_.find(key);
+    if (found != addresses_.end()) {
+        return &found->second;
+    }
+    if (addresses_.size() >= limits::handshake_addresses) {
+        return key.second ? &overflow_ : nullptr;
+    }
+    return &addresses_.emplace(key, TokenBucket(limits::handshakes_per_second_per_address)).first->second;
+}
+
+void HandshakeGuard::rotate(proto::SteadyTime now) {
+    if (now < rotate_at_) {
+        return;
+    }
+    const bool first = rotate_at_ == proto::SteadyTime::min();
+    secrets_[1] = secrets_[0];
+    random_.fill(secrets_[0]);
+    if (first) {
+        random_.fill(secrets_[1]);
+    }
+    rotate_at_ = now + limits::cookie_secret_age;
+}
+
+static Cookie mac(const proto::SymmetricKey& secret, const proto::Endpoint& of) {
+    std::array<std::uint8_t, 18> address{};
+    std::copy(of.address.begin(), of.address.end(), address.begin());
+    address[16] = static_cast<std::uint8_t>(of.port >> 8);
+    address[17] = static_cast<std::uint8_t>(of.port);
+    Cookie cookie{};
+    crypto_generichash(cookie.data(), cookie.size(), address.data(), address.size(), secret.data(), secret.size());
+    return cookie;
+}
+
+Cookie HandshakeGuard::cookie_for(proto::SteadyTime now, const proto::Endpoint& to) {
+    rotate(now);
+    return mac(secrets_[0], to);
+}
+
+bool HandshakeGuard::shows_cookie(proto::SteadyTime now, const proto::Endpoint& from, const Cookie& cookie) {
+    if (cookie == Cookie{}) {
+        return false;
+    }
+    rotate(now);
+    return std::any_of(secrets_.begin(), secrets_.end(), [&](const proto::SymmetricKey& secret) {
+        const Cookie expected = mac(secret, from);
+        return sodium_memcmp(expected.data(), cookie.data(), cookie.size()) == 0;
+    });
+}
+
+void HandshakeGuard::sweep(proto::SteadyTime now) {
+    for (auto entry = addresses_.begin(); entry != addresses_.end();) {
+        entry = entry->second.full(now) ? addresses_.erase(entry) : std::next(entry);
+    }
+}
+
+}  // namespace presmesh::overlay

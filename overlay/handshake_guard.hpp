@@ -1,0 +1,63 @@
+// What a node is ready to spend on those it has no session with: rates in all and per address, and cookies under load.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "overlay/handshake.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/limits.hpp"
+#include "proto/random.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::overlay {
+
+/// So many a second, twice as many in a burst.
+class TokenBucket {
+  public:
+    explicit TokenBucket(int per_second) : per_second_(per_second), level_(2.0 * per_second) {}
+    bool take(proto::SteadyTime now);
+    bool below_half(proto::SteadyTime now);
+    bool full(proto::SteadyTime now);
+
+  private:
+    void fill(proto::SteadyTime now);
+    double per_second_;
+    double level_;
+    proto::SteadyTime filled_ = proto::SteadyTime::min();
+};
+
+class HandshakeGuard {
+  public:
+    enum class Verdict : std::uint8_t { serve, ask_cookie, drop };
+
+    explicit HandshakeGuard(proto::Random& random) : random_(random) {}
+
+    /// May this HELLO cost us signatures? Counts it when it may.
+    Verdict judge(proto::SteadyTime now, const proto::Endpoint& from, const Cookie& cookie);
+    Cookie cookie_for(proto::SteadyTime now, const proto::Endpoint& to);
+    bool may_send_cookie(proto::SteadyTime now) { return cookies_.take(now); }
+    bool may_answer_stranger(proto::SteadyTime now) { return answers_.take(now); }
+    /// Forgets addresses that have been quiet.
+    void sweep(proto::SteadyTime now);
+    std::size_t addresses() const { return addresses_.size(); }
+
+  private:
+    using AddressKey = std::pair<std::array<std::uint8_t, 16>, bool>;  ///< a shown cookie has a rate of its own
+    void rotate(proto::SteadyTime now);
+    bool shows_cookie(proto::SteadyTime now, const proto::Endpoint& from, const Cookie& cookie);
+    TokenBucket* address_bucket(const AddressKey& key);
+
+    proto::Random& random_;
+    TokenBucket handshakes_{proto::limits::handshakes_per_second};
+    TokenBucket cookies_{proto::limits::cookies_per_second};
+    TokenBucket answers_{proto::limits::stranger_answers_per_second};
+    TokenBucket overflow_{proto::limits::handshakes_per_second_per_address};
+    std::map<AddressKey, TokenBucket> addresses_;
+    std::array<proto::SymmetricKey, 2> secrets_{};
+    proto::SteadyTime rotate_at_ = proto::SteadyTime::min();
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,150 @@
+#include "overlay/peer_table.hpp"
+
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+namespace {
+
+/// Both ends opened at the same time and have two sessions now: does the older one stay? Both ends decide alike.
+bool stays(const Session& current, const Session& session, const proto::NodeId& own) {
+    const bool same_process = current.remote().instance == session.remote().instance;
+    const bool together = session.made() - current.made() < limits::session_unconfirmed;
+    if (!same_process || !together || current.initiated() == session.initiated()) {
+        return false;
+    }
+    const proto::NodeId& peer = current.remote().node;
+    return current.initiated() ? own < peer : peer < own;
+}
+
+constexpr std::size_t aliases_kept = 4;
+
+}  // namespace
+
+Session* PeerState::session(SessionId id) const {
+    for (const auto* candidate : {&current, &previous, &next}) {
+        if (*candidate && (*candidate)->id() == id) {
+            return candidate->get();
+        }
+    }
+    return nullptr;
+}
+
+PeerState* PeerTable::find(const proto::NodeId& node) {
+    const auto found = peers_.find(node);
+    return found == peers_.end() ? nullptr : &found->second;
+}
+
+const PeerState* PeerTable::find(const proto::NodeId& node) const {
+    const auto found = peers_.find(node);
+    return found == peers_.end() ? nullptr : &found->second;
+}
+
+PeerState* PeerTable::at(const proto::Endpoint& endpoint) {
+    const auto found = by_endpoint_.find(endpoint);
+    return found == by_endpoint_.end() ? nullptr : find(found->second);
+}
+
+PeerState* PeerTable::of_session(SessionId id) {
+    const auto found = by_session_.find(id);
+    return found == by_session_.end() ? nullptr : find(found->second);
+}
+
+proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const std::string& domain) {
+    if (PeerState* known = find(node)) {
+        return known;
+    }
+    const auto count = per_domain_.find(domain);
+    if (peers_.size() >= limits::peers || (count != per_domain_.end() && count->second >= limits::peers_per_domain)) {
+        return proto::refuse(proto::Reason::quota, "peers");
+    }
+    ++per_domain_[domain];
+    PeerState& peer = peers_[node];
+    peer.info.node = node;
+    peer.info.domain = domain;
+    return &peer;
+}
+
+void PeerTable::erase(const proto::NodeId& node) {
+    const auto found = peers_.find(node);
+    PRESMESH_ASSERT(found != peers_.end());
+    PeerState& peer = found->second;
+    for (auto* session : {&peer.current, &peer.previous, &peer.next}) {
+        forget(*session);
+    }
+    for (const proto::Endpoint& alias : peer.aliases) {
+        const auto entry = by_endpoint_.find(alias);
+        if (entry != by_endpoint_.end() && entry->second == node) {
+            by_endpoint_.erase(entry);
+        }
+    }
+    const auto count = per_domain_.find(peer.info.domain);
+    if (--count->second == 0) {
+        per_domain_.erase(count);
+    }
+    peers_.erase(found);
+}
+
+void PeerTable::forget(std::unique_ptr<Session>& session) {
+    if (session) {
+        by_session_.erase(session->id());
+        session.reset();
+    }
+}
+
+void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from,
+                      proto::SteadyTime now) {
+    forget(peer.next);
+    by_session_[session->id()] = peer.info.node;
+    peer.next = std::move(session);
+    peer.next_until = now + limits::session_unconfirmed;
+    peer.next_from = from;
+}
+
+void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own,
+                        proto::SteadyTime now) {
+    by_session_[session->id()] = peer.info.node;
+    forget(peer.previous);
+    peer.previous_until = now + limits::session_overlap;
+    if (peer.current && !peer.suspect && stays(*peer.current, *session, own)) {
+        peer.previous = std::move(session);
+        return;
+    }
+    peer.previous = std::move(peer.current);
+    peer.current = std::move(session);
+    peer.info.key = peer.current->remote().certificate.node_key;
+    peer.info.roles = peer.current->remote().certificate.roles;
+}
+
+void PeerTable::confirm(PeerState& peer, const proto::NodeId& own, proto::SteadyTime now) {
+    PRESMESH_ASSERT(peer.next != nullptr);
+    install(peer, std::move(peer.next), own, now);
+}
+
+void PeerTable::expire(PeerState& peer, proto::SteadyTime now) {
+    if (peer.previous && peer.previous_until <= now) {
+        forget(peer.previous);
+    }
+    if (peer.next && peer.next_until <= now) {
+        forget(peer.next);
+    }
+}
+
+void PeerTable::moved(PeerState& peer, const proto::Endpoint& to) {
+    peer.info.endpoint = to;
+    by_endpoint_[to] = peer.info.node;
+    std::erase(peer.aliases, to);
+    peer.aliases.push_back(to);
+    if (peer.aliases.size() > aliases_kept) {
+        const auto entry = by_endpoint_.find(peer.aliases.front());
+        if (entry != by_endpoint_.end() && entry->second == peer.info.node) {
+            by_endpoint_.erase(entry);
+        }
+        peer.aliases.erase(peer.aliases.begin());
+    }
+}
+
+}  // namespace presmesh::overlay

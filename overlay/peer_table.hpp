@@ -1,0 +1,77 @@
+// The nodes we have sessions with, found by node, by address and by session id. Bounded by limits::peers.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "overlay/sealed_transport.hpp"
+#include "overlay/session.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::overlay {
+
+/// Plain bytes between inner ports, not sealed yet.
+struct Plain {
+    std::uint8_t own_port = 0;
+    std::uint8_t peer_port = 0;
+    proto::Bytes bytes;
+    /// For nobody else, should another node answer at that address; none when it was sent to an address.
+    std::optional<proto::NodeId> only_for{};
+};
+
+/// One node. `current` is what we send under; a peer without it is not up.
+struct PeerState {
+    Peer info;
+    std::unique_ptr<Session> current;
+    std::unique_ptr<Session> previous;  ///< superseded, still opens what was on the way
+    std::unique_ptr<Session> next;      ///< we answered its HELLO; unconfirmed until data comes
+    proto::SteadyTime previous_until{};
+    proto::SteadyTime next_until{};
+    proto::Endpoint next_from;             ///< where the HELLO of `next` came from
+    std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
+    std::deque<Plain> unanswered;          ///< last sent since it was last heard
+    proto::SteadyTime unanswered_since{};
+    bool suspect = false;  ///< it says that it does not know our session; a handshake is under way
+    proto::SteadyTime shake_again_at{};
+
+    Session* session(SessionId id) const;
+};
+
+class PeerTable {
+  public:
+    PeerState* find(const proto::NodeId& node);
+    const PeerState* find(const proto::NodeId& node) const;
+    PeerState* at(const proto::Endpoint& endpoint);
+    PeerState* of_session(SessionId id);
+    std::map<proto::NodeId, PeerState>& all() { return peers_; }
+    const std::map<proto::NodeId, PeerState>& all() const { return peers_; }
+
+    /// The entry of a node, made when there is none. quota: no room in the table, or its domain has too many.
+    proto::Result<PeerState*> admit(const proto::NodeId& node, const std::string& domain);
+    void erase(const proto::NodeId& node);
+
+    /// Its answer to a HELLO becomes `next`.
+    void offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from, proto::SteadyTime now);
+    /// A proven session comes into use, beside or before the current one. `own`: our node, to settle which of two
+    /// sessions made at the same time both ends keep.
+    void install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own, proto::SteadyTime now);
+    /// Data came under `next`: it is proven.
+    void confirm(PeerState& peer, const proto::NodeId& own, proto::SteadyTime now);
+    /// Ends superseded and unconfirmed sessions whose time has come.
+    void expire(PeerState& peer, proto::SteadyTime now);
+    void moved(PeerState& peer, const proto::Endpoint& to);
+
+  private:
+    void forget(std::unique_ptr<Session>& session);
+
+    std::map<proto::NodeId, PeerState> peers_;
+    std::map<std::string, std::size_t> per_domain_;
+    std::map<proto::Endpoint, proto::NodeId> by_endpoint_;
+    std::unordered_map<SessionId, proto::NodeId> by_session_;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,249 @@
+#include "overlay/sealed_transport_impl.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+using proto::BytesView;
+using proto::Endpoint;
+using proto::NodeId;
+using proto::Now;
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+
+// ---- in and out
+
+void SealedTransport::Impl::handle_input(Now now, const Endpoint& from, BytesView bytes) {
+    ++counters_.datagrams_in;
+    counters_.bytes_in += bytes.size();
+    if (sweep_at_ == proto::never) {
+        sweep_at_ = now.steady + limits::transport_sweep;
+    }
+    const auto take = [&]() -> Result<void> {
+        switch (bytes.empty() ? 0 : bytes[0]) {
+            case static_cast<std::uint8_t>(MessageKind::data):
+                return on_data(now, from, bytes);
+            case static_cast<std::uint8_t>(MessageKind::hello):
+                return on_hello(now, from, bytes);
+            case static_cast<std::uint8_t>(MessageKind::welcome):
+                return on_welcome(now, from, bytes);
+            case static_cast<std::uint8_t>(MessageKind::cookie):
+                return on_cookie(now, from, bytes);
+            case static_cast<std::uint8_t>(MessageKind::unknown):
+                return on_unknown(now, from, bytes);
+            default:
+                return refuse(Reason::malformed, "message kind");
+        }
+    };
+    if (const auto taken = take(); !taken) {
+        counters_.refused(taken.error().reason);
+    }
+}
+
+void SealedTransport::Impl::handle_timeout(Now now) {
+    while (PendingHandshake* pending = pending_.due(now.steady)) {
+        if (pending->attempts < limits::hello_attempts) {
+            send_hello(now, *pending);
+        } else {
+            give_up(now, Endpoint(pending->to));
+        }
+    }
+    if (sweep_at_ <= now.steady) {
+        sweep(now);
+    }
+}
+
+proto::SteadyTime SealedTransport::Impl::next_timeout() const {
+    return std::min(sweep_at_, pending_.next_timeout());
+}
+
+void SealedTransport::Impl::emit(const Endpoint& to, proto::Bytes bytes) {
+    if (output_.size() >= limits::transport_queue) {
+        ++counters_.dropped_output;
+        return;
+    }
+    ++counters_.datagrams_out;
+    counters_.bytes_out += bytes.size();
+    output_.push_back({to, std::move(bytes)});
+}
+
+void SealedTransport::Impl::tell(TransportEvent event) {
+    // Datagrams may be lost, a change of who is up may not; those are bounded by the table.
+    if (events_.size() >= limits::transport_queue && std::holds_alternative<Received>(event)) {
+        ++counters_.dropped_events;
+        return;
+    }
+    events_.push_back(std::move(event));
+}
+
+// ---- ends
+
+void SealedTransport::Impl::take_down(const NodeId& node, Reason reason) {
+    const bool was_up = peers_.find(node)->current != nullptr;
+    peers_.erase(node);
+    if (was_up) {
+        tell(PeerDown{node, reason});
+    }
+}
+
+std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer) const {
+    if (!peer.current) {
+        return peer.next ? std::nullopt : std::optional(Reason::unavailable);
+    }
+    if (peer.current->remote().certificate.not_after + limits::record_clock_skew < now.wall) {
+        return Reason::expired;
+    }
+    if (now.steady - peer.current->made() >= 2 * limits::session_rekey_age) {
+        return Reason::expired;
+    }
+    const bool idle = now.steady - peer.info.last_heard >= limits::session_idle;
+    return idle && !held_.contains(peer.info.node) ? std::optional(Reason::unavailable) : std::nullopt;
+}
+
+void SealedTransport::Impl::sweep(Now now) {
+    std::vector<std::pair<NodeId, Reason>> ended;
+    for (auto& [node, peer] : peers_.all()) {
+        peers_.expire(peer, now.steady);
+        if (const auto reason = over(now, peer)) {
+            ended.emplace_back(node, *reason);
+            continue;
+        }
+        // The end that made the session renews it; the other one steps in when that does not happen.
+        const auto grace = peer.current && peer.current->initiated() ? proto::Duration{0} : 4 * limits::transport_sweep;
+        if (peer.current && now.steady - peer.current->made() >= limits::session_rekey_age + grace) {
+            shake_again(now, peer);
+        }
+    }
+    for (const auto& [node, reason] : ended) {
+        take_down(node, reason);
+    }
+    for (auto& [node, memory] : hellos_) {
+        if (now.steady - memory.at >= limits::transport_sweep) {
+            memory.welcome.clear();
+        }
+    }
+    std::erase_if(hellos_, [&](const auto& entry) {
+        const PeerState* peer = peers_.find(entry.first);
+        return peer == nullptr && now.steady - entry.second.at >= limits::hello_memory;
+    });
+    guard_.sweep(now.steady);
+    const bool idle = peers_.all().empty() && hellos_.empty() && pending_.size() == 0 && guard_.addresses() == 0;
+    sweep_at_ = idle ? proto::never : now.steady + limits::transport_sweep;
+}
+
+void SealedTransport::Impl::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
+    PRESMESH_ASSERT(federation != nullptr);
+    federation_ = std::move(federation);
+    std::vector<std::pair<NodeId, Reason>> ended;
+    for (const auto& [node, peer] : peers_.all()) {
+        for (const auto* session : {&peer.current, &peer.previous, &peer.next}) {
+            const auto admitted =
+                *session ? federation_->admit((*session)->remote().certificate, now.wall) : Result<void>{};
+            if (!admitted) {
+                ended.emplace_back(node, admitted.error().reason);
+                break;
+            }
+        }
+    }
+    for (const auto& [node, reason] : ended) {
+        take_down(node, reason);
+        hellos_.erase(node);
+    }
+}
+
+// ---- the face
+
+SealedTransport::SealedTransport(proto::SigningKey node_key, proto::Certificate certificate,
+                                 std::shared_ptr<const proto::Federation> federation, proto::Random& random)
+    : impl_(std::make_unique<Impl>(std::move(node_key), std::move(certificate), std::move(federation), random)) {}
+SealedTransport::~SealedTransport() = default;
+
+void SealedTransport::handle_input(Now now, const Endpoint& from, BytesView bytes) {
+    impl_->handle_input(now, from, bytes);
+}
+void SealedTransport::handle_timeout(Now now) {
+    impl_->handle_timeout(now);
+}
+proto::SteadyTime SealedTransport::next_timeout() const {
+    return impl_->next_timeout();
+}
+
+std::optional<proto::Datagram> SealedTransport::poll_output() {
+    if (impl_->output_.empty()) {
+        return std::nullopt;
+    }
+    proto::Datagram datagram = std::move(impl_->output_.front());
+    impl_->output_.pop_front();
+    return datagram;
+}
+
+std::optional<TransportEvent> SealedTransport::poll_event() {
+    if (impl_->events_.empty()) {
+        return std::nullopt;
+    }
+    TransportEvent event = std::move(impl_->events_.front());
+    impl_->events_.pop_front();
+    return event;
+}
+
+Result<void> SealedTransport::send_to(Now now, const Endpoint& to, std::uint8_t own_port, std::uint8_t peer_port,
+                                      proto::Bytes bytes) {
+    return impl_->send_to(now, to, {own_port, peer_port, std::move(bytes)});
+}
+Result<void> SealedTransport::send(Now now, const NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
+                                   proto::Bytes bytes) {
+    return impl_->send(now, to, {own_port, peer_port, std::move(bytes)});
+}
+Result<void> SealedTransport::connect(Now now, const Endpoint& to) {
+    return impl_->connect(now, to);
+}
+
+void SealedTransport::hold(const NodeId& node) {
+    ++impl_->held_[node];
+}
+void SealedTransport::release(const NodeId& node) {
+    const auto held = impl_->held_.find(node);
+    PRESMESH_ASSERT(held != impl_->held_.end());
+    if (--held->second == 0) {
+        impl_->held_.erase(held);
+    }
+}
+
+const Peer* SealedTransport::peer(const NodeId& node) const {
+    const PeerState* found = impl_->peers_.find(node);
+    return found == nullptr || !found->current ? nullptr : &found->info;
+}
+
+std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
+    std::vector<NodeId> nodes;
+    for (const auto& [node, peer] : impl_->peers_.all()) {
+        if (peer.current && peer.info.domain == domain) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
+}
+
+std::vector<NodeId> SealedTransport::peers() const {
+    std::vector<NodeId> nodes;
+    for (const auto& [node, peer] : impl_->peers_.all()) {
+        if (peer.current) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
+}
+
+void SealedTransport::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
+    impl_->set_federation(now, std::move(federation));
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> SealedTransport::counters() const {
+    auto named = impl_->counters_.named();
+    named.emplace_back("sessions", peers().size());
+    named.emplace_back("handshakes_pending", impl_->pending_.size());
+    named.emplace_back("held", impl_->held_.size());
+    return named;
+}
+
+}  // namespace presmesh::overlay

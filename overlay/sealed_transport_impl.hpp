@@ -1,0 +1,100 @@
+// What SealedTransport is made of; its functions lie in sealed_transport*.cpp.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+
+#include "overlay/handshake.hpp"
+#include "overlay/handshake_guard.hpp"
+#include "overlay/handshake_queue.hpp"
+#include "overlay/peer_table.hpp"
+#include "overlay/sealed_transport.hpp"
+#include "overlay/session.hpp"
+#include "overlay/transport_counters.hpp"
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+inline constexpr std::uint8_t confirm_port = 255;  ///< of a DATA without content that proves a session
+
+/// What we remember of a node's HELLOs, so that an old one is of no use to anybody.
+struct HelloMemory {
+    std::uint64_t timestamp_us = 0;
+    proto::Digest digest{};
+    proto::Bytes welcome;  ///< our answer, sent again when the same HELLO comes again
+    proto::SteadyTime at{};
+};
+
+class SealedTransport::Impl {
+  public:
+    Impl(proto::SigningKey node_key, proto::Certificate certificate,
+         std::shared_ptr<const proto::Federation> federation, proto::Random& random)
+        : key_(std::move(node_key)),
+          certificate_(std::move(certificate)),
+          federation_(std::move(federation)),
+          random_(random),
+          own_(proto::node_id(key_.public_key())),
+          instance_(random.next()),
+          guard_(random) {
+        PRESMESH_ASSERT(federation_ != nullptr);
+    }
+
+    void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const;
+    proto::Result<void> send_to(proto::Now now, const proto::Endpoint& to, Plain plain);
+    proto::Result<void> send(proto::Now now, const proto::NodeId& to, Plain plain);
+    proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
+    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation);
+
+    // ---- handshakes
+    PendingHandshake* start_handshake(proto::Now now, const proto::Endpoint& to);
+    void send_hello(proto::Now now, PendingHandshake& pending);
+    void give_up(proto::Now now, const proto::Endpoint& to);
+    proto::Result<void> on_hello(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    proto::Result<void> answer_hello(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes,
+                                     const Hello& hello, const proto::NodeId& node);
+    proto::Result<void> answer_again(proto::Now now, const proto::Endpoint& from, const HelloMemory& memory);
+    proto::Result<void> on_welcome(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    proto::Result<void> check_welcome(proto::Now now, proto::BytesView bytes, const Welcome& welcome,
+                                      PendingHandshake& pending);
+    proto::Result<void> on_cookie(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    proto::Result<void> on_unknown(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    void shake_again(proto::Now now, PeerState& peer);
+
+    // ---- sessions
+    proto::Result<void> on_data(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
+    proto::Result<void> answer_unknown(proto::Now now, const proto::Endpoint& from, SessionId id);
+    void came_up(proto::Now now, PeerState& peer, bool was_up, std::uint64_t old_instance);
+    void deliver(PeerState& peer, const proto::Endpoint& from, Session::Opened opened);
+    void seal_to(proto::Now now, PeerState& peer, Plain plain);
+    void after_sending(proto::Now now, PeerState& peer, Plain plain);
+    void flush(proto::Now now, PeerState& peer, std::deque<Plain> queue);
+    void take_down(const proto::NodeId& node, proto::Reason reason);
+    void sweep(proto::Now now);
+    std::optional<proto::Reason> over(proto::Now now, const PeerState& peer) const;
+
+    void emit(const proto::Endpoint& to, proto::Bytes bytes);
+    void tell(TransportEvent event);
+
+    proto::SigningKey key_;
+    proto::Certificate certificate_;
+    std::shared_ptr<const proto::Federation> federation_;
+    proto::Random& random_;
+    proto::NodeId own_;
+    std::uint64_t instance_;
+    HandshakeGuard guard_;
+    PeerTable peers_;
+    HandshakeQueue pending_;
+    std::map<proto::NodeId, HelloMemory> hellos_;
+    std::map<proto::NodeId, std::size_t> held_;
+    std::deque<proto::Datagram> output_;
+    std::deque<TransportEvent> events_;
+    TransportCounters counters_;
+    std::uint64_t last_timestamp_us_ = 0;
+    proto::SteadyTime sweep_at_ = proto::never;
+};
+
+}  // namespace presmesh::overlay
