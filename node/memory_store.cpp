@@ -2,12 +2,22 @@
 
 namespace presmesh::node {
 
+void MemoryStore::remember(const Key& key) {
+    auto row = live_.find(key);
+    undo_.emplace_back(key, row == live_.end() ? std::nullopt : std::optional(row->second));
+}
+
 void MemoryStore::put(std::string_view table, std::string_view key, proto::BytesView value) {
-    live_[{std::string(table), std::string(key)}] = proto::Bytes(value.begin(), value.end());
+    Key row{std::string(table), std::string(key)};
+    remember(row);
+    live_[std::move(row)] = proto::Bytes(value.begin(), value.end());
 }
 
 void MemoryStore::erase(std::string_view table, std::string_view key) {
-    live_.erase({std::string(table), std::string(key)});
+    Key row{std::string(table), std::string(key)};
+    if (!live_.contains(row)) return;
+    remember(row);
+    live_.erase(row);
 }
 
 void MemoryStore::each(std::string_view table, std::string_view key_prefix,
@@ -19,11 +29,17 @@ void MemoryStore::each(std::string_view table, std::string_view key_prefix,
 }
 
 void MemoryStore::commit() {
-    committed_ = live_;
+    undo_.clear();
 }
 
 void MemoryStore::crash() {
-    live_ = committed_;
+    for (; !undo_.empty(); undo_.pop_back()) {
+        auto& [key, before] = undo_.back();
+        if (before)
+            live_[key] = std::move(*before);
+        else
+            live_.erase(key);
+    }
 }
 
 }  // namespace presmesh::node

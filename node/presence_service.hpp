@@ -4,11 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -71,7 +70,7 @@ class PresenceService final : public translators::Host {
     void count(std::string_view name, std::string_view label, std::uint64_t by = 1) override;
 
     // ---- for HTTP and the command line
-    /// As Host::watch; the observer must outlive the watch. foreign_domain, quota.
+    /// As Host::watch; the observer must outlive the watch. foreign_domain, not_admitted, quota.
     proto::Result<translators::WatchId> watch(proto::Now now, Observer& owner, const proto::PresentityUri& watcher,
                                               const proto::PresentityUri& presentity);
     /// False while the first finding of a watch's sources still runs: a null document then means "not known yet".
@@ -93,6 +92,8 @@ class PresenceService final : public translators::Host {
     // ---- for Node
     /// `translators` are asked in this order who attends a presentity. Reads what was saved.
     void start(proto::Now now, std::vector<translators::Translator*> translators);
+    /// Watches of domains that are not in it are refused (not_admitted).
+    void set_federation(overlay::FederationPtr federation);
     void handle_event(proto::Now now, const overlay::Event& event);
     /// Tells what changed since the last flush. False: there was nothing to tell.
     bool flush(proto::Now now);

@@ -3,7 +3,8 @@
 #pragma once
 
 #include <chrono>
-#include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -69,13 +70,11 @@ class Publications {
     struct Source {
         std::vector<Publication> publications;
         proto::DocumentPtr document;
-        bool changed = false;
     };
     struct Due {
         proto::PresentityUri presentity;
         std::string id;
     };
-    using Sources = std::unordered_map<proto::PresentityUri, Source>;
 
     proto::Result<translators::PublishReceipt> create(proto::Now now, const translators::PublishRequest& request,
                                                       std::chrono::seconds expires);
@@ -88,17 +87,20 @@ class Publications {
     void remove(const proto::PresentityUri& presentity, std::string_view id);
     void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
               std::chrono::seconds left);
-    void changed(const proto::PresentityUri& presentity, Source& source);
+    static proto::DocumentPtr composed(const std::vector<Publication>& publications);
+    void settle(const proto::PresentityUri& presentity, Source& source, proto::DocumentPtr document);
     void save(const proto::PresentityUri& presentity, const Publication& publication);
-    void restore(proto::Now now, std::string_view key, proto::BytesView value, std::vector<std::string>& dead);
+    bool restore(proto::Now now, std::string_view key, proto::BytesView value);
     std::string fresh_tag();
+    proto::Bytes random_id(proto::Now now);
 
     Store& store_;
     proto::Random& random_;
     ServiceLimits limits_;
-    Sources sources_;
+    std::unordered_map<proto::PresentityUri, Source> sources_;
     TimerQueue<Due> expiries_;
     std::vector<proto::PresentityUri> changed_;
+    std::set<proto::PresentityUri> changed_set_;
     std::size_t count_ = 0;
 };
 

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -34,7 +35,7 @@ class Store {
     virtual void commit() = 0;
 };
 
-/// The stand-in. Keeps committed and uncommitted state apart, so that a test can crash it between the two.
+/// The stand-in. Remembers how to undo what was not committed, so that a test can crash it, and commit() costs nothing.
 class MemoryStore final : public Store {
   public:
     void put(std::string_view table, std::string_view key, proto::BytesView value) override;
@@ -46,9 +47,11 @@ class MemoryStore final : public Store {
     void crash();
 
   private:
-    using Rows = std::map<std::pair<std::string, std::string>, proto::Bytes, std::less<>>;
-    Rows committed_;
-    Rows live_;
+    using Key = std::pair<std::string, std::string>;
+    void remember(const Key& key);
+
+    std::map<Key, proto::Bytes> live_;
+    std::vector<std::pair<Key, std::optional<proto::Bytes>>> undo_;  ///< what was there before, oldest first
 };
 
 }  // namespace presmesh::node

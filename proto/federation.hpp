@@ -8,11 +8,16 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
+#include "proto/certificate_cache.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/identity.hpp"
 #include "proto/result.hpp"
 
 namespace presmesh::proto {
+
+/// A domain's short name in records: the first 8 bytes of BLAKE2b-256 of its canonical form.
+using DomainName = std::array<std::uint8_t, 8>;
+DomainName domain_name(std::string_view domain);
 
 struct Member {
     std::string domain;  ///< canonical
@@ -33,15 +38,23 @@ class Federation {
     SymmetricKey key{};  ///< the federation's own key: keys the hash of presentity URIs, known to members only
     std::map<std::string, Member, std::less<>> members;
 
-    /// TOML, see README of node for the form. All faults at once, or the federation.
+    /// Adds or replaces a member. Members put into the map directly are found as well, by their short name more slowly.
+    void add(Member member);
+
+    /// TOML, see FORMAT.md for the form. All faults at once, or the federation.
     static tl::expected<Federation, std::vector<FileFault>> parse(std::string_view toml);
     std::string to_toml() const;
 
     const Member* find(std::string_view domain) const;
-    /// not_admitted, revoked, and what Certificate::check says.
-    Result<void> admit(const Certificate& certificate, WallTime now) const;
+    const Member* find(const DomainName& name) const;
+    /// not_admitted, revoked, and what Certificate::check says. The cache, where there is one, saves verifying again.
+    Result<void> admit(const Certificate& certificate, WallTime now, CertificateCache* cache = nullptr) const;
     /// May a node certified for `publisher` publish for users of `domain`? Its own, or delegated: else foreign_domain.
-    Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now) const;
+    Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now,
+                             CertificateCache* cache = nullptr) const;
+
+  private:
+    std::map<DomainName, std::string> names_;
 };
 
 }  // namespace presmesh::proto

@@ -15,6 +15,9 @@ inline constexpr std::size_t summary_note_bytes = 64;   ///< of the first note; 
 inline constexpr auto record_lifetime = 24h;            ///< OpenDHT value types may keep no longer
 inline constexpr auto record_clock_skew = 5min;         ///< how far in the future `issued` may lie
 
+// Trust
+inline constexpr std::size_t statements_cached = 8192;  ///< certificates and delegations whose signature was found good; 64 bytes each
+
 // Names
 inline constexpr std::size_t uri_bytes = 1024;          ///< scheme, user and domain of any spelling: the longest user, all of it percent-encoded
 inline constexpr std::size_t user_bytes = 255;          ///< canonical user part; RFC 6122 allows 1023, no deployed server does

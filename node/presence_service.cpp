@@ -1,0 +1,437 @@
+#include "node/presence_service.hpp"
+
+#include <algorithm>
+
+#include "node/compose.hpp"
+#include "node/follows.hpp"
+#include "node/store_keys.hpp"
+#include "node/watchers.hpp"
+#include "proto/limits.hpp"
+
+namespace presmesh::node {
+
+using overlay::SourceView;
+using proto::DocumentPtr;
+using proto::Now;
+using proto::PresentityUri;
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+using translators::Translator;
+using translators::View;
+using translators::WatchId;
+
+namespace {
+
+constexpr overlay::ViewId full_view = 0;
+constexpr overlay::ViewId offline_view = 1;
+
+overlay::Answer answer_of(const Standing& standing) {
+    return {standing.state, standing.polite ? offline_view : full_view, standing.reason};
+}
+
+View closed_view(const Standing& standing, const PresentityUri& presentity) {
+    View view;
+    view.state = static_cast<translators::WatchState>(standing.state);
+    view.reason = standing.reason;
+    if (standing.polite) view.document = offline_document(presentity);
+    return view;
+}
+
+std::string digest_prefix(const DocumentPtr& document) {
+    return document ? proto::to_hex(proto::BytesView(document->digest).first(4)) : std::string("none");
+}
+
+}  // namespace
+
+class PresenceService::Impl {
+  public:
+    Impl(ServiceSettings settings, proto::NodeId node, overlay::Overlay& overlay, Store& store, proto::Random& random,
+         Diagnostics& diagnostics)
+        : settings_(std::move(settings)),
+          node_(node),
+          overlay_(overlay),
+          store_(store),
+          diagnostics_(diagnostics),
+          publications_(store, random, settings_.limits),
+          rules_(store, settings_),
+          watchers_(rules_, settings_.limits),
+          follows_(settings_.limits) {}
+
+    bool serves(const PresentityUri& presentity) const { return settings_.domains.contains(presentity.domain()); }
+
+    // ---- watches of our users
+    Result<WatchId> watch(Now now, WatchOwner owner, const Relation& relation);
+    void unwatch(Now now, WatchId id);
+    View view(const Relation& relation) const;
+    void search_elsewhere(Now now, const Relation& relation);
+
+    // ---- the end of a turn
+    bool tell_wants(Now now);
+    bool send_documents(Now now);
+    bool send_standings(Now now);
+    bool tell_views(Now now);
+    void tell(Now now, const Relation& relation);
+    void set_offline_view(Now now, const PresentityUri& presentity);
+
+    // ---- watchers from elsewhere
+    void requested(Now now, const Relation& relation);
+    void cancelled(Now now, const Relation& relation);
+
+    template <typename T>
+    Result<T> counted(std::string_view name, Result<T> result) {
+        diagnostics_.count(name, result ? "ok" : proto::to_string(result.error().reason), 1);
+        return result;
+    }
+
+    ServiceSettings settings_;
+    proto::NodeId node_;
+    overlay::Overlay& overlay_;
+    Store& store_;
+    Diagnostics& diagnostics_;
+    overlay::FederationPtr federation_;
+    Publications publications_;
+    RuleBook rules_;
+    Watchers watchers_;
+    Follows follows_;
+    std::set<PresentityUri> announced_;      ///< view 0 is set at the overlay
+    std::set<PresentityUri> offline_views_;  ///< view 1 is
+};
+
+// ---- watches of our users
+
+Result<WatchId> PresenceService::Impl::watch(Now now, WatchOwner owner, const Relation& relation) {
+    if (!settings_.domains.contains(relation.watcher.domain()))
+        return refuse(Reason::foreign_domain, "the watcher is not a user of this node");
+    bool ours = serves(relation.presentity);
+    if (!ours && federation_ && !federation_->find(relation.presentity.domain()))
+        return refuse(Reason::not_admitted, "no such domain in the federation");
+    auto id = follows_.add(relation, owner);
+    if (!id) return id;
+    if (ours) {
+        auto added = watchers_.add(now, relation, Watchers::From::here);
+        if (!added) {
+            follows_.remove(*id);
+            return tl::make_unexpected(added.error());
+        }
+    }
+    search_elsewhere(now, relation);
+    return id;
+}
+
+void PresenceService::Impl::unwatch(Now now, WatchId id) {
+    const auto* watch = follows_.watch(id);
+    if (!watch) return;
+    Relation relation = watch->relation;
+    const auto* follow = follows_.find(relation);
+    if (follow->watches.size() == 1) {
+        if (follow->overlay_watch) overlay_.unwatch(now, *follow->overlay_watch);
+        follows_.set_overlay_watch(relation, std::nullopt);
+        watchers_.remove(relation, Watchers::From::here);
+    }
+    follows_.remove(id);
+}
+
+/// Other nodes may be sources too: always of a foreign presentity; of our own unless its rules hide it from this
+/// watcher.
+void PresenceService::Impl::search_elsewhere(Now now, const Relation& relation) {
+    const auto* follow = follows_.find(relation);
+    if (!follow) return;
+    bool wanted = true;
+    if (serves(relation.presentity)) {
+        const auto* watcher = watchers_.find(relation);
+        wanted = settings_.follow_own_domains && watcher && !watcher->standing.polite &&
+                 watcher->standing.state != overlay::WatchState::terminated;
+    }
+    if (wanted == follow->overlay_watch.has_value()) return;
+    if (!wanted) overlay_.unwatch(now, *follow->overlay_watch);
+    follows_.set_overlay_watch(
+        relation, wanted ? std::optional(overlay_.watch(now, relation.watcher, relation.presentity)) : std::nullopt);
+}
+
+View PresenceService::Impl::view(const Relation& relation) const {
+    const auto* follow = follows_.find(relation);
+    std::vector<SourceView> sources;
+    if (follow && follow->overlay_watch) sources = overlay_.sources(*follow->overlay_watch);
+    if (!serves(relation.presentity)) return compose_view(sources);
+    // What this node itself knows comes by the short way.
+    std::erase_if(sources, [this](const SourceView& source) { return source.node == node_; });
+    const auto* watcher = watchers_.find(relation);
+    Standing standing = watcher ? watcher->standing : Standing{};
+    if (standing.polite || standing.state == overlay::WatchState::terminated)
+        return closed_view(standing, relation.presentity);
+    SourceView here{node_, standing.state, {}, overlay::Liveness::live, nullptr};
+    if (standing.state == overlay::WatchState::active) here.document = publications_.document(relation.presentity);
+    sources.push_back(std::move(here));
+    return compose_view(sources);
+}
+
+// ---- the end of a turn
+
+bool PresenceService::Impl::tell_wants(Now now) {
+    auto wants = watchers_.take_wants();
+    for (const auto& [translator, relation, wanted] : wants) {
+        if (wanted)
+            translator->wanted(now, relation.presentity, relation.watcher);
+        else
+            translator->unwanted(now, relation.presentity, relation.watcher);
+    }
+    return !wants.empty();
+}
+
+bool PresenceService::Impl::send_documents(Now now) {
+    auto changed = publications_.take_changed();
+    for (const PresentityUri& presentity : changed) {
+        DocumentPtr document = publications_.document(presentity);
+        if (diagnostics_.wants_steps())
+            diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
+        bool known = document ? !announced_.insert(presentity).second : announced_.erase(presentity) > 0;
+        if (document || known) overlay_.set_document(now, presentity, full_view, document);
+        // Withdrawing the whole source took this view along; who is politely blocked must not notice.
+        if (!document && offline_views_.contains(presentity))
+            overlay_.set_document(now, presentity, offline_view, offline_document(presentity));
+        follows_.mark_all(presentity);
+    }
+    return !changed.empty();
+}
+
+bool PresenceService::Impl::send_standings(Now now) {
+    auto changed = watchers_.take_changed();
+    for (const Relation& relation : changed) {
+        const auto* watcher = watchers_.find(relation);
+        set_offline_view(now, relation.presentity);
+        if (!watcher) continue;
+        if (watcher->elsewhere)
+            overlay_.answer(now, relation.presentity, relation.watcher, answer_of(watcher->standing));
+        if (!watcher->here) continue;
+        search_elsewhere(now, relation);
+        follows_.mark(relation);
+    }
+    return !changed.empty();
+}
+
+void PresenceService::Impl::set_offline_view(Now now, const PresentityUri& presentity) {
+    bool wanted = watchers_.any_polite(presentity);
+    if (wanted == offline_views_.contains(presentity)) return;
+    overlay_.set_document(now, presentity, offline_view, wanted ? offline_document(presentity) : nullptr);
+    if (wanted)
+        offline_views_.insert(presentity);
+    else
+        offline_views_.erase(presentity);
+}
+
+bool PresenceService::Impl::tell_views(Now now) {
+    auto marked = follows_.take_marked();
+    for (const Relation& relation : marked) tell(now, relation);
+    return !marked.empty();
+}
+
+void PresenceService::Impl::tell(Now now, const Relation& relation) {
+    auto* follow = follows_.find(relation);
+    if (!follow) return;
+    View now_seen = view(relation);
+    bool differs = !same_view(follow->told, now_seen);
+    follow->told = now_seen;
+    auto watches = follow->watches;  // whoever is told may call back and end any of them
+    bool logged = false;
+    for (WatchId id : watches) {
+        auto* watch = follows_.watch(id);
+        if (!watch || (watch->told && !differs)) continue;
+        watch->told = true;
+        if (!std::exchange(logged, true) && diagnostics_.wants_steps())
+            diagnostics_.step(now, "service.viewed", relation.presentity,
+                              "watcher=" + relation.watcher.pres() +
+                                  " state=" + std::string(to_string(now_seen.state)) +
+                                  " liveness=" + std::string(to_string(now_seen.liveness)) +
+                                  " digest=" + digest_prefix(now_seen.document));
+        diagnostics_.count("service_views", to_string(now_seen.state), 1);
+        WatchOwner owner = watch->owner;
+        owner.tell(now, id, now_seen);
+    }
+}
+
+// ---- watchers from elsewhere
+
+void PresenceService::Impl::requested(Now now, const Relation& relation) {
+    overlay::Answer refusal{overlay::WatchState::terminated, full_view, "noresource"};
+    if (!serves(relation.presentity)) return overlay_.answer(now, relation.presentity, relation.watcher, refusal);
+    auto added = watchers_.add(now, relation, Watchers::From::elsewhere);
+    counted("service_watch_requests", added);
+    if (added) return;
+    refusal.reason = "giveup";  // RFC 6665 section 4.1.3: may be tried again later
+    overlay_.answer(now, relation.presentity, relation.watcher, refusal);
+}
+
+void PresenceService::Impl::cancelled(Now now, const Relation& relation) {
+    watchers_.remove(relation, Watchers::From::elsewhere);
+    set_offline_view(now, relation.presentity);
+}
+
+// ---- the face
+
+PresenceService::PresenceService(ServiceSettings settings, proto::NodeId node, overlay::Overlay& overlay, Store& store,
+                                 proto::Random& random, Diagnostics& diagnostics)
+    : impl_(std::make_unique<Impl>(std::move(settings), node, overlay, store, random, diagnostics)) {}
+
+PresenceService::~PresenceService() = default;
+
+bool PresenceService::serves(const PresentityUri& presentity) const {
+    return impl_->serves(presentity);
+}
+
+Result<translators::PublishReceipt> PresenceService::publish(Now now, const translators::PublishRequest& request) {
+    if (!serves(request.presentity)) return refuse(Reason::not_found, "not a user of this node");
+    return impl_->counted("service_publish", impl_->publications_.publish(now, request));
+}
+
+Result<void> PresenceService::set_publication(Now now, Translator& translator, const PresentityUri& presentity,
+                                              DocumentPtr document, std::chrono::seconds expires) {
+    if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
+    return impl_->counted("service_set_publication",
+                          impl_->publications_.set(now, translator.name(), presentity, std::move(document), expires));
+}
+
+Result<WatchId> PresenceService::watch(Now now, Translator& owner, const PresentityUri& watcher,
+                                       const PresentityUri& presentity) {
+    return impl_->counted("service_watch", impl_->watch(now, {&owner, nullptr}, {presentity, watcher}));
+}
+
+Result<WatchId> PresenceService::watch(Now now, Observer& owner, const PresentityUri& watcher,
+                                       const PresentityUri& presentity) {
+    return impl_->counted("service_watch", impl_->watch(now, {nullptr, &owner}, {presentity, watcher}));
+}
+
+void PresenceService::unwatch(Now now, WatchId watch) {
+    impl_->unwatch(now, watch);
+}
+
+View PresenceService::view(WatchId watch) const {
+    const auto* found = impl_->follows_.watch(watch);
+    if (found) return impl_->view(found->relation);
+    View gone;
+    gone.state = translators::WatchState::terminated;
+    gone.reason = "noresource";
+    return gone;
+}
+
+bool PresenceService::settled(WatchId watch) const {
+    const auto* found = impl_->follows_.watch(watch);
+    if (!found) return true;
+    const auto* follow = impl_->follows_.find(found->relation);
+    return !follow->overlay_watch || impl_->overlay_.settled(*follow->overlay_watch);
+}
+
+void PresenceService::decide(Now, Translator& translator, const PresentityUri& presentity, const PresentityUri& watcher,
+                             translators::WatchState state, std::string reason) {
+    Standing standing{static_cast<overlay::WatchState>(state), false, std::move(reason)};
+    if (state == translators::WatchState::terminated && standing.reason.empty()) standing.reason = "rejected";
+    impl_->watchers_.decide(translator, {presentity, watcher}, std::move(standing));
+}
+
+void PresenceService::save(Translator& translator, std::string_view key, proto::BytesView value) {
+    if (value.size() > proto::limits::document_bytes) return count("service_save_refused", translator.name());
+    impl_->store_.put(store_tables::translators, join_key(translator.name(), key), value);
+}
+
+void PresenceService::erase(Translator& translator, std::string_view key) {
+    impl_->store_.erase(store_tables::translators, join_key(translator.name(), key));
+}
+
+std::vector<std::pair<std::string, proto::Bytes>> PresenceService::load(Translator& translator) const {
+    std::vector<std::pair<std::string, proto::Bytes>> out;
+    std::string prefix = join_key(translator.name(), {});
+    impl_->store_.each(store_tables::translators, prefix, [&](std::string_view key, proto::BytesView value) {
+        out.emplace_back(key.substr(prefix.size()), proto::Bytes(value.begin(), value.end()));
+    });
+    return out;
+}
+
+void PresenceService::step(Now now, std::string_view step, const PresentityUri& presentity, std::string_view detail) {
+    impl_->diagnostics_.step(now, step, presentity, detail);
+}
+
+void PresenceService::count(std::string_view name, std::string_view label, std::uint64_t by) {
+    impl_->diagnostics_.count(name, label, by);
+}
+
+DocumentPtr PresenceService::document(const PresentityUri& presentity) const {
+    return impl_->publications_.document(presentity);
+}
+
+std::vector<PublicationInfo> PresenceService::publications(const PresentityUri& presentity) const {
+    return impl_->publications_.list(presentity);
+}
+
+const RuleSet& PresenceService::rules(const PresentityUri& presentity) const {
+    return impl_->rules_.rules(presentity);
+}
+
+Result<void> PresenceService::set_rules(Now, const PresentityUri& presentity, RuleSet rules) {
+    if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
+    impl_->rules_.set_rules(presentity, std::move(rules));
+    impl_->watchers_.authorize_again(presentity);
+    return {};
+}
+
+Result<void> PresenceService::decide(Now, const PresentityUri& presentity, const PresentityUri& watcher,
+                                     std::optional<Handling> decision) {
+    if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
+    auto decided = impl_->rules_.decide(presentity, watcher, decision);
+    if (decided) impl_->watchers_.authorize_again(Relation{presentity, watcher});
+    return decided;
+}
+
+std::vector<Rule> PresenceService::decisions(const PresentityUri& presentity) const {
+    return impl_->rules_.decisions(presentity);
+}
+
+std::vector<WatcherInfo> PresenceService::watchers(const PresentityUri& presentity) const {
+    std::vector<WatcherInfo> out;
+    for (const auto& [watcher, entry] : impl_->watchers_.list(presentity))
+        out.push_back({watcher, static_cast<translators::WatchState>(entry.standing.state),
+                       impl_->rules_.handling(presentity, watcher), entry.elsewhere, entry.attendant != nullptr,
+                       entry.since});
+    return out;
+}
+
+ServiceStatus PresenceService::status() const {
+    return {impl_->publications_.presentities(), impl_->publications_.count(), impl_->follows_.watches(),
+            impl_->watchers_.count(), impl_->watchers_.pending()};
+}
+
+void PresenceService::set_federation(overlay::FederationPtr federation) {
+    impl_->federation_ = std::move(federation);
+}
+
+void PresenceService::start(Now now, std::vector<Translator*> translators) {
+    impl_->watchers_.set_translators(std::move(translators));
+    impl_->rules_.load();
+    impl_->publications_.load(now);
+}
+
+void PresenceService::handle_event(Now now, const overlay::Event& event) {
+    if (const auto* request = std::get_if<overlay::WatchRequested>(&event))
+        impl_->requested(now, {request->presentity, request->watcher});
+    else if (const auto* cancel = std::get_if<overlay::WatchCancelled>(&event))
+        impl_->cancelled(now, {cancel->presentity, cancel->watcher});
+    else
+        impl_->follows_.mark(std::get<overlay::WatchChanged>(event).watch);
+}
+
+bool PresenceService::flush(Now now) {
+    bool busy = impl_->tell_wants(now);
+    busy |= impl_->send_documents(now);
+    busy |= impl_->send_standings(now);
+    busy |= impl_->tell_views(now);
+    return busy;
+}
+
+void PresenceService::handle_timeout(Now now) {
+    impl_->publications_.handle_timeout(now);
+}
+
+proto::SteadyTime PresenceService::next_timeout() const {
+    return impl_->publications_.next_timeout();
+}
+
+}  // namespace presmesh::node

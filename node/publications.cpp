@@ -1,0 +1,270 @@
+#include "node/publications.hpp"
+
+#include <algorithm>
+
+#include "node/compose.hpp"
+#include "node/store_keys.hpp"
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+#include "proto/msgpack_io.hpp"
+
+namespace presmesh::node {
+
+using proto::PresentityUri;
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+using translators::PublishReceipt;
+using translators::PublishRequest;
+namespace limits = proto::limits;
+
+namespace {
+
+constexpr std::uint64_t row_version = 1;
+constexpr std::size_t tag_bytes_max = 64;
+constexpr std::size_t owner_bytes_max = 512;
+
+std::int64_t micros(proto::WallTime time) {
+    return time.time_since_epoch().count();
+}
+proto::WallTime from_micros(std::int64_t count) {
+    return proto::WallTime{proto::Duration{count}};
+}
+
+template <typename Publications>
+auto find_id(Publications& publications, std::string_view id) {
+    return std::find_if(publications.begin(), publications.end(), [&](const auto& p) { return p.id == id; });
+}
+
+bool same_document(const proto::DocumentPtr& one, const proto::DocumentPtr& other) {
+    return one == other || (one && other && one->digest == other->digest);
+}
+
+}  // namespace
+
+Publications::Publications(Store& store, proto::Random& random, const ServiceLimits& limits)
+    : store_(store), random_(random), limits_(limits) {}
+
+// ---- RFC 3903
+
+Result<std::chrono::seconds> Publications::granted(std::optional<std::chrono::seconds> asked) const {
+    auto expires = asked.value_or(limits_.default_expires);
+    if (expires.count() < 0) return refuse(Reason::malformed, "negative expiry");
+    if (expires.count() != 0 && expires < limits_.min_expires)
+        return refuse(Reason::interval_too_brief, "at least " + std::to_string(limits_.min_expires.count()) + " s");
+    return std::min(expires, limits_.max_expires);
+}
+
+Result<PublishReceipt> Publications::publish(proto::Now now, const PublishRequest& request) {
+    if (request.etag.empty() && !request.document) return refuse(Reason::malformed, "neither document nor entity tag");
+    if (request.document && request.document->bytes.size() > limits::document_bytes) return refuse(Reason::too_large);
+    auto expires = granted(request.expires);
+    if (!expires) return tl::make_unexpected(expires.error());
+    return request.etag.empty() ? create(now, request, *expires) : update(now, request, *expires);
+}
+
+Result<PublishReceipt> Publications::create(proto::Now now, const PublishRequest& request,
+                                            std::chrono::seconds expires) {
+    Publication publication;
+    publication.etag = fresh_tag();
+    if (expires.count() == 0) return PublishReceipt{publication.etag, expires};  // published and expired at once
+    // The id begins with the time, so that composition meets a presentity's publications in the order they began.
+    publication.id = proto::to_hex(random_id(now));
+    publication.document = request.document;
+    publication.stamp = now.wall;
+    PublishReceipt receipt{publication.etag, expires};
+    if (auto stored = put(now, request.presentity, std::move(publication), expires); !stored)
+        return tl::make_unexpected(stored.error());
+    return receipt;
+}
+
+Result<PublishReceipt> Publications::update(proto::Now now, const PublishRequest& request,
+                                            std::chrono::seconds expires) {
+    auto source = sources_.find(request.presentity);
+    if (source == sources_.end()) return refuse(Reason::condition_failed, "no publication with this entity tag");
+    auto& all = source->second.publications;
+    auto found = std::find_if(all.begin(), all.end(), [&](const Publication& p) { return p.etag == request.etag; });
+    if (found == all.end()) return refuse(Reason::condition_failed, "no publication with this entity tag");
+    PublishReceipt receipt{fresh_tag(), expires};
+    if (expires.count() == 0) {
+        remove(request.presentity, std::string(found->id));
+        return receipt;
+    }
+    if (request.document) {
+        Publication next = *found;
+        next.etag = receipt.etag;
+        next.document = request.document;
+        next.stamp = now.wall;
+        if (auto stored = put(now, request.presentity, std::move(next), expires); !stored)
+            return tl::make_unexpected(stored.error());
+    } else {
+        found->etag = receipt.etag;
+        keep(now, request.presentity, *found, expires);
+    }
+    return receipt;
+}
+
+// ---- attached servers
+
+Result<void> Publications::set(proto::Now now, std::string_view owner, const PresentityUri& presentity,
+                               proto::DocumentPtr document, std::chrono::seconds expires) {
+    std::string id = "+" + std::string(owner);
+    if (!document || expires.count() <= 0) {
+        remove(presentity, id);
+        return {};
+    }
+    if (document->bytes.size() > limits::document_bytes) return refuse(Reason::too_large);
+    Publication publication;
+    publication.id = std::move(id);
+    publication.owner = owner;
+    publication.document = std::move(document);
+    publication.stamp = now.wall;
+    return put(now, presentity, std::move(publication), std::min(expires, limits_.max_expires));
+}
+
+// ---- the table
+
+Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, Publication publication,
+                               std::chrono::seconds expires) {
+    auto source = sources_.find(presentity);
+    if (source == sources_.end() && sources_.size() >= limits_.presentities)
+        return refuse(Reason::quota, "presentities");
+    static const std::vector<Publication> none;
+    const auto& before = source == sources_.end() ? none : source->second.publications;
+    auto old = find_id(before, publication.id);
+    if (old == before.end() && before.size() >= limits::publications_per_presentity)
+        return refuse(Reason::quota, "publications of one presentity");
+
+    std::vector<Contribution> contributions{{publication.id, publication.stamp, publication.document}};
+    for (const Publication& other : before)
+        if (other.id != publication.id) contributions.push_back({other.id, other.stamp, other.document});
+    Composition whole = compose(std::move(contributions));
+    if (!whole.complete) return refuse(Reason::too_large, "together with what is published already");
+
+    bool is_new = old == before.end();
+    auto& entry = sources_[presentity];
+    auto place = is_new ? entry.publications.insert(entry.publications.end(), Publication{})
+                        : find_id(entry.publications, publication.id);
+    publication.timer = place->timer;
+    *place = std::move(publication);
+    if (is_new) ++count_;
+    keep(now, presentity, *place, expires);
+    settle(presentity, entry, whole.document);
+    return {};
+}
+
+void Publications::keep(proto::Now now, const PresentityUri& presentity, Publication& publication,
+                        std::chrono::seconds left) {
+    expiries_.cancel(publication.timer);
+    publication.expires = now.wall + left;
+    publication.timer = expiries_.set(now.steady + left, Due{presentity, publication.id});
+    save(presentity, publication);
+}
+
+void Publications::remove(const PresentityUri& presentity, std::string_view id) {
+    auto source = sources_.find(presentity);
+    if (source == sources_.end()) return;
+    auto& all = source->second.publications;
+    auto found = find_id(all, id);
+    if (found == all.end()) return;
+    store_.erase(store_tables::publications, join_key(presentity.pres(), id));
+    expiries_.cancel(found->timer);
+    all.erase(found);
+    --count_;
+    settle(presentity, source->second, composed(all));
+    if (all.empty()) sources_.erase(source);
+}
+
+proto::DocumentPtr Publications::composed(const std::vector<Publication>& publications) {
+    std::vector<Contribution> contributions;
+    for (const Publication& p : publications) contributions.push_back({p.id, p.stamp, p.document});
+    return compose(std::move(contributions)).document;
+}
+
+void Publications::settle(const PresentityUri& presentity, Source& source, proto::DocumentPtr document) {
+    bool differs = !same_document(source.document, document);
+    source.document = std::move(document);
+    if (differs && changed_set_.insert(presentity).second) changed_.push_back(presentity);
+}
+
+void Publications::handle_timeout(proto::Now now) {
+    while (auto due = expiries_.pop(now.steady)) remove(due->presentity, due->id);
+}
+
+proto::DocumentPtr Publications::document(const PresentityUri& presentity) const {
+    auto source = sources_.find(presentity);
+    return source == sources_.end() ? nullptr : source->second.document;
+}
+
+std::vector<PresentityUri> Publications::take_changed() {
+    changed_set_.clear();
+    return std::exchange(changed_, {});
+}
+
+std::vector<PublicationInfo> Publications::list(const PresentityUri& presentity) const {
+    std::vector<PublicationInfo> out;
+    auto source = sources_.find(presentity);
+    if (source == sources_.end()) return out;
+    for (const Publication& p : source->second.publications)
+        out.push_back({p.etag, p.owner, p.expires, p.document->bytes.size()});
+    return out;
+}
+
+// ---- restarts
+
+void Publications::save(const PresentityUri& presentity, const Publication& publication) {
+    proto::MsgpackWriter out;
+    out.array(6).uint(row_version).str(publication.etag).str(publication.owner);
+    out.sint(micros(publication.expires)).sint(micros(publication.stamp)).bin(publication.document->bytes);
+    store_.put(store_tables::publications, join_key(presentity.pres(), publication.id), out.bytes());
+}
+
+void Publications::load(proto::Now now) {
+    std::vector<std::string> dead;
+    store_.each(store_tables::publications, {}, [&](std::string_view key, proto::BytesView value) {
+        if (!restore(now, key, value)) dead.emplace_back(key);
+    });
+    for (const std::string& key : dead) store_.erase(store_tables::publications, key);
+    std::vector<PresentityUri> names;
+    for (const auto& [presentity, source] : sources_) names.push_back(presentity);
+    std::sort(names.begin(), names.end());  // the map's own order must not reach the overlay
+    for (const PresentityUri& name : names) settle(name, sources_[name], composed(sources_[name].publications));
+}
+
+bool Publications::restore(proto::Now now, std::string_view key, proto::BytesView value) {
+    auto [name, id] = split_key(key);
+    auto presentity = PresentityUri::parse(name);
+    proto::MsgpackReader in(value);
+    if (in.array(6) != 6 || in.uint() != row_version || !presentity || id.empty()) return false;
+    Publication publication;
+    publication.id = id;
+    publication.etag = in.str(tag_bytes_max);
+    publication.owner = in.str(owner_bytes_max);
+    publication.expires = from_micros(in.sint());
+    publication.stamp = from_micros(in.sint());
+    auto document = proto::Document::read(in.bin(limits::document_bytes));
+    if (!in.finish() || !document || publication.expires <= now.wall) return false;
+    publication.document = *document;
+    // A wall clock that was set back must not keep anything for longer than it could have been granted.
+    auto left = std::min<proto::Duration>(publication.expires - now.wall, limits_.max_expires);
+    publication.timer = expiries_.set(now.steady + left, Due{*presentity, publication.id});
+    sources_[*presentity].publications.push_back(std::move(publication));
+    ++count_;
+    return true;
+}
+
+std::string Publications::fresh_tag() {
+    std::array<std::uint8_t, 8> bytes{};
+    random_.fill(bytes);
+    return proto::to_hex(bytes);
+}
+
+proto::Bytes Publications::random_id(proto::Now now) {
+    proto::Bytes id(12);
+    auto seconds = static_cast<std::uint32_t>(proto::to_seconds(now.wall));
+    for (int i = 0; i < 4; ++i) id[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+    random_.fill(std::span(id).subspan(4));
+    return id;
+}
+
+}  // namespace presmesh::node

@@ -1,0 +1,179 @@
+#include "node/watchers.hpp"
+
+namespace presmesh::node {
+
+using overlay::WatchState;
+using proto::PresentityUri;
+using proto::Reason;
+using proto::refuse;
+using translators::Translator;
+
+namespace {
+
+Standing standing_of(Handling handling) {
+    switch (handling) {
+        case Handling::allow:
+            return {WatchState::active, false, {}};
+        case Handling::polite_block:
+            return {WatchState::active, true, {}};
+        case Handling::block:
+            return {WatchState::terminated, false, "rejected"};
+        case Handling::confirm:
+            break;
+    }
+    return {};
+}
+
+}  // namespace
+
+Watchers::Watchers(const RuleBook& rules, const ServiceLimits& limits) : rules_(rules), limits_(limits) {}
+
+proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From from) {
+    Audience* known = audience(relation.presentity);
+    bool is_new = !known || !known->watchers.contains(relation.watcher);
+    if (is_new && !known && audiences_.size() >= limits_.presentities) return refuse(Reason::quota, "presentities");
+    if (is_new && known && known->watchers.size() >= limits_.watchers_per_presentity)
+        return refuse(Reason::quota, "watchers of one presentity");
+
+    Audience& all = audiences_[relation.presentity];
+    Watcher& watcher = all.watchers[relation.watcher];
+    (from == From::here ? watcher.here : watcher.elsewhere) = true;
+    if (!is_new) {
+        mark(relation, watcher);
+        return {};
+    }
+    watcher.since = now.wall;
+    ++count_;
+    tally(all, watcher.standing, +1);
+    authorize(relation, all, watcher);
+    if (watcher.standing.state == WatchState::pending && all.pending > limits_.pending_per_presentity) {
+        forget(relation);
+        return refuse(Reason::quota, "pending watchers of one presentity");
+    }
+    mark(relation, watcher);
+    return {};
+}
+
+void Watchers::remove(const Relation& relation, From from) {
+    Audience* all = audience(relation.presentity);
+    if (!all) return;
+    auto watcher = all->watchers.find(relation.watcher);
+    if (watcher == all->watchers.end()) return;
+    (from == From::here ? watcher->second.here : watcher->second.elsewhere) = false;
+    if (!watcher->second.here && !watcher->second.elsewhere) forget(relation);
+}
+
+void Watchers::forget(const Relation& relation) {
+    Audience& all = audiences_[relation.presentity];
+    Watcher& watcher = all.watchers[relation.watcher];
+    set_attendant(relation, watcher, nullptr);
+    tally(all, watcher.standing, -1);
+    --count_;
+    all.watchers.erase(relation.watcher);
+    if (all.watchers.empty()) audiences_.erase(relation.presentity);
+}
+
+void Watchers::decide(const Translator& translator, const Relation& relation, Standing standing) {
+    Audience* all = audience(relation.presentity);
+    if (!all) return;
+    auto watcher = all->watchers.find(relation.watcher);
+    if (watcher == all->watchers.end() || watcher->second.attendant != &translator) return;
+    watcher->second.decided = std::move(standing);
+    authorize(relation, *all, watcher->second);
+}
+
+void Watchers::authorize_again(const PresentityUri& presentity) {
+    Audience* all = audience(presentity);
+    if (!all) return;
+    for (auto& [uri, watcher] : all->watchers) authorize({presentity, uri}, *all, watcher);
+}
+
+void Watchers::authorize_again(const Relation& relation) {
+    Audience* all = audience(relation.presentity);
+    if (!all) return;
+    auto watcher = all->watchers.find(relation.watcher);
+    if (watcher != all->watchers.end()) authorize(relation, *all, watcher->second);
+}
+
+/// A block by rule holds against an attached server too; otherwise the server's users decide there.
+void Watchers::authorize(const Relation& relation, Audience& all, Watcher& watcher) {
+    Translator* attendant = attendant_of(relation);
+    auto rule = attendant ? rules_.explicit_rule(relation.presentity, relation.watcher) : std::nullopt;
+    if (rule == Handling::block || rule == Handling::polite_block) attendant = nullptr;
+    set_attendant(relation, watcher, attendant);
+    if (!attendant)
+        set_standing(relation, all, watcher, standing_of(rules_.handling(relation.presentity, relation.watcher)));
+    else
+        set_standing(relation, all, watcher, watcher.decided.value_or(Standing{}));
+}
+
+/// The server's own users watch each other there, not here.
+Translator* Watchers::attendant_of(const Relation& relation) const {
+    if (relation.watcher.domain() == relation.presentity.domain()) return nullptr;
+    for (Translator* translator : translators_)
+        if (translator->attends(relation.presentity)) return translator;
+    return nullptr;
+}
+
+void Watchers::set_attendant(const Relation& relation, Watcher& watcher, Translator* attendant) {
+    if (watcher.attendant == attendant) return;
+    if (watcher.attendant) wants_.push_back({watcher.attendant, relation, false});
+    if (attendant) wants_.push_back({attendant, relation, true});
+    watcher.attendant = attendant;
+    watcher.decided.reset();
+}
+
+void Watchers::set_standing(const Relation& relation, Audience& all, Watcher& watcher, Standing standing) {
+    if (watcher.standing == standing) return;
+    tally(all, watcher.standing, -1);
+    watcher.standing = std::move(standing);
+    tally(all, watcher.standing, +1);
+    mark(relation, watcher);
+}
+
+void Watchers::tally(Audience& all, const Standing& standing, int by) {
+    if (standing.state == WatchState::pending) {
+        all.pending += by;
+        pending_ += by;
+    }
+    if (standing.polite) all.polite += by;
+}
+
+void Watchers::mark(const Relation& relation, Watcher& watcher) {
+    if (std::exchange(watcher.changed, true)) return;
+    changed_.push_back(relation);
+}
+
+std::vector<Relation> Watchers::take_changed() {
+    auto changed = std::exchange(changed_, {});
+    for (const Relation& relation : changed)
+        if (Audience* all = audience(relation.presentity))
+            if (auto watcher = all->watchers.find(relation.watcher); watcher != all->watchers.end())
+                watcher->second.changed = false;
+    return changed;
+}
+
+const Watchers::Watcher* Watchers::find(const Relation& relation) const {
+    auto all = audiences_.find(relation.presentity);
+    if (all == audiences_.end()) return nullptr;
+    auto watcher = all->second.watchers.find(relation.watcher);
+    return watcher == all->second.watchers.end() ? nullptr : &watcher->second;
+}
+
+std::vector<std::pair<PresentityUri, Watchers::Watcher>> Watchers::list(const PresentityUri& presentity) const {
+    auto all = audiences_.find(presentity);
+    if (all == audiences_.end()) return {};
+    return {all->second.watchers.begin(), all->second.watchers.end()};
+}
+
+bool Watchers::any_polite(const PresentityUri& presentity) const {
+    auto all = audiences_.find(presentity);
+    return all != audiences_.end() && all->second.polite > 0;
+}
+
+Watchers::Audience* Watchers::audience(const PresentityUri& presentity) {
+    auto all = audiences_.find(presentity);
+    return all == audiences_.end() ? nullptr : &all->second;
+}
+
+}  // namespace presmesh::node

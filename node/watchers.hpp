@@ -1,0 +1,108 @@
+// Who watches our presentities, and how each stands: decided by the rules, by the presentity's user, or by the attached
+// server that attends the presentity. Tells nobody by itself: what changed is taken by the presence service at the end
+// of a turn.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "node/rule_book.hpp"
+#include "node/settings.hpp"
+#include "overlay/overlay.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+#include "translators/translator.hpp"
+
+namespace presmesh::node {
+
+/// How a watcher stands now.
+struct Standing {
+    overlay::WatchState state = overlay::WatchState::pending;
+    bool polite = false;  ///< active, but shown the offline document
+    std::string reason;   ///< when terminated
+    bool operator==(const Standing&) const = default;
+};
+
+/// A presentity and one watcher of it.
+struct Relation {
+    proto::PresentityUri presentity;
+    proto::PresentityUri watcher;
+    auto operator<=>(const Relation&) const = default;
+};
+
+class Watchers {
+  public:
+    enum class From : std::uint8_t { here, elsewhere };
+
+    struct Watcher {
+        Standing standing;
+        bool here = false;       ///< through a translator or observer of this node
+        bool elsewhere = false;  ///< through another node
+        proto::WallTime since{};
+        translators::Translator* attendant = nullptr;  ///< was told that it is wanted
+        std::optional<Standing> decided;               ///< by the attendant
+        bool changed = false;
+    };
+    /// For a translator: somebody wants, or no longer wants, one of the presentities it attends.
+    struct Want {
+        translators::Translator* translator;
+        Relation relation;
+        bool wanted;
+    };
+
+    /// `rules` must outlive it.
+    Watchers(const RuleBook& rules, const ServiceLimits& limits);
+    void set_translators(std::vector<translators::Translator*> translators) { translators_ = std::move(translators); }
+
+    /// Adding again is fine, and makes the standing count as changed. quota.
+    proto::Result<void> add(proto::Now now, const Relation& relation, From from);
+    void remove(const Relation& relation, From from);
+    /// An attendant's answer; without effect for a watcher that is gone, or that another one attends.
+    void decide(const translators::Translator& translator, const Relation& relation, Standing standing);
+    /// The rules of a presentity, or the decision about one watcher, changed.
+    void authorize_again(const proto::PresentityUri& presentity);
+    void authorize_again(const Relation& relation);
+
+    const Watcher* find(const Relation& relation) const;
+    /// In the order of URIs.
+    std::vector<std::pair<proto::PresentityUri, Watcher>> list(const proto::PresentityUri& presentity) const;
+    /// Does another node's watcher see the offline document of this presentity?
+    bool any_polite(const proto::PresentityUri& presentity) const;
+    std::size_t count() const { return count_; }
+    std::size_t pending() const { return pending_; }
+
+    /// Since the last call; each once, in the order of change. Their watchers may be gone meanwhile.
+    std::vector<Relation> take_changed();
+    std::vector<Want> take_wants() { return std::exchange(wants_, {}); }
+
+  private:
+    struct Audience {
+        std::map<proto::PresentityUri, Watcher> watchers;
+        std::size_t pending = 0;
+        std::size_t polite = 0;
+    };
+
+    void authorize(const Relation& relation, Audience& audience, Watcher& watcher);
+    translators::Translator* attendant_of(const Relation& relation) const;
+    void set_attendant(const Relation& relation, Watcher& watcher, translators::Translator* attendant);
+    void set_standing(const Relation& relation, Audience& audience, Watcher& watcher, Standing standing);
+    void tally(Audience& audience, const Standing& standing, int by);
+    void mark(const Relation& relation, Watcher& watcher);
+    void forget(const Relation& relation);
+    Audience* audience(const proto::PresentityUri& presentity);
+
+    const RuleBook& rules_;
+    ServiceLimits limits_;
+    std::vector<translators::Translator*> translators_;
+    std::map<proto::PresentityUri, Audience> audiences_;
+    std::vector<Relation> changed_;
+    std::vector<Want> wants_;
+    std::size_t count_ = 0;
+    std::size_t pending_ = 0;
+};
+
+}  // namespace presmesh::node

@@ -1,0 +1,51 @@
+#include "proto/federation.hpp"
+
+namespace presmesh::proto {
+
+DomainName domain_name(std::string_view domain) {
+    Digest whole = blake2b_256(as_bytes(domain));
+    DomainName out;
+    std::copy_n(whole.begin(), out.size(), out.begin());
+    return out;
+}
+
+void Federation::add(Member member) {
+    names_[domain_name(member.domain)] = member.domain;
+    std::string domain = member.domain;
+    members[domain] = std::move(member);
+}
+
+const Member* Federation::find(std::string_view domain) const {
+    auto found = members.find(domain);
+    return found == members.end() ? nullptr : &found->second;
+}
+
+const Member* Federation::find(const DomainName& name) const {
+    if (auto known = names_.find(name); known != names_.end())
+        if (const Member* member = find(known->second)) return member;
+    for (const auto& [domain, member] : members)
+        if (domain_name(domain) == name) return &member;
+    return nullptr;
+}
+
+Result<void> Federation::admit(const Certificate& certificate, WallTime now, CertificateCache* cache) const {
+    const Member* member = find(certificate.domain);
+    if (member == nullptr) return refuse(Reason::not_admitted, certificate.domain);
+    if (member->revoked.contains(node_id(certificate.node_key))) return refuse(Reason::revoked);
+    return cache != nullptr ? cache->check(certificate, member->key, now) : certificate.check(member->key, now);
+}
+
+Result<void> Federation::may_publish(std::string_view publisher, std::string_view domain, WallTime now,
+                                     CertificateCache* cache) const {
+    const Member* owner = find(domain);
+    if (owner == nullptr || find(publisher) == nullptr) return refuse(Reason::not_admitted);
+    if (publisher == domain) return {};
+    for (const Delegation& delegation : owner->delegations) {
+        if (delegation.domain != domain || delegation.delegate != publisher) continue;
+        auto valid = cache != nullptr ? cache->check(delegation, owner->key, now) : delegation.check(owner->key, now);
+        if (valid) return {};
+    }
+    return refuse(Reason::foreign_domain, "no delegation that holds now");
+}
+
+}  // namespace presmesh::proto
