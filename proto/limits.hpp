@@ -12,6 +12,8 @@ using namespace std::chrono_literals;
 // Records
 inline constexpr std::size_t record_bytes = 520;        ///< packed; with OpenDHT's own value header it stays at or under 560, beyond which OpenDHT fragments
 inline constexpr std::size_t summary_note_bytes = 64;   ///< of the first note; the rest of the document is had over the channel
+inline constexpr std::size_t summary_bytes = 128;       ///< of a summary before sealing; the largest record (two IPv6 endpoints, delegated) still fits
+inline constexpr std::size_t record_endpoints = 2;      ///< one of each address family
 inline constexpr auto record_lifetime = 24h;            ///< OpenDHT value types may keep no longer
 inline constexpr auto record_clock_skew = 5min;         ///< how far in the future `issued` may lie
 

@@ -61,17 +61,26 @@ struct Record {
     const PublicKey& node_key() const { return certificate.node_key; }
 };
 
-/// Fills `wire` and the certificate of `record`. too_large when it would pass limits::record_bytes.
+/// Fills `wire` and the certificate of `record`, an empty domain with the certificate's, and cuts its times to whole seconds.
+/// too_large when it would pass limits::record_bytes; malformed when a reader would refuse its form; conflict when the
+/// certificate is another key's.
 Result<void> sign(Record& record, const SigningKey& node_key, const Certificate& certificate);
 
-/// Everything that can be checked without knowing what was there before, in this order: size, form, version, member,
-/// certificate, delegation, times, signature. For `stored_under`: does the record own the key it lies under?
-Result<Record> read_record(BytesView bytes, const Federation& federation, WallTime now, const DhtKey* stored_under = nullptr);
+/// Everything that can be checked without knowing what was there before, in this order, each with its reason: size
+/// (too_large), form (malformed, not_canonical), version (unsupported_version), members (not_admitted), certificate (revoked,
+/// bad_signature, not_yet_valid, expired), role and delegation (forbidden, foreign_domain), times (malformed when it lives
+/// longer than limits::record_lifetime, not_yet_valid, expired), `stored_under` (foreign_domain: the record does not own the
+/// key it lies under), signature (bad_signature). With a cache a certificate is verified once, not with every record.
+Result<Record> read_record(BytesView bytes, const Federation& federation, WallTime now, const DhtKey* stored_under = nullptr,
+                           CertificateCache* cache = nullptr);
 
-/// A higher sequence replaces; lower or equal never does (reason older). Both must be of one source.
+/// A higher sequence replaces; lower or equal never does (reason older). Both must be of one source (else conflict).
 Result<void> may_replace(const Record& current, const Record& next);
 
+/// XChaCha20-Poly1305, the nonce drawn and put first. What does not fit limits::summary_bytes is cut as Summary::of() cuts;
+/// the plaintext is padded to one of a few lengths.
 Bytes seal_summary(const Summary& summary, const SymmetricKey& content_key, Random& random);
+/// bad_signature when it was not sealed under this key, else what the form asks.
 Result<Summary> open_summary(BytesView sealed, const SymmetricKey& content_key);
 
 }  // namespace presmesh::proto
