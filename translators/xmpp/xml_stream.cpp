@@ -1,0 +1,248 @@
+#include "translators/xmpp/xml_stream.hpp"
+
+#include <expat.h>
+
+#include <algorithm>
+#include <type_traits>
+
+#include "proto/limits.hpp"
+
+namespace presmesh::translators::xmpp {
+
+namespace limits = proto::limits;
+using proto::Reason;
+
+namespace {
+
+constexpr char separator = '\x1F';              // no XML character, so it can be in no name and no namespace
+constexpr std::size_t slice_bytes = 4096;       // the bound on a stanza is looked at after each
+constexpr std::int64_t parser_bytes = 1 << 20;  // expat remembers every name it met: it is renewed after so many
+
+struct FreeParser {
+    void operator()(XML_Parser parser) const { XML_ParserFree(parser); }
+};
+using ParserHandle = std::unique_ptr<std::remove_pointer_t<XML_Parser>, FreeParser>;
+
+/// Newer expats (and Debian's) put off a token that came in pieces until much more has come. A stanza must not wait for
+/// the next one; what re-reading can cost is bounded by limits::stanza_bytes.
+template <typename P>
+void read_at_once(P parser) {
+    if constexpr (requires { XML_SetReparseDeferralEnabled(parser, XML_FALSE); })
+        XML_SetReparseDeferralEnabled(parser, XML_FALSE);
+}
+
+struct Name {
+    std::string_view ns;
+    std::string_view local;
+};
+Name split(const char* name) {
+    const std::string_view whole(name);
+    const auto at = whole.rfind(separator);
+    if (at == std::string_view::npos) return {{}, whole};
+    return {whole.substr(0, at), whole.substr(at + 1)};
+}
+
+bool is_space(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string_view StreamStart::get(std::string_view name) const {
+    for (const auto& a : attributes)
+        if (a.name == name && a.ns.empty()) return a.value;
+    return {};
+}
+
+class XmlStream::Parser {
+  public:
+    Parser() { renew(); }
+
+    std::vector<StreamEvent> feed(proto::BytesView bytes) {
+        events_.clear();
+        while (!bytes.empty() && !over_) {
+            const auto slice = bytes.first(std::min(bytes.size(), slice_bytes));
+            bytes = bytes.subspan(slice.size());
+            parse(slice);
+        }
+        return std::move(events_);
+    }
+
+  private:
+    // ---- feeding expat
+
+    void renew() {
+        expat_.reset(XML_ParserCreateNS("UTF-8", separator));
+        read_at_once(expat_.get());
+        XML_SetUserData(expat_.get(), this);
+        XML_SetElementHandler(expat_.get(), on_start, on_end);
+        XML_SetCharacterDataHandler(expat_.get(), on_text);
+        XML_SetStartNamespaceDeclHandler(expat_.get(), on_namespace);
+        XML_SetStartDoctypeDeclHandler(expat_.get(), on_doctype);
+        XML_SetProcessingInstructionHandler(expat_.get(), on_instruction);
+        XML_SetCommentHandler(expat_.get(), on_comment);
+        fed_ = 0;
+        since_ = 0;
+        depth_ = 0;
+    }
+
+    void parse(proto::BytesView slice) {
+        if (!started_) header_.append(proto::as_text(slice));
+        while (!slice.empty() && !over_) {
+            const auto begin = fed_;
+            fed_ += static_cast<std::int64_t>(slice.size());
+            const auto status =
+                XML_Parse(expat_.get(), proto::as_text(slice).data(), static_cast<int>(slice.size()), 0);
+            if (over_) return;
+            if (status == XML_STATUS_ERROR)
+                return fail(Reason::malformed, XML_ErrorString(XML_GetErrorCode(expat_.get())));
+            if (status == XML_STATUS_OK) break;
+            slice = slice.subspan(static_cast<std::size_t>(since_ - begin));
+            replay_header();
+        }
+        if (!over_ && fed_ - since_ > static_cast<std::int64_t>(limits::stanza_bytes))
+            fail(Reason::too_large, "a stanza over its bound");
+    }
+
+    /// A new expat, brought to where the old one was between two stanzas: inside the stream's start tag.
+    void replay_header() {
+        renew();
+        replaying_ = true;
+        XML_Parse(expat_.get(), header_.data(), static_cast<int>(header_.size()), 0);
+        replaying_ = false;
+        fed_ = since_ = static_cast<std::int64_t>(header_.size());
+    }
+
+    void fail(Reason reason, std::string detail) {
+        if (over_) return;
+        over_ = true;
+        events_.push_back(proto::Error{reason, std::move(detail)});
+        XML_StopParser(expat_.get(), XML_FALSE);
+    }
+
+    std::int64_t event_end() const {
+        return XML_GetCurrentByteIndex(expat_.get()) + XML_GetCurrentByteCount(expat_.get());
+    }
+
+    // ---- what expat says
+
+    void start(const char* name, const char** attributes) {
+        if (over_) return;
+        ++depth_;
+        const auto [ns, local] = split(name);
+        if (depth_ == 1) return start_stream(ns, local, attributes);
+        if (depth_ == 2) elements_ = 0;
+        if (static_cast<std::size_t>(depth_) > limits::xml_depth)
+            return fail(Reason::too_large, "elements nested too deep");
+        if (++elements_ > limits::xml_elements) return fail(Reason::too_large, "too many elements");
+        Element element(local, mapped(ns));
+        if (!read_attributes(attributes, element.attributes)) return;
+        open_.push_back(std::move(element));
+    }
+
+    void start_stream(std::string_view ns, std::string_view local, const char** attributes) {
+        since_ = event_end();
+        if (replaying_) return;
+        if (ns != ns_streams || local != "stream") return fail(Reason::wrong_namespace, "not a stream");
+        StreamStart out;
+        out.content_namespace = content_;
+        if (!read_attributes(attributes, out.attributes)) return;
+        started_ = true;
+        header_.resize(static_cast<std::size_t>(since_));
+        events_.push_back(std::move(out));
+    }
+
+    bool read_attributes(const char** attributes, std::vector<Attribute>& out) {
+        for (; *attributes != nullptr; attributes += 2) {
+            if (out.size() == limits::stanza_attributes) {
+                fail(Reason::too_large, "too many attributes");
+                return false;
+            }
+            const auto [ns, local] = split(attributes[0]);
+            out.push_back({std::string(local), std::string(ns), attributes[1]});
+        }
+        return true;
+    }
+
+    std::string_view mapped(std::string_view ns) const {
+        const bool content = ns == content_ && (ns == ns_component || ns == ns_server);
+        return content ? ns_client : ns;
+    }
+
+    void end() {
+        if (over_) return;
+        --depth_;
+        if (depth_ == 0) {
+            over_ = true;
+            events_.push_back(StreamEnd{});
+            XML_StopParser(expat_.get(), XML_FALSE);
+            return;
+        }
+        Element done = std::move(open_.back());
+        open_.pop_back();
+        if (!open_.empty()) {
+            open_.back().children.push_back(std::move(done));
+            return;
+        }
+        since_ = event_end();
+        events_.push_back(std::move(done));
+        if (since_ > parser_bytes) XML_StopParser(expat_.get(), XML_TRUE);
+    }
+
+    void text(std::string_view found) {
+        if (over_) return;
+        if (!open_.empty()) {
+            auto& parent = open_.back();
+            (parent.children.empty() ? parent.text : parent.children.back().tail).append(found);
+            return;
+        }
+        since_ = event_end();  // white space keeps a connection alive; it belongs to no stanza
+        if (!is_space(found)) fail(Reason::malformed, "text between stanzas");
+    }
+
+    void declare(const char* prefix, const char* uri) {
+        if (depth_ == 0 && prefix == nullptr) content_ = uri == nullptr ? "" : uri;
+    }
+
+    static Parser& self(void* data) { return *static_cast<Parser*>(data); }
+    static void on_start(void* data, const char* name, const char** attributes) { self(data).start(name, attributes); }
+    static void on_end(void* data, const char*) { self(data).end(); }
+    static void on_text(void* data, const char* text, int size) {
+        self(data).text({text, static_cast<std::size_t>(size)});
+    }
+    static void on_namespace(void* data, const char* prefix, const char* uri) { self(data).declare(prefix, uri); }
+    static void on_doctype(void* data, const char*, const char*, const char*, int) {
+        self(data).fail(Reason::forbidden_xml, "DOCTYPE");
+    }
+    static void on_instruction(void* data, const char*, const char*) {
+        self(data).fail(Reason::forbidden_xml, "processing instruction");
+    }
+    static void on_comment(void* data, const char*) { self(data).fail(Reason::forbidden_xml, "comment"); }
+
+    ParserHandle expat_;
+    std::string header_;   // everything up to the end of the stream's start tag
+    std::string content_;  // the stream's default namespace
+    std::vector<Element> open_;
+    std::vector<StreamEvent> events_;
+    std::int64_t fed_ = 0;    // bytes given to this expat
+    std::int64_t since_ = 0;  // where the last thing that was completed ended
+    int depth_ = 0;
+    std::size_t elements_ = 0;
+    bool started_ = false;
+    bool replaying_ = false;
+    bool over_ = false;
+};
+
+XmlStream::XmlStream() : parser_(std::make_unique<Parser>()) {}
+XmlStream::~XmlStream() = default;
+XmlStream::XmlStream(XmlStream&&) noexcept = default;
+XmlStream& XmlStream::operator=(XmlStream&&) noexcept = default;
+
+std::vector<StreamEvent> XmlStream::feed(proto::BytesView bytes) {
+    return parser_->feed(bytes);
+}
+void XmlStream::reset() {
+    parser_ = std::make_unique<Parser>();
+}
+
+}  // namespace presmesh::translators::xmpp
