@@ -21,6 +21,7 @@ struct Plain {
     proto::Bytes bytes;
     /// For nobody else, should another node answer at that address; none when it was sent to an address.
     std::optional<proto::NodeId> only_for{};
+    proto::SteadyTime sent{};
 };
 
 /// One node. `current` is what we send under; a peer without it is not up.

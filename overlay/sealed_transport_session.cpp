@@ -74,6 +74,7 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
     if (peer.unanswered.empty()) {
         peer.unanswered_since = now.steady;
     }
+    plain.sent = now.steady;
     peer.unanswered.push_back(std::move(plain));
     if (peer.unanswered.size() > limits::unanswered_kept) {
         peer.unanswered.pop_front();
@@ -144,6 +145,7 @@ void SealedTransport::Impl::came_up(Now now, PeerState& peer, bool was_up, std::
     std::deque<Plain> again;
     if (peer.suspect || restarted) {
         again = std::move(peer.unanswered);
+        std::erase_if(again, [&](const Plain& plain) { return now.steady - plain.sent > limits::unanswered_age; });
     }
     peer.unanswered.clear();
     peer.suspect = false;

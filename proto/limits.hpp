@@ -62,6 +62,7 @@ inline constexpr std::size_t queued_per_handshake = 16;     ///< datagrams that 
 inline constexpr std::size_t queued_datagrams = 4'096;      ///< that wait for handshakes in all: 5 MB
 inline constexpr std::size_t transport_queue = 16'384;      ///< datagrams and events the owner has not fetched
 inline constexpr std::size_t unanswered_kept = 4;           ///< last datagrams per peer, sent again when it turns out to have restarted
+inline constexpr auto unanswered_age = 5s;                  ///< older ones are not worth it
 inline constexpr int handshakes_per_second = 500;           ///< answered in all; each costs 0.25 ms, so an eighth of a core. Twice that in a burst
 inline constexpr int handshakes_per_second_per_address = 50;  ///< a provider's nodes may share one address
 inline constexpr std::size_t handshake_addresses = 1'024;   ///< addresses counted at a time; past it a cookie is asked for
