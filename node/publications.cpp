@@ -167,7 +167,7 @@ void Publications::remove(const PresentityUri& presentity, std::string_view id) 
     auto& all = source->second.publications;
     auto found = find_id(all, id);
     if (found == all.end()) return;
-    store_.erase(store_tables::publications, join_key(presentity.pres(), id));
+    store_.erase(store_tables::publications, join_key(presentity.canonical(), id));
     expiries_.cancel(found->timer);
     all.erase(found);
     --count_;
@@ -216,7 +216,7 @@ void Publications::save(const PresentityUri& presentity, const Publication& publ
     proto::MsgpackWriter out;
     out.array(6).uint(row_version).str(publication.etag).str(publication.owner);
     out.sint(micros(publication.expires)).sint(micros(publication.stamp)).bin(publication.document->bytes);
-    store_.put(store_tables::publications, join_key(presentity.pres(), publication.id), out.bytes());
+    store_.put(store_tables::publications, join_key(presentity.canonical(), publication.id), out.bytes());
 }
 
 void Publications::load(proto::Now now) {
@@ -233,7 +233,7 @@ void Publications::load(proto::Now now) {
 
 bool Publications::restore(proto::Now now, std::string_view key, proto::BytesView value) {
     auto [name, id] = split_key(key);
-    auto presentity = PresentityUri::parse(name);
+    auto presentity = PresentityUri::from_canonical(name);
     proto::MsgpackReader in(value);
     if (in.array(6) != 6 || in.uint() != row_version || !presentity || id.empty()) return false;
     Publication publication;

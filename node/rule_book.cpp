@@ -12,14 +12,14 @@ RuleBook::RuleBook(Store& store, const ServiceSettings& settings)
 
 void RuleBook::load() {
     store_.each(store_tables::rules, {}, [this](std::string_view key, proto::BytesView value) {
-        auto presentity = PresentityUri::parse(key);
+        auto presentity = PresentityUri::from_canonical(key);
         auto rules = RuleSet::decode(value);
         if (presentity && rules) rules_.insert_or_assign(*presentity, std::move(*rules));
     });
     store_.each(store_tables::decisions, {}, [this](std::string_view key, proto::BytesView value) {
         auto [first, second] = split_key(key);
-        auto presentity = PresentityUri::parse(first);
-        auto watcher = PresentityUri::parse(second);
+        auto presentity = PresentityUri::from_canonical(first);
+        auto watcher = PresentityUri::from_canonical(second);
         auto handling = parse_handling(proto::as_text(value));
         if (presentity && watcher && handling) decisions_[*presentity].insert_or_assign(*watcher, *handling);
     });
@@ -49,17 +49,17 @@ const RuleSet& RuleBook::rules(const PresentityUri& presentity) const {
 
 void RuleBook::set_rules(const PresentityUri& presentity, RuleSet rules) {
     if (rules.empty()) {
-        store_.erase(store_tables::rules, presentity.pres());
+        store_.erase(store_tables::rules, presentity.canonical());
         rules_.erase(presentity);
         return;
     }
-    store_.put(store_tables::rules, presentity.pres(), rules.encode());
+    store_.put(store_tables::rules, presentity.canonical(), rules.encode());
     rules_.insert_or_assign(presentity, std::move(rules));
 }
 
 proto::Result<void> RuleBook::decide(const PresentityUri& presentity, const PresentityUri& watcher,
                                      std::optional<Handling> decision) {
-    std::string key = join_key(presentity.pres(), watcher.pres());
+    std::string key = join_key(presentity.canonical(), watcher.canonical());
     auto found = decisions_.find(presentity);
     if (!decision || *decision == Handling::confirm) {
         store_.erase(store_tables::decisions, key);
