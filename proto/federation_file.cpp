@@ -73,6 +73,7 @@ class FileReader {
     Faults faults;
 
     Federation read(const toml::table& file) {
+        file_ = &file;
         known_keys(file, {"federation_key", "member"});
         Federation out;
         fixed_hex(file, "federation_key", out.key);
@@ -81,6 +82,8 @@ class FileReader {
     }
 
   private:
+    const toml::table* file_ = nullptr;
+
     void fault(int line, std::string text) { faults.push_back({line, std::move(text)}); }
 
     void known_keys(const toml::table& table, const Names& known) {
@@ -99,7 +102,7 @@ class FileReader {
 
     const toml::node* needed(const toml::table& table, std::string_view key) {
         const toml::node* node = table.get(key);
-        if (node == nullptr) fault(line_of(table), std::string(key) + " is missing");
+        if (node == nullptr) fault(&table == file_ ? 0 : line_of(table), std::string(key) + " is missing");
         return node;
     }
 
