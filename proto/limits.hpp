@@ -81,5 +81,46 @@ inline constexpr auto session_overlap = 30s;                ///< an old session 
 inline constexpr auto session_unconfirmed = 10s;            ///< we answered a HELLO and no data came
 inline constexpr std::size_t replay_window = 2'048;         ///< counters
 inline constexpr auto transport_sweep = 30s;
+// Channel: what two nodes keep about each other
+inline constexpr std::size_t records_per_answer = 2;       ///< of other sources, in one answer; two fit a datagram
+inline constexpr std::size_t reason_bytes = 64;            ///< RFC 6665's reasons are far shorter
+inline constexpr std::size_t document_part_bytes = 1024;   ///< of a document too large for one datagram; leaves room for the header
+inline constexpr std::size_t document_parts = document_bytes / document_part_bytes + 1;
+inline constexpr std::size_t watches_per_peer = 250'000;   ///< a peer may be the only other provider, with all our watchers
+inline constexpr std::size_t streams_receiving_parts = 64; ///< documents half arrived, per peer; more are not acknowledged, so come again
+inline constexpr std::size_t channel_window_first = 32;    ///< packets in flight to a peer of unknown capacity
+inline constexpr std::size_t channel_window_least = 4;
+inline constexpr std::size_t channel_window_most = 256;    ///< about 300 kB in flight
+inline constexpr auto resend_first = 500ms;                ///< before a round trip was measured
+inline constexpr auto resend_least = 50ms;
+inline constexpr auto resend_most = 5s;                    ///< so that a healed partition is noticed within this
+inline constexpr auto resend_unknown = 20s;                ///< to a peer whose lease ran out
+inline constexpr auto peer_forget = 10min;                 ///< a peer silent for so long: its watches end
+inline constexpr auto lease_bound_least = 2s;              ///< a peer may not ask us for more than two leases a second
+inline constexpr auto lease_bound_most = 10min;
+inline constexpr std::size_t tombstones_per_peer = 1'024;  ///< ended watches remembered, against late copies of their start
+inline constexpr std::size_t endpoints_per_node = 4;       ///< addresses a node may be dialed at: its record's two, and where it was seen
+inline constexpr auto dial_first = 1s;                     ///< between attempts to reach a node we follow
+inline constexpr std::size_t bootstrap_endpoints = 256;    ///< a node or two of every member
+inline constexpr auto bootstrap_again_most = 1min;
+inline constexpr auto dial_most = 20s;
+
+// Finding
+inline constexpr std::size_t nodes_asked_per_domain = 4;   ///< nodes of a presentity's domain that are watched at
+inline constexpr std::size_t sources_per_presentity = 8;   ///< followed at once
+inline constexpr std::size_t lookups_at_once = 32;         ///< DHT gets; one costs about 75 messages
+inline constexpr std::size_t listens_at_once = 256;        ///< one costs about 5 messages a minute
+inline constexpr auto query_patience = 1s;                 ///< for nodes of the domain, before the DHT is asked
+inline constexpr auto answer_patience = 3s;                ///< for nodes that the DHT named, session made and all
+inline constexpr auto lookup_patience = 30s;               ///< for a DHT get to end
+inline constexpr auto look_again_first = 5s;
+inline constexpr auto look_again_most = 5min;
+inline constexpr auto domain_nodes_fresh = 60s;            ///< how long a look-up of a domain's nodes serves other watches
+inline constexpr std::size_t records_known = 4'096;        ///< records of others kept for answering queries
+
+// Publishing
+inline constexpr auto record_rewrite_least = 10min;        ///< between two writes of one presentity's changed record
+inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn"
+inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 
 }  // namespace presmesh::proto::limits

@@ -1,0 +1,134 @@
+#include "overlay/audience.hpp"
+
+namespace presmesh::overlay {
+
+namespace {
+
+bool may_see_all(const Answer& answer) { return answer.state == WatchState::active && answer.view == 0; }
+
+bool same(const proto::DocumentPtr& a, const proto::DocumentPtr& b) {
+    return (!a && !b) || (a && b && a->digest == b->digest);
+}
+
+}  // namespace
+
+bool Audience::publishes(const proto::PresentityUri& presentity) const {
+    auto found = entries_.find(presentity);
+    if (found == entries_.end()) return false;
+    auto view = found->second.views.find(0);
+    return view != found->second.views.end() && view->second.document != nullptr;
+}
+
+void Audience::set_document(const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document) {
+    if (!document && !entries_.contains(presentity)) return;
+    auto& entry = entries_[presentity];
+    if (!entry.has_key) {
+        random_.fill(entry.content_key);
+        entry.has_key = true;
+    }
+    if (view == 0 && !document) return withdraw(presentity, entry);
+    if (auto known = entry.views.find(view); known != entry.views.end() && same(known->second.document, document)) return;
+    const bool first = view == 0 && !publishes(presentity);
+    set_view(presentity, entry, view, document);
+    if (view != 0) return;
+    if (first) ++published_;
+    events_.push_back(RecordDue{presentity, std::move(document), entry.content_key});
+}
+
+void Audience::set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view, proto::DocumentPtr document) {
+    const StreamValue value{counter_.next(), std::move(document)};
+    entry.views[view] = value;
+    std::set<proto::NodeId> told;
+    for (const auto& [name, watcher] : entry.watchers) {
+        if (watcher.answer.state != WatchState::active || watcher.answer.view != view) continue;
+        for (const auto& [node, number] : watcher.watches)
+            if (told.insert(node).second) peers_.open(node).source().set_value(presentity, view, value);
+    }
+}
+
+void Audience::withdraw(const proto::PresentityUri& presentity, Entry& entry) {
+    if (publishes(presentity)) {
+        --published_;
+        events_.push_back(RecordDue{presentity, nullptr, entry.content_key});
+    }
+    std::vector<ViewId> views;
+    for (const auto& [view, value] : entry.views) views.push_back(view);
+    for (auto view : views) set_view(presentity, entry, view, nullptr);
+    entry.views.clear();
+    drop_if_empty(presentity);
+}
+
+void Audience::drop_if_empty(const proto::PresentityUri& presentity) {
+    auto found = entries_.find(presentity);
+    if (found != entries_.end() && found->second.views.empty() && found->second.watchers.empty()) entries_.erase(found);
+}
+
+/// A view nobody has set shows that there is nothing.
+StreamValue Audience::value(Entry& entry, ViewId view) {
+    auto found = entry.views.find(view);
+    return found != entry.views.end() ? found->second : StreamValue{counter_.next(), nullptr};
+}
+
+// ---- watchers
+
+void Audience::begin(const proto::NodeId& node, const InboundWatch& watch) {
+    auto& entry = entries_[watch.presentity];
+    auto [place, fresh] = entry.watchers.try_emplace(watch.watcher);
+    auto& watcher = place->second;
+    watcher.watches.insert({node, watch.watch});
+    if (fresh) events_.push_back(WatchRequested{watch.presentity, watch.watcher});
+    tell(entry, Watcher{watcher.answer, {{node, watch.watch}}});
+}
+
+void Audience::end(const proto::NodeId& node, const InboundUnwatch& watch) {
+    auto entry = entries_.find(watch.presentity);
+    if (entry == entries_.end()) return;
+    auto watcher = entry->second.watchers.find(watch.watcher);
+    if (watcher == entry->second.watchers.end()) return;
+    watcher->second.watches.erase({node, watch.watch});
+    if (!watcher->second.watches.empty()) return;
+    entry->second.watchers.erase(watcher);
+    events_.push_back(WatchCancelled{watch.presentity, watch.watcher});
+    drop_if_empty(watch.presentity);
+}
+
+void Audience::answer(const proto::PresentityUri& presentity, const proto::PresentityUri& name, Answer answer) {
+    auto entry = entries_.find(presentity);
+    if (entry == entries_.end()) return;
+    auto found = entry->second.watchers.find(name);
+    if (found == entry->second.watchers.end()) return;
+    auto& watcher = found->second;
+    const bool lost_sight = may_see_all(watcher.answer) && !may_see_all(answer);
+    watcher.answer = std::move(answer);
+    tell(entry->second, watcher);
+    if (lost_sight) renew_key(presentity, entry->second);
+}
+
+void Audience::tell(Entry& entry, const Watcher& watcher) {
+    const bool all = may_see_all(watcher.answer);
+    if (all && !entry.has_key) {
+        random_.fill(entry.content_key);
+        entry.has_key = true;
+    }
+    const auto shown = watcher.answer.state == WatchState::active ? value(entry, watcher.answer.view) : StreamValue{};
+    const auto key = all ? std::optional(entry.content_key) : std::nullopt;
+    for (const auto& [node, number] : watcher.watches) peers_.open(node).source().answer(number, watcher.answer, key, shown);
+}
+
+/// Who lost the right to see must not be able to open the records to come.
+void Audience::renew_key(const proto::PresentityUri& presentity, Entry& entry) {
+    random_.fill(entry.content_key);
+    for (const auto& [name, watcher] : entry.watchers)
+        if (may_see_all(watcher.answer)) tell(entry, watcher);
+    if (auto view = entry.views.find(0); view != entry.views.end() && view->second.document)
+        events_.push_back(RecordDue{presentity, view->second.document, entry.content_key});
+}
+
+std::optional<Audience::Told> Audience::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+}  // namespace presmesh::overlay

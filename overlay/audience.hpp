@@ -1,0 +1,81 @@
+// Our presentities as the overlay knows them: their documents by view, who of other nodes watches them, and what each of
+// those was answered. Hands the right document to the right streams.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <utility>
+#include <variant>
+
+#include "overlay/channel_source.hpp"
+#include "overlay/overlay.hpp"
+#include "overlay/peers.hpp"
+
+namespace presmesh::overlay {
+
+/// Numbers of this run of the node, strictly rising over all its presentities, and (by the epoch) over its restarts.
+class SequenceCounter {
+  public:
+    explicit SequenceCounter(std::uint64_t epoch) : sequence_{epoch, 0} {}
+    proto::Sequence next() {
+        ++sequence_.counter;
+        return sequence_;
+    }
+
+  private:
+    proto::Sequence sequence_;
+};
+
+/// What the record of a presentity has to say now.
+struct RecordDue {
+    proto::PresentityUri presentity;
+    proto::DocumentPtr document;  ///< null: withdrawn
+    proto::SymmetricKey content_key{};
+};
+
+class Audience {
+  public:
+    Audience(Peers& peers, SequenceCounter& counter, proto::Random& random)
+        : peers_(peers), counter_(counter), random_(random) {}
+
+    void set_document(const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
+    void answer(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
+    /// Is this node a source of it?
+    bool publishes(const proto::PresentityUri& presentity) const;
+    std::size_t published() const { return published_; }
+
+    void begin(const proto::NodeId& node, const InboundWatch& watch);
+    void end(const proto::NodeId& node, const InboundUnwatch& watch);
+
+    using Told = std::variant<WatchRequested, WatchCancelled, RecordDue>;
+    std::optional<Told> poll_event();
+
+  private:
+    struct Watcher {
+        Answer answer;
+        std::set<std::pair<proto::NodeId, std::uint64_t>> watches;
+    };
+    struct Entry {
+        std::map<ViewId, StreamValue> views;
+        std::map<proto::PresentityUri, Watcher> watchers;
+        proto::SymmetricKey content_key{};
+        bool has_key = false;
+    };
+    void set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view, proto::DocumentPtr document);
+    void withdraw(const proto::PresentityUri& presentity, Entry& entry);
+    void tell(Entry& entry, const Watcher& watcher);
+    void renew_key(const proto::PresentityUri& presentity, Entry& entry);
+    StreamValue value(Entry& entry, ViewId view);
+    void drop_if_empty(const proto::PresentityUri& presentity);
+
+    Peers& peers_;
+    SequenceCounter& counter_;
+    proto::Random& random_;
+    std::map<proto::PresentityUri, Entry> entries_;
+    std::size_t published_ = 0;
+    std::deque<Told> events_;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,203 @@
+#include "overlay/channel.hpp"
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+namespace {
+
+constexpr Slot lease_slot{SlotKind::lease, 0};
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+bool is_source_slot(SlotKind kind) {
+    return kind == SlotKind::state || kind == SlotKind::value || kind == SlotKind::answer;
+}
+
+template <typename From>
+void move_events(std::vector<From>& from, std::deque<ChannelEvent>& to) {
+    for (auto& event : from) std::visit([&](auto& e) { to.emplace_back(std::move(e)); }, event);
+    from.clear();
+}
+
+}  // namespace
+
+Channel::Channel(std::uint64_t memory, proto::Duration crash_bound)
+    : memory_(memory), bound_(crash_bound), peer_bound_(crash_bound), source_(outbox_), watcher_(outbox_), lease_(crash_bound) {
+    outbox_.push(lease_slot);  // the peer learns our bound before anything else
+}
+
+// ---- in
+
+proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes) {
+    auto packet = proto::decode_channel_packet(bytes);
+    if (!packet) return tl::make_unexpected(packet.error());
+    const auto& header = packet->header;
+    if (header.own == 0) return proto::refuse(proto::Reason::malformed, "a packet of nobody's");
+    if (header.own < peer_memory_) return {};  // of an earlier run, late
+    if (header.own > peer_memory_) peer_has_memory(header.own);
+    lease_.heard(now);
+    watch_lease(now);
+    if (header.peer != 0 && header.peer != memory_)
+        outbox_.push(lease_slot);  // meant for an earlier us: the peer has to learn of that
+    else if (take(now, *packet) && header.number != 0)
+        flight_.received(header.number);
+    move_events(source_events_, events_);
+    move_events(watcher_events_, events_);
+    return {};
+}
+
+void Channel::peer_has_memory(std::uint64_t memory) {
+    const bool first = peer_memory_ == 0;
+    peer_memory_ = memory;
+    lease_.begin_anew();
+    if (first) return;
+    flight_.forget();
+    outbox_.clear();
+    outbox_.push(lease_slot);
+    source_.forget(source_events_);
+    watcher_.ask_again();
+}
+
+/// False when something in it came too early: the packet is left unacknowledged, so that it comes again.
+bool Channel::take(proto::Now now, const proto::ChannelPacket& packet) {
+    bool all = true;
+    for (const auto& message : packet.messages) all = take_message(now, message) && all;
+    return all;
+}
+
+bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message) {
+    return std::visit(
+        Overloaded{
+            [&](const proto::AckMessage& m) { take_ack(now, m); return true; },
+            [&](const proto::LeaseMessage& m) {
+                peer_bound_ = std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms}, limits::lease_bound_least,
+                                                          limits::lease_bound_most);
+                return true;
+            },
+            [&](const proto::LeaveMessage&) {
+                lease_.left();
+                watch_lease(now);
+                source_.forget(source_events_);
+                return true;
+            },
+            [&](const proto::QueryMessage& m) { source_.receive(m, source_events_); return true; },
+            [&](const proto::WatchMessage& m) { source_.receive(m, source_events_); return true; },
+            [&](const proto::UnwatchMessage& m) { source_.receive(m, source_events_); return true; },
+            [&](const proto::SourcesMessage& m) { watcher_.receive(m, watcher_events_); return true; },
+            [&](const proto::WatchStateMessage& m) { watcher_.receive(m, watcher_events_); return true; },
+            [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
+        },
+        message);
+}
+
+void Channel::take_ack(proto::Now now, const proto::AckMessage& ack) {
+    for (const auto& item : flight_.acknowledged(now, ack))
+        is_source_slot(item.slot.kind) ? source_.acknowledged(item) : watcher_.acknowledged(item);
+}
+
+std::optional<ChannelEvent> Channel::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+// ---- out
+
+std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
+    if (!has_output()) return std::nullopt;
+    proto::ChannelHeader header{memory_, peer_memory_, 0};
+    const bool may_send = flight_.window_open() && !outbox_.empty();
+    if (may_send) header.number = flight_.take_number();
+    PacketBuilder packet(header);
+    for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
+    while (may_send) {
+        auto slot = outbox_.pop();
+        if (!slot) break;
+        if (write(*slot, packet)) continue;
+        outbox_.push(*slot);
+        break;
+    }
+    if (packet.messages() == 0) return std::nullopt;
+    if (packet.wants_ack()) flight_.sent(now, header.number, packet.take_items());
+    return packet.take_bytes();
+}
+
+bool Channel::write(Slot slot, PacketBuilder& packet) {
+    if (is_source_slot(slot.kind)) return source_.write(slot, packet);
+    if (slot.kind != SlotKind::lease) return watcher_.write(slot, packet);
+    const auto bound = std::chrono::duration_cast<std::chrono::milliseconds>(bound_).count();
+    return packet.add(proto::LeaseMessage{static_cast<std::uint32_t>(bound)}, {slot, lease_version_, 0});
+}
+
+proto::Bytes Channel::goodbye() const {
+    return encode(proto::ChannelPacket{{memory_, peer_memory_, 0}, {proto::LeaveMessage{}}});
+}
+
+void Channel::told_lost(const SentItems& items) {
+    for (const auto& item : items) {
+        if (item.slot.kind == SlotKind::lease) {
+            if (item.version == lease_version_) outbox_.push(item.slot);
+        } else {
+            is_source_slot(item.slot.kind) ? source_.lost(item) : watcher_.lost(item);
+        }
+    }
+}
+
+void Channel::session_made() {
+    told_lost(flight_.abandon());
+    outbox_.push(lease_slot);
+}
+
+void Channel::forget_peer(std::uint64_t memory) {
+    memory_ = memory;
+    flight_.forget();
+    outbox_.clear();
+    source_.forget(source_events_);
+    watcher_.ask_again();
+    move_events(source_events_, events_);
+}
+
+// ---- time
+
+void Channel::handle_timeout(proto::Now now, proto::Random& random) {
+    watch_lease(now);
+    told_lost(flight_.overdue(now));
+    keep_alive(now, random);
+}
+
+proto::SteadyTime Channel::next_timeout(proto::Now now) const {
+    auto next = std::min(flight_.next_timeout(), lease_.next_change(now));
+    if (source_.watches() > 0) next = std::min(next, next_lease_.value_or(now.steady));
+    return next;
+}
+
+proto::Duration Channel::lease_interval() const { return std::min(bound_, peer_bound_) / 4; }
+
+/// Those who follow us hear of us four times per bound, more often when packets are lost: every lease is acknowledged or
+/// sent again.
+void Channel::keep_alive(proto::Now now, proto::Random& random) {
+    if (source_.watches() == 0 || (next_lease_ && now.steady < *next_lease_)) return;
+    ++lease_version_;
+    outbox_.push(lease_slot);
+    next_lease_ = now.steady + random.jitter(lease_interval(), 0.1);
+}
+
+void Channel::watch_lease(proto::Now now) {
+    const auto liveness = lease_.liveness(now);
+    flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown : limits::resend_most);
+    if (liveness == liveness_) return;
+    liveness_ = liveness;
+    if (liveness != Liveness::live && watcher_.watches() > 0) outbox_.push(lease_slot);  // "are you there?"
+    events_.emplace_back(LivenessChanged{liveness});
+}
+
+}  // namespace presmesh::overlay

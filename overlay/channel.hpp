@@ -1,0 +1,88 @@
+// The channel to one peer: both sides' slots in as few packets as can be, acknowledged and sent again; the lease; and the
+// memory numbers by which two nodes notice that the other one has forgotten everything.
+//
+// No session here: packets are the plain bytes that the sealed transport carries to channel_port.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "overlay/channel_source.hpp"
+#include "overlay/channel_watcher.hpp"
+#include "overlay/flight.hpp"
+#include "overlay/lease.hpp"
+#include "overlay/outbox.hpp"
+#include "proto/random.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::overlay {
+
+struct LivenessChanged {
+    Liveness liveness{};
+};
+using ChannelEvent = std::variant<InboundWatch, InboundUnwatch, InboundQuery, WatchUpdated, SourcesAnswered, LivenessChanged>;
+
+class Channel {
+  public:
+    /// `memory` must be higher than for any earlier channel to the same node, across restarts too.
+    Channel(std::uint64_t memory, proto::Duration crash_bound);
+    Channel(const Channel&) = delete;
+    Channel& operator=(const Channel&) = delete;
+
+    ChannelSource& source() { return source_; }
+    ChannelWatcher& watcher() { return watcher_; }
+    const ChannelSource& source() const { return source_; }
+    const ChannelWatcher& watcher() const { return watcher_; }
+
+    /// What decode_channel_packet refuses.
+    proto::Result<void> handle_input(proto::Now now, proto::BytesView bytes);
+    void handle_timeout(proto::Now now, proto::Random& random);
+    proto::SteadyTime next_timeout(proto::Now now) const;
+    /// The next packet to send now. Ask only while there is a session.
+    std::optional<proto::Bytes> poll_output(proto::Now now);
+    bool has_output() const { return flight_.owes_ack() || (!outbox_.empty() && flight_.window_open()); }
+    std::optional<ChannelEvent> poll_event();
+
+    /// There is a (new) session: what was on its way is taken for lost, and the peer learns that we are here.
+    void session_made();
+    /// Ends the peer's watches of ours, and what we told it about us (a peer silent for limits::peer_forget).
+    void forget_peer(std::uint64_t memory);
+    /// The packet of a clean stop. Not sent again: there is nobody left to do it.
+    proto::Bytes goodbye() const;
+
+    Liveness liveness() const { return liveness_; }
+    /// Nobody watches anybody.
+    bool idle() const { return source_.watches() == 0 && watcher_.watches() == 0; }
+    std::optional<proto::SteadyTime> heard_at() const { return lease_.heard_at(); }
+    std::uint64_t resends() const { return flight_.resends(); }
+
+  private:
+    bool take(proto::Now now, const proto::ChannelPacket& packet);
+    bool take_message(proto::Now now, const proto::ChannelMessage& message);
+    void take_ack(proto::Now now, const proto::AckMessage& ack);
+    void peer_has_memory(std::uint64_t memory);
+    void told_lost(const SentItems& items);
+    bool write(Slot slot, PacketBuilder& packet);
+    void keep_alive(proto::Now now, proto::Random& random);
+    void watch_lease(proto::Now now);
+    proto::Duration lease_interval() const;
+
+    std::uint64_t memory_;
+    std::uint64_t peer_memory_ = 0;
+    proto::Duration bound_;
+    proto::Duration peer_bound_;
+    Outbox outbox_;
+    Flight flight_;
+    ChannelSource source_;
+    ChannelWatcher watcher_;
+    Lease lease_;
+    Liveness liveness_ = Liveness::unknown;
+    std::uint64_t lease_version_ = 0;
+    std::optional<proto::SteadyTime> next_lease_;
+    std::vector<SourceEvent> source_events_;
+    std::vector<WatcherEvent> watcher_events_;
+    std::deque<ChannelEvent> events_;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,108 @@
+// One channel seen from the source's end: the peer's watches of our presentities, and the streams that carry documents to
+// them. Watches with the same (presentity, view) share a stream. Only the newest document of a stream is ever kept.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "overlay/flight.hpp"
+#include "overlay/outbox.hpp"
+#include "overlay/overlay.hpp"
+#include "proto/channel_messages.hpp"
+
+namespace presmesh::overlay {
+
+/// What a stream shows: a numbered document, or (null) that there is none.
+struct StreamValue {
+    proto::Sequence sequence;
+    proto::DocumentPtr document;
+};
+
+// What the owner has to act on.
+struct InboundWatch {
+    std::uint64_t watch = 0;
+    proto::PresentityUri presentity;
+    proto::PresentityUri watcher;
+};
+struct InboundUnwatch {
+    std::uint64_t watch = 0;
+    proto::PresentityUri presentity;
+    proto::PresentityUri watcher;
+};
+struct InboundQuery {
+    std::uint64_t query = 0;
+    proto::PresentityUri presentity;
+};
+using SourceEvent = std::variant<InboundWatch, InboundUnwatch, InboundQuery>;
+
+class ChannelSource {
+  public:
+    explicit ChannelSource(Outbox& outbox) : outbox_(outbox) {}
+
+    // ---- the owner's
+    /// `value` is what the answer's view shows now; not looked at unless the answer is active.
+    void answer(std::uint64_t watch, const Answer& answer, const std::optional<proto::SymmetricKey>& content_key,
+                const StreamValue& value);
+    /// Does nothing when nobody follows this view here.
+    void set_value(const proto::PresentityUri& presentity, ViewId view, const StreamValue& value);
+    void answer_query(proto::SourcesMessage answer);
+    std::size_t watches() const { return watches_.size(); }
+    /// Ends every watch; the events say so.
+    void forget(std::vector<SourceEvent>& events);
+
+    // ---- the channel's
+    void receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events);
+    void receive(const proto::UnwatchMessage& message, std::vector<SourceEvent>& events);
+    void receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events);
+    /// Adds what the slot has to say; false when the packet is full and the slot has to come again.
+    bool write(Slot slot, PacketBuilder& packet);
+    void acknowledged(const SentItem& item);
+    void lost(const SentItem& item);
+
+  private:
+    struct Watch {
+        proto::PresentityUri presentity;
+        proto::PresentityUri watcher;
+        std::uint32_t revision = 0;
+        std::optional<proto::Digest> held;
+        bool answered = false;
+        Answer answer;
+        std::optional<proto::SymmetricKey> content_key;
+        std::uint64_t stream = 0;
+        std::uint64_t state_revision = 0;
+    };
+    struct Stream {
+        proto::PresentityUri presentity;
+        ViewId view = 0;
+        std::size_t watches = 0;
+        StreamValue value;
+        std::uint64_t version = 0;  // of what is to be sent; a new one makes all earlier packets meaningless
+        bool held = false;          // the peer said that it holds this very document
+        std::set<std::uint16_t> due;  // parts to send
+    };
+    void join(Watch& watch, ViewId view, const StreamValue& value);
+    void leave_stream(Watch& watch);
+    void renew(std::uint64_t number, Stream& stream);
+    bool write_state(std::uint64_t number, PacketBuilder& packet);
+    bool write_value(std::uint64_t number, PacketBuilder& packet);
+    bool write_answer(std::uint64_t number, PacketBuilder& packet);
+    void bury(std::uint64_t watch);
+
+    Outbox& outbox_;
+    std::map<std::uint64_t, Watch> watches_;
+    std::map<std::uint64_t, Stream> streams_;
+    std::map<std::pair<proto::PresentityUri, ViewId>, std::uint64_t> stream_of_;
+    std::map<std::uint64_t, proto::SourcesMessage> answers_;
+    std::uint64_t last_stream_ = 0;
+    std::uint64_t last_version_ = 0;
+    std::set<std::uint64_t> buried_;  // ended watches: a late copy of their start must not begin them again
+    std::deque<std::uint64_t> buried_order_;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,330 @@
+#include "overlay/finder.hpp"
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+namespace {
+
+/// A withdrawn source's record names no document.
+bool is_tombstone(const proto::Record& record) { return record.digest == proto::Digest{}; }
+
+}  // namespace
+
+Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random)
+    : following_(following), transport_(transport), dht_(dht), federation_(std::move(federation)), random_(random) {}
+
+void Finder::set_federation(proto::Now now, FederationPtr federation) {
+    federation_ = std::move(federation);
+    domains_.clear();
+    known_.clear();
+    known_count_ = 0;
+    for (auto& [presentity, search] : searches_)
+        if (search.rung == Rung::resting) timers_.set(presentity, now.steady);
+}
+
+void Finder::begin(proto::Now now, const proto::PresentityUri& presentity) {
+    auto& search = searches_[presentity];
+    search.pause = limits::look_again_first;
+    start(now, presentity, search);
+    climb(now, presentity, search);
+}
+
+void Finder::end(proto::Now now, const proto::PresentityUri& presentity) {
+    auto found = searches_.find(presentity);
+    if (found == searches_.end()) return;
+    stop_listening(now, found->second);
+    timers_.erase(presentity);
+    unanswered_.erase(presentity);
+    searches_.erase(found);  // a look-up under way finds nobody to tell
+}
+
+bool Finder::settled(const proto::PresentityUri& presentity) const {
+    auto found = searches_.find(presentity);
+    return found != searches_.end() && found->second.settled;
+}
+
+std::optional<proto::PresentityUri> Finder::poll_settled() {
+    if (settled_.empty()) return std::nullopt;
+    auto presentity = std::move(settled_.front());
+    settled_.pop_front();
+    return presentity;
+}
+
+// ---- the ladder
+
+void Finder::look_at(proto::Now now, const proto::PresentityUri& presentity) {
+    auto found = searches_.find(presentity);
+    if (found == searches_.end()) return;
+    auto& search = found->second;
+    if (search.rung == Rung::content) {
+        if (following_.has_live_source(presentity)) return;
+        search.pause = limits::look_again_first;
+        search.rung = first_rung(presentity);
+        start(now, presentity, search);
+    }
+    climb(now, presentity, search);
+}
+
+/// Where a node of the domain itself would tell us, the DHT can only know of nodes that this one does not: those of the domain.
+Finder::Rung Finder::first_rung(const proto::PresentityUri& presentity) const {
+    return has_live_authority(presentity) ? Rung::domain : Rung::sessions;
+}
+
+bool Finder::has_live_authority(const proto::PresentityUri& presentity) const {
+    return following_.has_live_node(presentity, transport_.nodes_of(presentity.domain()));
+}
+
+void Finder::climb(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    while (search.rung != Rung::content) {
+        if (following_.has_live_source(presentity)) {
+            stop_listening(now, search);
+            timers_.erase(presentity);
+            search.rung = Rung::content;
+            search.looking = false;
+            return conclude(presentity, search);
+        }
+        if (search.rung == Rung::resting) return;
+        const bool waits = search.looking || following_.waits_for_answer(presentity);
+        if (waits && now.steady < search.deadline) return timers_.set(presentity, search.deadline);
+        search.looking = false;
+        search.rung = static_cast<Rung>(static_cast<int>(search.rung) + 1);
+        start(now, presentity, search);
+    }
+}
+
+void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    if (federation_->find(presentity.domain()) == nullptr) search.rung = Rung::resting;  // nobody could publish for it
+    search.deadline = now.steady;
+    switch (search.rung) {
+        case Rung::sessions:
+            if (start_sessions(presentity)) search.deadline = now.steady + limits::query_patience;
+            break;
+        case Rung::records:
+            search.looking = true;
+            search.deadline = proto::never;  // set when its turn comes
+            waiting_.push_back({presentity, {}, {}, false});
+            start_waiting_lookups(now);
+            break;
+        case Rung::domain: start_domain(now, presentity, search); break;
+        case Rung::resting: rest(now, presentity, search); break;
+        case Rung::content: break;
+    }
+}
+
+bool Finder::start_sessions(const proto::PresentityUri& presentity) {
+    std::size_t asked = 0;
+    for (const auto& node : transport_.nodes_of(presentity.domain())) {
+        if (asked == limits::nodes_asked_per_domain) break;
+        if ((transport_.peer(node)->roles & proto::role_publish) == 0) continue;
+        following_.attach(presentity, node, {});
+        ++asked;
+    }
+    return asked > 0;
+}
+
+void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    auto& domain = domains_[presentity.domain()];
+    if (!domain.looking && now.steady < domain.fresh_until) return attach_domain(now, presentity, search, domain);
+    domain.waiting.insert(presentity);
+    search.looking = true;
+    search.deadline = now.steady + limits::lookup_patience;
+    if (domain.looking && now.steady < domain.fresh_until) return;
+    domain.looking = true;
+    domain.fresh_until = now.steady + limits::domain_nodes_fresh;
+    waiting_.push_front({{}, presentity.domain(), {}, false});  // one look-up that serves many
+    start_waiting_lookups(now);
+}
+
+void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search, const DomainSearch& domain) {
+    std::size_t asked = 0;
+    for (const auto& [node, endpoints] : domain.nodes) {
+        if (asked++ == limits::nodes_asked_per_domain) break;
+        following_.attach(presentity, node, endpoints);
+    }
+    search.looking = false;
+    search.deadline = now.steady + limits::answer_patience;
+}
+
+void Finder::rest(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    conclude(presentity, search);
+    if (federation_->find(presentity.domain()) == nullptr) return timers_.erase(presentity);
+    if (search.listen == 0 && listens_ < limits::listens_at_once && !has_live_authority(presentity)) {
+        const auto key = key_of(presentity);
+        search.listen = dht_.listen(now, key);
+        running_.emplace(search.listen, Lookup{presentity, {}, key, true});
+        ++listens_;
+    }
+    timers_.set(presentity, now.steady + random_.jitter(search.pause, 0.3));
+    search.pause = std::min<proto::Duration>(search.pause * 2, limits::look_again_most);
+}
+
+void Finder::conclude(const proto::PresentityUri& presentity, Search& search) {
+    if (std::exchange(search.settled, true)) return;
+    settled_.push_back(presentity);
+}
+
+void Finder::stop_listening(proto::Now now, Search& search) {
+    if (search.listen == 0) return;
+    dht_.cancel_listen(now, search.listen);
+    running_.erase(search.listen);
+    search.listen = 0;
+    --listens_;
+}
+
+void Finder::handle_timeout(proto::Now now) {
+    while (auto presentity = timers_.pop(now.steady)) {
+        auto found = searches_.find(*presentity);
+        if (found == searches_.end()) continue;
+        auto& search = found->second;
+        if (search.rung == Rung::resting) {
+            search.rung = first_rung(*presentity);
+            start(now, *presentity, search);
+        } else if (search.looking && running_.erase(search.lookup) > 0) {
+            --gets_running_;  // no answer will be waited for
+        }
+        climb(now, *presentity, search);
+    }
+    start_waiting_lookups(now);
+}
+
+void Finder::node_up(proto::Now now, const proto::NodeId& node, std::string_view domain) {
+    for (const auto& presentity : following_.of_domain(domain)) {
+        auto found = searches_.find(presentity);
+        if (found == searches_.end() || found->second.rung == Rung::content) continue;
+        following_.attach(presentity, node, {});
+    }
+    // Those for whom the DHT had no neighbour to ask may have one now.
+    for (const auto& presentity : std::exchange(unanswered_, {}))
+        if (auto found = searches_.find(presentity); found != searches_.end() && found->second.rung == Rung::resting)
+            timers_.set(presentity, now.steady + random_.jitter(limits::query_patience, 0.5));
+}
+
+// ---- look-ups
+
+proto::DhtKey Finder::key_of(const proto::PresentityUri& presentity) const {
+    return proto::dht_key(federation_->key, presentity.domain(), proto::presentity_key(federation_->key, presentity));
+}
+
+void Finder::start_waiting_lookups(proto::Now now) {
+    while (!waiting_.empty() && gets_running_ < limits::lookups_at_once) {
+        auto lookup = std::move(waiting_.front());
+        waiting_.pop_front();
+        if (lookup.presentity.empty()) {
+            lookup.key = proto::domain_dht_key(federation_->key, lookup.domain);
+        } else {
+            auto found = searches_.find(lookup.presentity);
+            if (found == searches_.end() || found->second.rung != Rung::records) continue;  // found, or given up, meanwhile
+            found->second.deadline = now.steady + limits::lookup_patience;
+            timers_.set(lookup.presentity, found->second.deadline);
+            lookup.key = key_of(lookup.presentity);
+        }
+        ++lookups_;
+        ++gets_running_;
+        const auto id = dht_.get(now, lookup.key);
+        if (!lookup.presentity.empty()) searches_.at(lookup.presentity).lookup = id;
+        running_.emplace(id, std::move(lookup));
+    }
+}
+
+void Finder::handle_event(proto::Now now, const DhtEvent& event) {
+    if (const auto* found = std::get_if<RecordFound>(&event)) {
+        auto lookup = running_.find(found->lookup);
+        if (lookup != running_.end()) record_found(now, Lookup(lookup->second), found->wire);
+    } else if (const auto* done = std::get_if<LookupDone>(&event)) {
+        lookup_done(now, *done);
+    }
+}
+
+void Finder::lookup_done(proto::Now now, const LookupDone& done) {
+    auto found = running_.find(done.lookup);
+    if (found == running_.end() || found->second.listen) return;
+    const auto lookup = std::move(found->second);
+    running_.erase(found);
+    --gets_running_;
+    if (lookup.presentity.empty()) {
+        domain_done(now, lookup.domain, done.ok);
+    } else if (auto search = searches_.find(lookup.presentity); search != searches_.end()) {
+        if (!done.ok) unanswered_.insert(lookup.presentity);
+        search->second.looking = false;
+        search->second.deadline = now.steady + limits::answer_patience;
+        climb(now, lookup.presentity, search->second);
+    }
+    start_waiting_lookups(now);
+}
+
+void Finder::domain_done(proto::Now now, const std::string& name, bool ok) {
+    auto found = domains_.find(name);
+    if (found == domains_.end()) return;
+    found->second.looking = false;
+    if (!ok || found->second.nodes.empty()) found->second.fresh_until = now.steady;  // nothing worth keeping
+    for (const auto& presentity : std::exchange(found->second.waiting, {})) {
+        auto search = searches_.find(presentity);
+        if (search == searches_.end() || search->second.rung != Rung::domain) continue;
+        attach_domain(now, presentity, search->second, found->second);
+        climb(now, presentity, search->second);
+    }
+}
+
+void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire) {
+    auto record = proto::read_record(wire, *federation_, now.wall, &lookup.key);
+    if (!record) {
+        ++refused_[record.error().reason];
+        return;
+    }
+    if (!lookup.presentity.empty()) return use(now, lookup.presentity, *record);
+    if (record->kind != proto::RecordKind::domain || record->domain != lookup.domain) return;
+    if (auto domain = domains_.find(lookup.domain); domain != domains_.end())
+        domain->second.nodes[proto::node_id(record->node_key())] = record->endpoints;
+}
+
+void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire) {
+    const auto key = key_of(presentity);
+    auto record = proto::read_record(wire, *federation_, now.wall, &key);
+    if (record)
+        use(now, presentity, *record);
+    else
+        ++refused_[record.error().reason];
+}
+
+void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record) {
+    if (record.kind != proto::RecordKind::presentity ||
+        record.presentity != proto::presentity_key(federation_->key, presentity))
+        return;
+    remember(presentity, record);
+    if (is_tombstone(record) || !searches_.contains(presentity)) return;
+    const auto node = proto::node_id(record.node_key());
+    following_.attach(presentity, node, record.endpoints);
+    following_.take_record(presentity, record);
+    auto& search = searches_.at(presentity);
+    if (search.rung == Rung::resting) climb(now, presentity, search);
+}
+
+// ---- what others may ask us for
+
+void Finder::remember(const proto::PresentityUri& presentity, const proto::Record& record) {
+    if (known_count_ >= limits::records_known && !known_.contains(presentity)) {
+        known_count_ -= known_.begin()->second.size();
+        known_.erase(known_.begin());
+    }
+    auto& nodes = known_[presentity];
+    const auto node = proto::node_id(record.node_key());
+    if (!nodes.contains(node) && nodes.size() >= limits::sources_per_presentity) return;
+    auto [place, fresh] = nodes.try_emplace(node);
+    known_count_ += fresh ? 1 : 0;
+    if (!fresh && record.sequence <= place->second.sequence) return;
+    place->second = {record.expires, record.sequence, is_tombstone(record) ? proto::Bytes{} : record.wire};
+}
+
+std::vector<proto::Bytes> Finder::known_records(const proto::PresentityUri& presentity, proto::WallTime now) const {
+    std::vector<proto::Bytes> out;
+    auto found = known_.find(presentity);
+    if (found == known_.end()) return out;
+    for (const auto& [node, record] : found->second)
+        if (out.size() < limits::records_per_answer && record.expires > now && !record.wire.empty()) out.push_back(record.wire);
+    return out;
+}
+
+}  // namespace presmesh::overlay

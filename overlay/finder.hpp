@@ -1,0 +1,117 @@
+// Finding the sources of a watched presentity, one rung after the other until a live source answers:
+//   sessions  nodes of its domain that we talk to already are watched at and asked
+//   records   the DHT's records of the presentity
+//   domain    the DHT's records of the domain's own nodes, which would know first
+//   resting   nobody: listen for a first record, and look again at a growing, jittered pace
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "overlay/dht.hpp"
+#include "overlay/following.hpp"
+#include "overlay/overlay.hpp"
+#include "overlay/sealed_transport.hpp"
+#include "overlay/timer_queue.hpp"
+
+namespace presmesh::overlay {
+
+class Finder {
+  public:
+    Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random);
+
+    void set_federation(proto::Now now, FederationPtr federation);
+    void begin(proto::Now now, const proto::PresentityUri& presentity);
+    void end(proto::Now now, const proto::PresentityUri& presentity);
+    bool settled(const proto::PresentityUri& presentity) const;
+
+    /// Something about its sources changed: go on, rest, or start again.
+    void look_at(proto::Now now, const proto::PresentityUri& presentity);
+    /// A session with a node was made.
+    void node_up(proto::Now now, const proto::NodeId& node, std::string_view domain);
+    void handle_event(proto::Now now, const DhtEvent& event);
+    /// A signed record that a peer told of.
+    void take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire);
+    /// Records in hand about this presentity's other sources, to tell a node that asks.
+    std::vector<proto::Bytes> known_records(const proto::PresentityUri& presentity, proto::WallTime now) const;
+
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const { return timers_.next(); }
+    const std::map<proto::Reason, std::uint64_t>& refused_records() const { return refused_; }
+    std::uint64_t lookups() const { return lookups_; }
+
+    /// Settled means something new for the watches of these.
+    std::optional<proto::PresentityUri> poll_settled();
+
+  private:
+    enum class Rung : std::uint8_t { sessions, records, domain, resting, content };
+    struct Search {
+        Rung rung = Rung::sessions;
+        bool looking = false;  // a look-up is under way, or waits for its turn
+        bool settled = false;
+        proto::SteadyTime deadline{};
+        proto::Duration pause{};
+        LookupId lookup = 0;
+        LookupId listen = 0;
+    };
+    struct DomainSearch {
+        std::map<proto::NodeId, std::vector<proto::Endpoint>> nodes;
+        bool looking = false;
+        proto::SteadyTime fresh_until{};  // while looking: until when it is waited for
+        std::set<proto::PresentityUri> waiting;
+    };
+    struct Lookup {
+        proto::PresentityUri presentity;  // empty for a domain's
+        std::string domain;
+        proto::DhtKey key{};
+        bool listen = false;
+    };
+    struct KnownRecord {
+        proto::WallTime expires{};
+        proto::Sequence sequence;
+        proto::Bytes wire;
+    };
+    void climb(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    void start(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    bool start_sessions(const proto::PresentityUri& presentity);
+    void start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    void rest(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    void conclude(const proto::PresentityUri& presentity, Search& search);
+    void stop_listening(proto::Now now, Search& search);
+    void start_waiting_lookups(proto::Now now);
+    void lookup_done(proto::Now now, const LookupDone& done);
+    void domain_done(proto::Now now, const std::string& domain, bool ok);
+    void record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire);
+    void use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record);
+    void remember(const proto::PresentityUri& presentity, const proto::Record& record);
+    void attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search, const DomainSearch& domain);
+    Rung first_rung(const proto::PresentityUri& presentity) const;
+    bool has_live_authority(const proto::PresentityUri& presentity) const;
+    proto::DhtKey key_of(const proto::PresentityUri& presentity) const;
+
+    Following& following_;
+    SealedTransport& transport_;
+    Dht& dht_;
+    FederationPtr federation_;
+    proto::Random& random_;
+    std::map<proto::PresentityUri, Search> searches_;
+    std::map<std::string, DomainSearch, std::less<>> domains_;
+    std::map<LookupId, Lookup> running_;
+    std::deque<Lookup> waiting_;
+    std::set<proto::PresentityUri> unanswered_;  // their look-up found no node of the DHT
+    std::size_t gets_running_ = 0;
+    std::size_t listens_ = 0;
+    TimerQueue<proto::PresentityUri> timers_;
+    std::map<proto::PresentityUri, std::map<proto::NodeId, KnownRecord>> known_;
+    std::size_t known_count_ = 0;
+    std::deque<proto::PresentityUri> settled_;
+    std::map<proto::Reason, std::uint64_t> refused_;
+    std::uint64_t lookups_ = 0;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,121 @@
+#include "overlay/flight.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace {
+
+constexpr std::uint64_t ack_reach = 64;  // numbers below the largest that one acknowledgement speaks of
+constexpr std::size_t seen_most = 4 * ack_reach;
+
+bool covers(const proto::AckMessage& ack, std::uint64_t number) {
+    if (number == ack.largest) return true;
+    if (number > ack.largest) return false;
+    const auto distance = ack.largest - number - 1;
+    return distance < ack_reach && ((ack.below >> distance) & 1) != 0;
+}
+
+void append(SentItems& all, SentItems& more) { std::move(more.begin(), more.end(), std::back_inserter(all)); }
+
+}  // namespace
+
+Flight::Flight() : window_(proto::limits::channel_window_first), patience_(proto::limits::resend_most) {}
+
+void Flight::sent(proto::Now now, std::uint64_t number, SentItems items) {
+    packets_.emplace(number, Packet{now.steady, std::move(items)});
+}
+
+SentItems Flight::acknowledged(proto::Now now, const proto::AckMessage& ack) {
+    SentItems items;
+    const auto lowest = ack.largest > ack_reach ? ack.largest - ack_reach : 0;
+    for (auto it = packets_.lower_bound(lowest); it != packets_.end() && it->first <= ack.largest;) {
+        if (!covers(ack, it->first)) {
+            ++it;
+            continue;
+        }
+        if (it->first == ack.largest) measure(now.steady - it->second.sent_at);
+        append(items, it->second.items);
+        it = packets_.erase(it);
+        backoff_ = 0;
+        window_ = std::min(window_ + 1, proto::limits::channel_window_most);
+    }
+    return items;
+}
+
+SentItems Flight::overdue(proto::Now now) {
+    SentItems items;
+    const auto patience = wait();
+    bool any = false;
+    while (!packets_.empty() && packets_.begin()->second.sent_at + patience <= now.steady) {
+        append(items, packets_.begin()->second.items);
+        packets_.erase(packets_.begin());
+        ++resends_;
+        any = true;
+    }
+    if (any) {
+        backoff_ = std::min(backoff_ + 1, 16U);
+        window_ = std::max(window_ / 2, proto::limits::channel_window_least);
+    }
+    return items;
+}
+
+SentItems Flight::abandon() {
+    SentItems items;
+    for (auto& [number, packet] : packets_) append(items, packet.items);
+    packets_.clear();
+    backoff_ = 0;
+    return items;
+}
+
+proto::SteadyTime Flight::next_timeout() const {
+    return packets_.empty() ? proto::never : packets_.begin()->second.sent_at + wait();
+}
+
+void Flight::received(std::uint64_t number) {
+    seen_.insert(number);
+    owed_.insert(number);
+    if (seen_.size() > seen_most) seen_.erase(seen_.begin());
+}
+
+std::vector<proto::AckMessage> Flight::take_acks() {
+    std::vector<proto::AckMessage> acks;
+    while (!owed_.empty()) {
+        proto::AckMessage ack{*owed_.rbegin(), 0};
+        for (std::uint64_t i = 0; i < ack_reach && i + 1 < ack.largest; ++i)
+            if (seen_.contains(ack.largest - 1 - i)) ack.below |= std::uint64_t{1} << i;
+        owed_.erase(owed_.lower_bound(ack.largest > ack_reach ? ack.largest - ack_reach : 0), owed_.end());
+        acks.push_back(ack);
+    }
+    return acks;
+}
+
+void Flight::forget() {
+    packets_.clear();
+    seen_.clear();
+    owed_.clear();
+    backoff_ = 0;
+}
+
+void Flight::measure(proto::Duration sample) {  // RFC 6298 section 2
+    if (smoothed_ == proto::Duration{}) {
+        smoothed_ = std::max(sample, proto::Duration{1});
+        variation_ = sample / 2;
+        return;
+    }
+    const auto off = smoothed_ > sample ? smoothed_ - sample : sample - smoothed_;
+    variation_ = (3 * variation_ + off) / 4;
+    smoothed_ = (7 * smoothed_ + sample) / 8;
+}
+
+proto::Duration Flight::wait() const {
+    proto::Duration base = proto::limits::resend_first;
+    if (smoothed_ != proto::Duration{})
+        base = std::max<proto::Duration>(smoothed_ + 4 * variation_, proto::limits::resend_least);
+    return std::min(base * (1 << backoff_), patience_);
+}
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,82 @@
+// Packets on their way to one peer, and the acknowledgements owed to it. Knows nothing of what the packets mean: it is told
+// which items a packet carried, and says which of them arrived and which have to be sent again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "proto/channel_messages.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::overlay {
+
+enum class SlotKind : std::uint8_t { lease, watch, unwatch, query, state, value, answer };
+
+/// A place whose newest content the peer should have.
+struct Slot {
+    SlotKind kind{};
+    std::uint64_t id = 0;
+    auto operator<=>(const Slot&) const = default;
+};
+/// What a packet carried of a slot.
+struct SentItem {
+    Slot slot;
+    std::uint64_t version = 0;
+    std::uint16_t part = 0;
+};
+using SentItems = std::vector<SentItem>;
+
+class Flight {
+  public:
+    Flight();
+
+    // ---- sending
+    bool window_open() const { return packets_.size() < window_; }
+    /// Numbers a packet that is leaving now.
+    std::uint64_t take_number() { return ++last_number_; }
+    void sent(proto::Now now, std::uint64_t number, SentItems items);
+    /// The items of the packets this acknowledges.
+    SentItems acknowledged(proto::Now now, const proto::AckMessage& ack);
+    /// The items of the packets that were not acknowledged in time.
+    SentItems overdue(proto::Now now);
+    /// Gives up all that is on its way: the items, to be sent again at once.
+    SentItems abandon();
+    proto::SteadyTime next_timeout() const;
+    /// The longest wait between two attempts.
+    void set_patience(proto::Duration most) { patience_ = most; }
+
+    // ---- receiving
+    void received(std::uint64_t number);
+    bool owes_ack() const { return !owed_.empty(); }
+    /// The acknowledgements owed, in as few messages as can be; none is owed afterwards.
+    std::vector<proto::AckMessage> take_acks();
+
+    /// The peer forgot us: nothing is on its way, nothing is owed. Numbers go on rising.
+    void forget();
+
+    std::uint64_t resends() const { return resends_; }
+
+  private:
+    struct Packet {
+        proto::SteadyTime sent_at;
+        SentItems items;
+    };
+    void measure(proto::Duration sample);
+    proto::Duration wait() const;
+
+    std::map<std::uint64_t, Packet> packets_;
+    std::uint64_t last_number_ = 0;
+    std::size_t window_;
+    proto::Duration smoothed_{};   // RFC 6298's names: SRTT, RTTVAR
+    proto::Duration variation_{};
+    unsigned backoff_ = 0;
+    proto::Duration patience_;
+    std::uint64_t resends_ = 0;
+
+    std::set<std::uint64_t> seen_;  // the newest numbers taken in, so that a lost acknowledgement is repeated by the next
+    std::set<std::uint64_t> owed_;
+};
+
+}  // namespace presmesh::overlay

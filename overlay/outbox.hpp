@@ -1,0 +1,65 @@
+// What the sides of a channel share when they write: the line of slots that wait to be sent, and the packet being filled.
+#pragma once
+
+#include <deque>
+#include <set>
+
+#include "overlay/flight.hpp"
+#include "proto/channel_messages.hpp"
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+/// Slots in the order in which they asked to be sent; a slot waits at most once, whatever happens to its content.
+class Outbox {
+  public:
+    void push(Slot slot) {
+        if (waiting_.insert(slot).second) line_.push_back(slot);
+    }
+    bool empty() const { return line_.empty(); }
+    std::optional<Slot> pop() {
+        if (line_.empty()) return std::nullopt;
+        auto slot = line_.front();
+        line_.pop_front();
+        waiting_.erase(slot);
+        return slot;
+    }
+    void clear() {
+        line_.clear();
+        waiting_.clear();
+    }
+
+  private:
+    std::deque<Slot> line_;
+    std::set<Slot> waiting_;
+};
+
+class PacketBuilder {
+  public:
+    explicit PacketBuilder(const proto::ChannelHeader& header) : bytes_(encode(header)) {}
+
+    /// False, and nothing changed, when the message no longer fits.
+    bool add(const proto::ChannelMessage& message, SentItem item) {
+        if (!add_unreliable(message)) return false;
+        items_.push_back(item);
+        return true;
+    }
+    bool add_unreliable(const proto::ChannelMessage& message) {
+        auto more = encode(message);
+        if (bytes_.size() + more.size() > proto::limits::channel_datagram_bytes) return false;
+        bytes_.insert(bytes_.end(), more.begin(), more.end());
+        ++messages_;
+        return true;
+    }
+    std::size_t messages() const { return messages_; }
+    bool wants_ack() const { return !items_.empty(); }
+    proto::Bytes take_bytes() { return std::move(bytes_); }
+    SentItems take_items() { return std::move(items_); }
+
+  private:
+    proto::Bytes bytes_;
+    SentItems items_;
+    std::size_t messages_ = 0;
+};
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,342 @@
+#include "overlay/overlay.hpp"
+
+#include <map>
+#include <set>
+
+#include "overlay/audience.hpp"
+#include "overlay/bootstrap.hpp"
+#include "overlay/finder.hpp"
+#include "overlay/following.hpp"
+#include "overlay/peers.hpp"
+#include "overlay/publisher.hpp"
+#include "overlay/sealed_transport.hpp"
+
+namespace presmesh::overlay {
+
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+    using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+/// Why a session ended for good: its other end is none of us any more.
+bool is_expelled(proto::Reason reason) { return reason != proto::Reason::unavailable; }
+
+}  // namespace
+
+/// Carries what the parts say to each other. Every call that takes `now` ends in pump(), which runs until nobody has
+/// anything more to tell; what is to be sent over channels is gathered until the owner polls for output.
+class Overlay::Impl {
+  public:
+    Impl(Settings settings, std::unique_ptr<Dht> dht, proto::Random& random)
+        : settings_(std::move(settings)),
+          self_(proto::node_id(settings_.certificate.node_key)),
+          dht_(std::move(dht)),
+          transport_(settings_.node_key, settings_.certificate, settings_.federation, random),
+          counter_(settings_.epoch),
+          peers_(transport_, random, settings_.epoch, settings_.crash_bound),
+          audience_(peers_, counter_, random),
+          publisher_(settings_, *dht_, counter_, random),
+          following_(peers_, self_),
+          finder_(following_, transport_, *dht_, settings_.federation, random),
+          bootstrap_(random) {}
+
+    void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes) {
+        transport_.handle_input(now, from, bytes);
+        pump(now);
+    }
+
+    void handle_timeout(proto::Now now) {
+        transport_.handle_timeout(now);
+        dht_->handle_timeout(now);
+        peers_.handle_timeout(now);
+        finder_.handle_timeout(now);
+        publisher_.handle_timeout(now);
+        for (const auto& endpoint : bootstrap_.due(now)) knock(now, endpoint);
+        pump(now);
+    }
+
+    proto::SteadyTime next_timeout() const {
+        return std::min({transport_.next_timeout(), dht_->next_timeout(), peers_.next_timeout(), finder_.next_timeout(),
+                         publisher_.next_timeout(), bootstrap_.next_timeout()});
+    }
+
+    std::optional<proto::Datagram> poll_output() {
+        if (auto datagram = transport_.poll_output()) return datagram;
+        if (!unsent_) return std::nullopt;
+        unsent_ = false;
+        peers_.flush(now_);
+        pump(now_);
+        unsent_ = false;  // flushing tells of nothing that would have to be sent
+        return transport_.poll_output();
+    }
+
+    std::optional<Event> poll_event() {
+        if (!events_.empty()) {
+            auto event = std::move(events_.front());
+            events_.pop_front();
+            return event;
+        }
+        if (auto watch = following_.poll_changed()) return WatchChanged{*watch};
+        return std::nullopt;
+    }
+
+    void set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes) {
+        for (const auto& own : settings_.advertised) std::erase(nodes, own);
+        bootstrap_.set(now, std::move(nodes));
+        for (const auto& endpoint : bootstrap_.due(now)) knock(now, endpoint);
+        pump(now);
+    }
+
+    void set_federation(proto::Now now, FederationPtr federation) {
+        settings_.federation = federation;
+        transport_.set_federation(now, federation);
+        publisher_.set_federation(federation);
+        finder_.set_federation(now, federation);
+        for (const auto& [node, domain] : std::map(domains_)) {
+            const auto* member = federation->find(domain);
+            if (member == nullptr || member->revoked.contains(node)) expel(now, node);
+        }
+        pump(now);
+    }
+
+    void leave(proto::Now now) {
+        peers_.leave(now);
+        pump(now);
+    }
+
+    void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document) {
+        audience_.set_document(presentity, view, std::move(document));
+        pump(now);
+    }
+
+    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer) {
+        audience_.answer(presentity, watcher, std::move(answer));
+        pump(now);
+    }
+
+    WatchId watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity) {
+        const auto begun = following_.watch(watcher, presentity);
+        if (begun.first) finder_.begin(now, presentity);
+        pump(now);
+        return begun.watch;
+    }
+
+    void unwatch(proto::Now now, WatchId watch) {
+        if (auto presentity = following_.unwatch(watch)) finder_.end(now, *presentity);
+        pump(now);
+    }
+
+    std::vector<SourceView> sources(WatchId watch) const { return following_.sources(watch); }
+
+    bool settled(WatchId watch) const {
+        const auto* presentity = following_.presentity_of(watch);
+        return presentity != nullptr && finder_.settled(*presentity);
+    }
+
+    Status status() const;
+
+  private:
+    void pump(proto::Now now) {
+        now_ = now;
+        unsent_ = true;
+        bool more = true;
+        while (more) {
+            more = false;
+            while (auto event = transport_.poll_event()) handle(now, *event), more = true;
+            while (auto packet = dht_->poll_output()) {
+                transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
+                more = true;
+            }
+            while (auto event = dht_->poll_event()) finder_.handle_event(now, *event), more = true;
+            while (auto event = peers_.poll_event()) handle(now, *event), more = true;
+            while (auto told = audience_.poll_event()) handle(now, std::move(*told)), more = true;
+            while (auto presentity = finder_.poll_settled()) following_.presentity_changed(*presentity);
+        }
+        finder_.handle_timeout(now);
+        publisher_.handle_timeout(now);
+    }
+
+    // ---- from the transport
+    void handle(proto::Now now, const TransportEvent& event) {
+        std::visit(Overloaded{
+                       [&](const Received& received) { handle(now, received); },
+                       [&](const PeerUp& up) { peer_up(now, up.node); },
+                       [&](const PeerDown& down) {
+                           if (is_expelled(down.reason))
+                               expel(now, down.node);
+                           else
+                               peers_.session_down(down.node);
+                       },
+                       [&](const ConnectFailed& failed) { peers_.connect_failed(failed.endpoint); },
+                   },
+                   event);
+    }
+
+    void handle(proto::Now now, const Received& received) {
+        const auto* peer = transport_.peer(received.node);
+        if (peer == nullptr) return;
+        if (received.own_port < shard_count_max) {
+            dht_->handle_input(now, {received.from, received.own_port, received.peer_port, received.bytes}, peer->key);
+        } else if (received.own_port == channel_port) {
+            if (auto taken = peers_.handle_input(now, received.node, received.bytes); !taken) ++refused_[taken.error().reason];
+        }
+    }
+
+    void peer_up(proto::Now now, const proto::NodeId& node) {
+        const auto* peer = transport_.peer(node);
+        if (peer == nullptr) return;
+        domains_[node] = peer->domain;
+        bootstrap_.answered(peer->endpoint);
+        peers_.session_up(now, node);
+        if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint);
+        if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
+        publisher_.go_online(now);
+    }
+
+    void knock(proto::Now now, const proto::Endpoint& endpoint) {
+        transport_.connect(now, endpoint);
+        dht_->bootstrap(now, endpoint);
+    }
+
+    void expel(proto::Now now, const proto::NodeId& node) {
+        domains_.erase(node);
+        const auto left = following_.detach(node);
+        peers_.drop(node);
+        for (const auto& presentity : left) finder_.look_at(now, presentity);
+    }
+
+    // ---- from the channels
+    void handle(proto::Now now, const PeerEvent& event) {
+        const auto& node = event.node;
+        if (std::holds_alternative<Unreachable>(event.what)) return look_at_all(now, node);
+        std::visit(Overloaded{
+                       [&](const InboundWatch& watch) { begin(now, node, watch); },
+                       [&](const InboundUnwatch& watch) { audience_.end(node, watch); },
+                       [&](const InboundQuery& query) {
+                           peers_.open(node).source().answer_query({query.query, audience_.publishes(query.presentity),
+                                                                    finder_.known_records(query.presentity, now.wall)});
+                       },
+                       [&](const WatchUpdated& updated) {
+                           if (const auto* presentity = following_.updated(node, updated.watch))
+                               finder_.look_at(now, proto::PresentityUri(*presentity));
+                       },
+                       [&](const SourcesAnswered& answer) { take_answer(now, node, answer); },
+                       [&](const LivenessChanged& changed) {
+                           following_.all_changed(node);
+                           if (changed.liveness != Liveness::stale) look_at_all(now, node);
+                       },
+                   },
+                   std::get<ChannelEvent>(event.what));
+    }
+
+    /// The watcher must be one of the asking node's domain, or of one that let it speak for its users.
+    void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
+        auto domain = domains_.find(node);
+        if (domain != domains_.end()) {
+            const auto allowed = settings_.federation->may_publish(domain->second, watch.watcher.domain(), now.wall);
+            if (allowed) return audience_.begin(node, watch);
+            ++refused_[allowed.error().reason];
+        }
+        peers_.open(node).source().answer(watch.watch, {WatchState::terminated, 0, "rejected"}, std::nullopt, {});
+    }
+
+    void take_answer(proto::Now now, const proto::NodeId& node, const SourcesAnswered& answer) {
+        const auto* asked = following_.query_of(node, answer.query);
+        if (asked == nullptr) return;
+        const auto presentity = *asked;
+        following_.take_answer(node, answer);
+        for (const auto& record : answer.records) finder_.take_record(now, presentity, record);
+        finder_.look_at(now, presentity);
+    }
+
+    void look_at_all(proto::Now now, const proto::NodeId& node) {
+        for (const auto& presentity : following_.followed_at(node)) finder_.look_at(now, presentity);
+    }
+
+    // ---- from our own presentities
+    void handle(proto::Now now, Audience::Told&& told) {
+        std::visit(Overloaded{
+                       [&](const RecordDue& due) { publisher_.set(now, due); },
+                       [&](const WatchRequested& event) { events_.emplace_back(event); },
+                       [&](const WatchCancelled& event) { events_.emplace_back(event); },
+                   },
+                   told);
+    }
+
+    Settings settings_;
+    proto::NodeId self_;
+    std::unique_ptr<Dht> dht_;
+    SealedTransport transport_;
+    SequenceCounter counter_;
+    Peers peers_;
+    Audience audience_;
+    Publisher publisher_;
+    Following following_;
+    Finder finder_;
+    Bootstrap bootstrap_;
+    std::map<proto::NodeId, std::string> domains_;  // of every node a session was made with, while it is admitted
+    std::deque<Event> events_;
+    std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
+    proto::Now now_{};
+    bool unsent_ = false;
+};
+
+Status Overlay::Impl::status() const {
+    Status status;
+    status.dht = dht_->status();
+    status.published = audience_.published();
+    status.watches = following_.watches();
+    for (const auto& node : transport_.peers()) {
+        const auto* peer = transport_.peer(node);
+        PeerStatus row{peer->domain, node, peer->endpoint, Liveness::live, 0, 0};
+        if (const auto* channel = peers_.find(node); channel != nullptr && !channel->idle())
+            row = {peer->domain, node, peer->endpoint, channel->liveness(), channel->source().watches(), channel->watcher().watches()};
+        status.peers.push_back(std::move(row));
+    }
+    status.counters = transport_.counters();
+    auto count = [&](std::string name, std::uint64_t value) { status.counters.emplace_back(std::move(name), value); };
+    count("channel_packets_sent", peers_.sent());
+    count("channel_resends", peers_.resends());
+    count("record_puts", publisher_.puts());
+    count("record_puts_refused", publisher_.refused());
+    count("lookups", finder_.lookups());
+    for (const auto& [reason, n] : refused_) count("channel_refused_" + std::string(to_string(reason)), n);
+    for (const auto& [reason, n] : finder_.refused_records()) count("records_refused_" + std::string(to_string(reason)), n);
+    return status;
+}
+
+// ---- the face
+
+Overlay::Overlay(Settings settings, std::unique_ptr<Dht> dht, proto::Random& random)
+    : impl_(std::make_unique<Impl>(std::move(settings), std::move(dht), random)) {}
+Overlay::~Overlay() = default;
+
+void Overlay::handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes) {
+    impl_->handle_input(now, from, bytes);
+}
+void Overlay::handle_timeout(proto::Now now) { impl_->handle_timeout(now); }
+proto::SteadyTime Overlay::next_timeout() const { return impl_->next_timeout(); }
+std::optional<proto::Datagram> Overlay::poll_output() { return impl_->poll_output(); }
+std::optional<Event> Overlay::poll_event() { return impl_->poll_event(); }
+void Overlay::set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes) { impl_->set_bootstrap(now, std::move(nodes)); }
+void Overlay::set_federation(proto::Now now, FederationPtr federation) { impl_->set_federation(now, std::move(federation)); }
+void Overlay::leave(proto::Now now) { impl_->leave(now); }
+void Overlay::set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document) {
+    impl_->set_document(now, presentity, view, std::move(document));
+}
+void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer) {
+    impl_->answer(now, presentity, watcher, std::move(answer));
+}
+WatchId Overlay::watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity) {
+    return impl_->watch(now, watcher, presentity);
+}
+void Overlay::unwatch(proto::Now now, WatchId watch) { impl_->unwatch(now, watch); }
+std::vector<SourceView> Overlay::sources(WatchId watch) const { return impl_->sources(watch); }
+bool Overlay::settled(WatchId watch) const { return impl_->settled(watch); }
+Status Overlay::status() const { return impl_->status(); }
+
+}  // namespace presmesh::overlay

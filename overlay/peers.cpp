@@ -1,0 +1,209 @@
+#include "overlay/peers.hpp"
+
+#include <algorithm>
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+namespace {
+constexpr unsigned memories_per_epoch_bits = 30;  // an epoch is about the time in seconds: 34 bits, for 500 years
+}
+
+Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound)
+    : transport_(transport), random_(random), crash_bound_(crash_bound), memory_(epoch << memories_per_epoch_bits) {}
+
+Peers::State& Peers::state(const proto::NodeId& node) {
+    auto& state = states_[node];
+    if (!state.channel) {
+        state.channel = std::make_unique<Channel>(next_memory(), crash_bound_);
+        state.pause = limits::dial_first;
+    }
+    touched_.insert(node);
+    return state;
+}
+
+Channel& Peers::open(const proto::NodeId& node) { return *state(node).channel; }
+
+const Channel* Peers::find(const proto::NodeId& node) const {
+    auto found = states_.find(node);
+    return found == states_.end() ? nullptr : found->second.channel.get();
+}
+
+void Peers::learn(const proto::NodeId& node, const std::vector<proto::Endpoint>& endpoints) {
+    auto& peer = state(node);
+    auto& known = peer.endpoints;
+    for (const auto& endpoint : endpoints) {
+        if (std::find(known.begin(), known.end(), endpoint) != known.end()) continue;
+        known.insert(known.begin(), endpoint);  // what was learned last is tried first
+        peer.next_endpoint = 0;
+    }
+    if (known.size() > limits::endpoints_per_node) known.resize(limits::endpoints_per_node);
+}
+
+bool Peers::unreachable(const proto::NodeId& node) const {
+    auto found = states_.find(node);
+    return found == states_.end() || found->second.unreachable;
+}
+
+std::vector<proto::NodeId> Peers::nodes() const {
+    std::vector<proto::NodeId> out;
+    for (const auto& [node, state] : states_) out.push_back(node);
+    return out;
+}
+
+// ---- what the transport tells
+
+proto::Result<void> Peers::handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes) {
+    auto& peer = state(node);
+    peer.unreachable = false;
+    auto result = peer.channel->handle_input(now, bytes);
+    drain(node, peer);
+    return result;
+}
+
+void Peers::session_up(proto::Now, const proto::NodeId& node) {
+    auto found = states_.find(node);
+    if (found == states_.end()) return;
+    auto& peer = found->second;
+    if (const auto* known = transport_.peer(node)) learn(node, {known->endpoint});
+    peer.dialing = peer.unreachable = peer.held = false;
+    peer.pause = limits::dial_first;
+    peer.next_dial = {};
+    peer.channel->session_made();
+    touched_.insert(node);
+}
+
+void Peers::session_down(const proto::NodeId& node) {
+    auto found = states_.find(node);
+    if (found == states_.end()) return;
+    found->second.held = false;
+    touched_.insert(node);
+}
+
+void Peers::connect_failed(const proto::Endpoint& endpoint) {
+    for (auto& [node, state] : states_)
+        if (state.dialing && !state.endpoints.empty() && state.endpoints[state.next_endpoint] == endpoint) dial_failed(node, state);
+}
+
+void Peers::dial_failed(const proto::NodeId& node, State& state) {
+    state.dialing = false;
+    state.unreachable = true;
+    state.next_endpoint = (state.next_endpoint + 1) % state.endpoints.size();
+    events_.push_back({node, Unreachable{}});
+    touched_.insert(node);
+}
+
+void Peers::drop(const proto::NodeId& node) {
+    auto found = states_.find(node);
+    if (found == states_.end()) return;
+    found->second.channel->forget_peer(next_memory());
+    drain(node, found->second);
+    if (found->second.held && transport_.peer(node) != nullptr) transport_.release(node);
+    resends_of_closed_ += found->second.channel->resends();
+    timers_.erase(node);
+    touched_.erase(node);
+    states_.erase(found);
+}
+
+void Peers::leave(proto::Now now) {
+    flush(now);
+    left_ = true;
+    for (auto& [node, state] : states_)
+        if (transport_.peer(node) != nullptr) transport_.send(now, node, channel_port, channel_port, state.channel->goodbye());
+}
+
+std::optional<PeerEvent> Peers::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    auto event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+}
+
+void Peers::drain(const proto::NodeId& node, State& state) {
+    while (auto event = state.channel->poll_event()) events_.push_back({node, std::move(*event)});
+}
+
+// ---- time
+
+void Peers::handle_timeout(proto::Now now) {
+    while (auto node = timers_.pop(now.steady)) {
+        auto& peer = state(*node);
+        if (peer.dialing && peer.next_dial <= now.steady) dial_failed(*node, peer);
+        forget_when_silent(now, peer);
+        peer.channel->handle_timeout(now, random_);
+        drain(*node, peer);
+    }
+}
+
+void Peers::forget_when_silent(proto::Now now, State& state) {
+    const auto heard = state.channel->heard_at();
+    if (heard && *heard + limits::peer_forget <= now.steady && state.channel->source().watches() > 0)
+        state.channel->forget_peer(next_memory());
+}
+
+void Peers::flush(proto::Now now) {
+    if (left_) return;
+    for (const auto& node : std::exchange(touched_, {})) flush_one(now, node);
+}
+
+void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
+    auto found = states_.find(node);
+    if (found == states_.end()) return;
+    auto& peer = found->second;
+    const bool session = transport_.peer(node) != nullptr;
+    if (session) {
+        send_all(now, node, peer);
+        hold(node, peer);
+    } else if (peer.channel->idle()) {
+        resends_of_closed_ += peer.channel->resends();
+        timers_.erase(node);
+        states_.erase(found);
+        return;
+    } else if (peer.channel->has_output()) {
+        dial(now, node, peer);
+    }
+    timers_.set(node, wake_up(now, peer));
+}
+
+void Peers::send_all(proto::Now now, const proto::NodeId& node, State& state) {
+    while (auto bytes = state.channel->poll_output(now)) {
+        transport_.send(now, node, channel_port, channel_port, std::move(*bytes));
+        ++sent_;
+    }
+}
+
+/// A followed peer's session must outlive any silence.
+void Peers::hold(const proto::NodeId& node, State& state) {
+    if (const bool needed = !state.channel->idle(); needed != state.held) {
+        needed ? transport_.hold(node) : transport_.release(node);
+        state.held = needed;
+    }
+}
+
+void Peers::dial(proto::Now now, const proto::NodeId& node, State& state) {
+    if (state.endpoints.empty() || state.dialing || now.steady < state.next_dial) return;
+    (void)node;
+    state.dialing = true;
+    state.next_dial = now.steady + random_.jitter(state.pause, 0.2);
+    state.pause = std::min<proto::Duration>(state.pause * 2, limits::dial_most);
+    transport_.connect(now, state.endpoints[state.next_endpoint]);
+}
+
+proto::SteadyTime Peers::wake_up(proto::Now now, const State& state) const {
+    auto next = state.channel->next_timeout(now);
+    if (const auto heard = state.channel->heard_at(); heard && state.channel->source().watches() > 0)
+        next = std::min<proto::SteadyTime>(next, *heard + limits::peer_forget);
+    if (state.next_dial > now.steady) next = std::min(next, state.next_dial);
+    return next;
+}
+
+std::uint64_t Peers::resends() const {
+    auto sum = resends_of_closed_;
+    for (const auto& [node, state] : states_) sum += state.channel->resends();
+    return sum;
+}
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,95 @@
+// The channels to other nodes, carried by the sealed transport: made when first needed, dialed again when their session is
+// lost, forgotten when nobody needs them. All that is sent to a peer in one turn leaves together, at flush().
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "overlay/channel.hpp"
+#include "overlay/sealed_transport.hpp"
+#include "overlay/timer_queue.hpp"
+
+namespace presmesh::overlay {
+
+/// An attempt to reach the node failed. It goes on being tried while it is watched.
+struct Unreachable {};
+
+struct PeerEvent {
+    proto::NodeId node{};
+    std::variant<ChannelEvent, Unreachable> what;
+};
+
+class Peers {
+  public:
+    /// `epoch`: higher than in any earlier run of this node.
+    Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound);
+
+    /// Makes the channel where there is none. What is asked of it is sent at flush().
+    Channel& open(const proto::NodeId& node);
+    const Channel* find(const proto::NodeId& node) const;
+    /// Where to dial the node.
+    void learn(const proto::NodeId& node, const std::vector<proto::Endpoint>& endpoints);
+    /// The last attempt to reach it failed, and nothing was heard since.
+    bool unreachable(const proto::NodeId& node) const;
+    std::vector<proto::NodeId> nodes() const;
+
+    proto::Result<void> handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes);
+    void session_up(proto::Now now, const proto::NodeId& node);
+    void session_down(const proto::NodeId& node);
+    void connect_failed(const proto::Endpoint& endpoint);
+    /// The node is no longer one of us: its watches end, ours at it too.
+    void drop(const proto::NodeId& node);
+    void leave(proto::Now now);
+
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const { return timers_.next(); }
+    void flush(proto::Now now);
+    std::optional<PeerEvent> poll_event();
+
+    std::uint64_t sent() const { return sent_; }
+    std::uint64_t resends() const;
+
+  private:
+    struct State {
+        std::unique_ptr<Channel> channel;
+        std::vector<proto::Endpoint> endpoints;
+        std::size_t next_endpoint = 0;
+        proto::Duration pause;
+        proto::SteadyTime next_dial{};
+        bool dialing = false;
+        bool unreachable = false;
+        bool held = false;
+    };
+    State& state(const proto::NodeId& node);
+    std::uint64_t next_memory() { return ++memory_; }
+    void drain(const proto::NodeId& node, State& state);
+    void send_all(proto::Now now, const proto::NodeId& node, State& state);
+    void dial(proto::Now now, const proto::NodeId& node, State& state);
+    void dial_failed(const proto::NodeId& node, State& state);
+    void hold(const proto::NodeId& node, State& state);
+    proto::SteadyTime wake_up(proto::Now now, const State& state) const;
+    void flush_one(proto::Now now, const proto::NodeId& node);
+    void forget_when_silent(proto::Now now, State& state);
+
+    SealedTransport& transport_;
+    proto::Random& random_;
+    proto::Duration crash_bound_;
+    std::uint64_t memory_;
+    std::map<proto::NodeId, State> states_;
+    std::set<proto::NodeId> touched_;
+    TimerQueue<proto::NodeId> timers_;
+    std::deque<PeerEvent> events_;
+    std::uint64_t sent_ = 0;
+    std::uint64_t resends_of_closed_ = 0;
+    bool left_ = false;
+};
+
+}  // namespace presmesh::overlay

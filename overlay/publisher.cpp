@@ -1,0 +1,118 @@
+#include "overlay/publisher.hpp"
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+using std::chrono_literals::operator""s;
+
+namespace {
+constexpr proto::Duration put_interval = proto::Duration{1s} / limits::record_puts_per_second;
+}
+
+Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counter, proto::Random& random)
+    : settings_(settings), federation_(settings.federation), dht_(dht), counter_(counter), random_(random) {}
+
+void Publisher::go_online(proto::Now now) {
+    if (online_) return;
+    online_ = true;
+    due_.set({}, now.steady);
+    next_put_ = now.steady;
+}
+
+void Publisher::set(proto::Now now, const RecordDue& due) {
+    if (!federation_->may_publish(settings_.certificate.domain, due.presentity.domain(), now.wall)) {
+        ++refused_;
+        return;
+    }
+    auto& entry = entries_[due.presentity];
+    const bool same_key = entry.content_key == due.content_key;
+    entry.document = due.document;
+    entry.content_key = due.content_key;
+    if (!due.document && !entry.written) {  // nobody has heard of it
+        due_.erase(due.presentity);
+        entries_.erase(due.presentity);
+        return;
+    }
+    const bool urgent = !entry.written || !due.document || entry.buried || !same_key;
+    entry.buried = false;
+    const auto earliest = urgent ? now.steady : *entry.written + proto::Duration{limits::record_rewrite_least};
+    due_.set(due.presentity, std::max(now.steady, earliest));
+}
+
+proto::SteadyTime Publisher::next_timeout() const {
+    if (!online_ || due_.next() == proto::never) return proto::never;
+    return std::max(due_.next(), next_put_);
+}
+
+void Publisher::handle_timeout(proto::Now now) {
+    if (!online_) return;
+    // Up to a second's worth may go out together after a quiet second.
+    next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
+    while (next_put_ <= now.steady) {
+        auto presentity = due_.pop_newest(now.steady);
+        if (!presentity) return;
+        next_put_ += put_interval;
+        if (presentity->empty())
+            write_domain(now);
+        else if (auto found = entries_.find(*presentity); found != entries_.end())
+            write(now, *presentity, found->second);
+    }
+}
+
+void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry) {
+    if (entry.buried) return forget(now, presentity);
+    auto record = draft(now, proto::RecordKind::presentity,
+                        entry.document ? proto::Duration{limits::record_lifetime} : proto::Duration{limits::tombstone_lifetime});
+    record.presentity = proto::presentity_key(federation_->key, presentity);
+    record.domain = presentity.domain();
+    if (entry.document) record.digest = entry.document->digest;
+    const auto summary = entry.document ? proto::Summary::of(entry.document->presence) : proto::Summary{};
+    record.sealed_summary = proto::seal_summary(summary, entry.content_key, random_);
+    if (!put(now, record)) return;
+    entry.written = now.steady;
+    entry.buried = !entry.document;
+    entry.dht_key = record.dht_key(federation_->key);
+    entry.value_id = record.value_id();
+    due_.set(presentity, now.steady + (entry.buried ? proto::Duration{limits::tombstone_lifetime} : refresh_after()));
+}
+
+/// The tombstone has run out.
+void Publisher::forget(proto::Now now, const proto::PresentityUri& presentity) {
+    auto found = entries_.find(presentity);
+    dht_.cancel_put(now, found->second.dht_key, found->second.value_id);
+    entries_.erase(found);
+}
+
+void Publisher::write_domain(proto::Now now) {
+    auto record = draft(now, proto::RecordKind::domain, limits::record_lifetime);
+    record.domain = settings_.certificate.domain;
+    put(now, record);
+    due_.set({}, now.steady + refresh_after());
+}
+
+proto::Record Publisher::draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime) {
+    proto::Record record;
+    record.kind = kind;
+    record.sequence = counter_.next();
+    record.issued = proto::wall_from_seconds(proto::to_seconds(now.wall));
+    record.expires = record.issued + lifetime;
+    record.endpoints = settings_.advertised;
+    return record;
+}
+
+bool Publisher::put(proto::Now now, proto::Record& record) {
+    if (!proto::sign(record, settings_.node_key, settings_.certificate)) {
+        ++refused_;
+        return false;
+    }
+    dht_.put(now, record.dht_key(federation_->key), record.value_id(), record.wire);
+    ++puts_;
+    return true;
+}
+
+/// Long before the record runs out, and spread so that what was announced together is not refreshed together.
+proto::Duration Publisher::refresh_after() { return random_.jitter(proto::Duration{limits::record_lifetime} / 2, 0.25); }
+
+}  // namespace presmesh::overlay

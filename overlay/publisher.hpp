@@ -1,0 +1,60 @@
+// Our records in the DHT: signed and written when first due, again when their state changed (not too often) or half their
+// life is over, and as a tombstone when withdrawn. At most limits::record_puts_per_second; what became due last goes first,
+// so that a new presentity does not wait behind a round of refreshes.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "overlay/audience.hpp"
+#include "overlay/dht.hpp"
+#include "overlay/overlay.hpp"
+#include "overlay/timer_queue.hpp"
+
+namespace presmesh::overlay {
+
+class Publisher {
+  public:
+    Publisher(const Settings& settings, Dht& dht, SequenceCounter& counter, proto::Random& random);
+
+    void set_federation(FederationPtr federation) { federation_ = std::move(federation); }
+    /// Nothing is written before: a DHT without a neighbour forgets what it is given.
+    void go_online(proto::Now now);
+    void set(proto::Now now, const RecordDue& due);
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const;
+    std::uint64_t puts() const { return puts_; }
+    std::uint64_t refused() const { return refused_; }
+
+  private:
+    struct Entry {
+        proto::DocumentPtr document;  // null: to be withdrawn
+        proto::SymmetricKey content_key{};
+        std::optional<proto::SteadyTime> written;
+        bool buried = false;  // the tombstone is written
+        proto::DhtKey dht_key{};
+        std::uint64_t value_id = 0;
+    };
+    void write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry);
+    void forget(proto::Now now, const proto::PresentityUri& presentity);
+    void write_domain(proto::Now now);
+    proto::Record draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime);
+    bool put(proto::Now now, proto::Record& record);
+    proto::Duration refresh_after();
+
+    const Settings& settings_;
+    FederationPtr federation_;
+    Dht& dht_;
+    SequenceCounter& counter_;
+    proto::Random& random_;
+    bool online_ = false;
+    std::map<proto::PresentityUri, Entry> entries_;
+    TimerQueue<proto::PresentityUri> due_;  // the empty name: the domain record
+    proto::SteadyTime next_put_{};
+    std::uint64_t puts_ = 0;
+    std::uint64_t refused_ = 0;
+};
+
+}  // namespace presmesh::overlay
