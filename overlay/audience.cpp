@@ -4,7 +4,9 @@ namespace presmesh::overlay {
 
 namespace {
 
-bool may_see_all(const Answer& answer) { return answer.state == WatchState::active && answer.view == 0; }
+bool may_see_all(const Answer& answer) {
+    return answer.state == WatchState::active && answer.view == 0;
+}
 
 bool same(const proto::DocumentPtr& a, const proto::DocumentPtr& b) {
     return (!a && !b) || (a && b && a->digest == b->digest);
@@ -27,7 +29,8 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
         entry.has_key = true;
     }
     if (view == 0 && !document) return withdraw(presentity, entry);
-    if (auto known = entry.views.find(view); known != entry.views.end() && same(known->second.document, document)) return;
+    if (auto known = entry.views.find(view); known != entry.views.end() && same(known->second.document, document))
+        return;
     const bool first = view == 0 && !publishes(presentity);
     set_view(presentity, entry, view, document);
     if (view != 0) return;
@@ -35,7 +38,8 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
     events_.push_back(RecordDue{presentity, std::move(document), entry.content_key});
 }
 
-void Audience::set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view, proto::DocumentPtr document) {
+void Audience::set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view,
+                        proto::DocumentPtr document) {
     const StreamValue value{counter_.next(), std::move(document)};
     entry.views[view] = value;
     std::set<proto::NodeId> told;
@@ -112,7 +116,8 @@ void Audience::tell(Entry& entry, const Watcher& watcher) {
     }
     const auto shown = watcher.answer.state == WatchState::active ? value(entry, watcher.answer.view) : StreamValue{};
     const auto key = all ? std::optional(entry.content_key) : std::nullopt;
-    for (const auto& [node, number] : watcher.watches) peers_.open(node).source().answer(number, watcher.answer, key, shown);
+    for (const auto& [node, number] : watcher.watches)
+        peers_.open(node).source().answer(number, watcher.answer, key, shown);
 }
 
 /// Who lost the right to see must not be able to open the records to come.

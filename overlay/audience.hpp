@@ -1,5 +1,5 @@
-// Our presentities as the overlay knows them: their documents by view, who of other nodes watches them, and what each of
-// those was answered. Hands the right document to the right streams.
+// Our presentities as the overlay knows them: their documents by view, who of other nodes watches them, and what each
+// of those was answered. Hands the right document to the right streams.
 #pragma once
 
 #include <cstdint>

@@ -30,7 +30,12 @@ void move_events(std::vector<From>& from, std::deque<ChannelEvent>& to) {
 }  // namespace
 
 Channel::Channel(std::uint64_t memory, proto::Duration crash_bound)
-    : memory_(memory), bound_(crash_bound), peer_bound_(crash_bound), source_(outbox_), watcher_(outbox_), lease_(crash_bound) {
+    : memory_(memory),
+      bound_(crash_bound),
+      peer_bound_(crash_bound),
+      source_(outbox_),
+      watcher_(outbox_),
+      lease_(crash_bound) {
     outbox_.push(lease_slot);  // the peer learns our bound before anything else
 }
 
@@ -74,28 +79,46 @@ bool Channel::take(proto::Now now, const proto::ChannelPacket& packet) {
 }
 
 bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message) {
-    return std::visit(
-        Overloaded{
-            [&](const proto::AckMessage& m) { take_ack(now, m); return true; },
-            [&](const proto::LeaseMessage& m) {
-                peer_bound_ = std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms}, limits::lease_bound_least,
-                                                          limits::lease_bound_most);
-                return true;
-            },
-            [&](const proto::LeaveMessage&) {
-                lease_.left();
-                watch_lease(now);
-                source_.forget(source_events_);
-                return true;
-            },
-            [&](const proto::QueryMessage& m) { source_.receive(m, source_events_); return true; },
-            [&](const proto::WatchMessage& m) { source_.receive(m, source_events_); return true; },
-            [&](const proto::UnwatchMessage& m) { source_.receive(m, source_events_); return true; },
-            [&](const proto::SourcesMessage& m) { watcher_.receive(m, watcher_events_); return true; },
-            [&](const proto::WatchStateMessage& m) { watcher_.receive(m, watcher_events_); return true; },
-            [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
-        },
-        message);
+    return std::visit(Overloaded{
+                          [&](const proto::AckMessage& m) {
+                              take_ack(now, m);
+                              return true;
+                          },
+                          [&](const proto::LeaseMessage& m) {
+                              peer_bound_ =
+                                  std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms},
+                                                              limits::lease_bound_least, limits::lease_bound_most);
+                              return true;
+                          },
+                          [&](const proto::LeaveMessage&) {
+                              lease_.left();
+                              watch_lease(now);
+                              source_.forget(source_events_);
+                              return true;
+                          },
+                          [&](const proto::QueryMessage& m) {
+                              source_.receive(m, source_events_);
+                              return true;
+                          },
+                          [&](const proto::WatchMessage& m) {
+                              source_.receive(m, source_events_);
+                              return true;
+                          },
+                          [&](const proto::UnwatchMessage& m) {
+                              source_.receive(m, source_events_);
+                              return true;
+                          },
+                          [&](const proto::SourcesMessage& m) {
+                              watcher_.receive(m, watcher_events_);
+                              return true;
+                          },
+                          [&](const proto::WatchStateMessage& m) {
+                              watcher_.receive(m, watcher_events_);
+                              return true;
+                          },
+                          [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
+                      },
+                      message);
 }
 
 void Channel::take_ack(proto::Now now, const proto::AckMessage& ack) {
@@ -180,10 +203,12 @@ proto::SteadyTime Channel::next_timeout(proto::Now now) const {
     return next;
 }
 
-proto::Duration Channel::lease_interval() const { return std::min(bound_, peer_bound_) / 4; }
+proto::Duration Channel::lease_interval() const {
+    return std::min(bound_, peer_bound_) / 4;
+}
 
-/// Those who follow us hear of us four times per bound, more often when packets are lost: every lease is acknowledged or
-/// sent again.
+/// Those who follow us hear of us four times per bound, more often when packets are lost: every lease is acknowledged
+/// or sent again.
 void Channel::keep_alive(proto::Now now, proto::Random& random) {
     if (source_.watches() == 0 || (next_lease_ && now.steady < *next_lease_)) return;
     ++lease_version_;
@@ -193,7 +218,8 @@ void Channel::keep_alive(proto::Now now, proto::Random& random) {
 
 void Channel::watch_lease(proto::Now now) {
     const auto liveness = lease_.liveness(now);
-    flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown : limits::resend_most);
+    flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown
+                                                                            : limits::resend_most);
     if (liveness == liveness_) return;
     liveness_ = liveness;
     if (liveness != Liveness::live && watcher_.watches() > 0) outbox_.push(lease_slot);  // "are you there?"

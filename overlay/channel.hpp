@@ -1,5 +1,5 @@
-// The channel to one peer: both sides' slots in as few packets as can be, acknowledged and sent again; the lease; and the
-// memory numbers by which two nodes notice that the other one has forgotten everything.
+// The channel to one peer: both sides' slots in as few packets as can be, acknowledged and sent again; the lease; and
+// the memory numbers by which two nodes notice that the other one has forgotten everything.
 //
 // No session here: packets are the plain bytes that the sealed transport carries to channel_port.
 #pragma once
@@ -21,7 +21,8 @@ namespace presmesh::overlay {
 struct LivenessChanged {
     Liveness liveness{};
 };
-using ChannelEvent = std::variant<InboundWatch, InboundUnwatch, InboundQuery, WatchUpdated, SourcesAnswered, LivenessChanged>;
+using ChannelEvent =
+    std::variant<InboundWatch, InboundUnwatch, InboundQuery, WatchUpdated, SourcesAnswered, LivenessChanged>;
 
 class Channel {
   public:

@@ -19,15 +19,16 @@ proto::DocumentMessage part_of(std::uint64_t stream, const StreamValue& value, s
     const auto begin = std::min(bytes.size(), index * limits::document_part_bytes);
     const auto end = std::min(bytes.size(), begin + limits::document_part_bytes);
     return {stream, value.sequence, index, parts_of(*value.document),
-            proto::Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(begin), bytes.begin() + static_cast<std::ptrdiff_t>(end))};
+            proto::Bytes(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
+                         bytes.begin() + static_cast<std::ptrdiff_t>(end))};
 }
 
 }  // namespace
 
 // ---- the owner's
 
-void ChannelSource::answer(std::uint64_t number, const Answer& answer, const std::optional<proto::SymmetricKey>& content_key,
-                           const StreamValue& value) {
+void ChannelSource::answer(std::uint64_t number, const Answer& answer,
+                           const std::optional<proto::SymmetricKey>& content_key, const StreamValue& value) {
     auto found = watches_.find(number);
     if (found == watches_.end()) return;
     auto& watch = found->second;
@@ -36,7 +37,8 @@ void ChannelSource::answer(std::uint64_t number, const Answer& answer, const std
     watch.answer.reason.resize(std::min(watch.answer.reason.size(), limits::reason_bytes));
     watch.content_key = content_key;
     watch.state_revision = ++last_version_;
-    outbox_.push({SlotKind::state, number});  // before the value, so that the peer knows the stream when its document comes
+    outbox_.push(
+        {SlotKind::state, number});  // before the value, so that the peer knows the stream when its document comes
     if (answer.state == WatchState::active)
         join(watch, answer.view, value);
     else
@@ -60,7 +62,8 @@ void ChannelSource::answer_query(proto::SourcesMessage answer) {
 }
 
 void ChannelSource::forget(std::vector<SourceEvent>& events) {
-    for (const auto& [number, watch] : watches_) events.push_back(InboundUnwatch{number, watch.presentity, watch.watcher});
+    for (const auto& [number, watch] : watches_)
+        events.push_back(InboundUnwatch{number, watch.presentity, watch.watcher});
     watches_.clear();
     streams_.clear();
     stream_of_.clear();
@@ -110,8 +113,9 @@ void ChannelSource::receive(const proto::WatchMessage& message, std::vector<Sour
     auto found = watches_.find(message.watch);
     if (found == watches_.end()) {
         if (watches_.size() >= limits::watches_per_peer) return;
-        watches_.emplace(message.watch,
-                         Watch{message.presentity, message.watcher, message.revision, message.held, false, {}, {}, 0, 0});
+        watches_.emplace(
+            message.watch,
+            Watch{message.presentity, message.watcher, message.revision, message.held, false, {}, {}, 0, 0});
         events.push_back(InboundWatch{message.watch, message.presentity, message.watcher});
         return;
     }
@@ -147,10 +151,14 @@ void ChannelSource::bury(std::uint64_t watch) {
 
 bool ChannelSource::write(Slot slot, PacketBuilder& packet) {
     switch (slot.kind) {
-        case SlotKind::state: return write_state(slot.id, packet);
-        case SlotKind::value: return write_value(slot.id, packet);
-        case SlotKind::answer: return write_answer(slot.id, packet);
-        default: return true;
+        case SlotKind::state:
+            return write_state(slot.id, packet);
+        case SlotKind::value:
+            return write_value(slot.id, packet);
+        case SlotKind::answer:
+            return write_answer(slot.id, packet);
+        default:
+            return true;
     }
 }
 

@@ -1,5 +1,5 @@
-// One channel seen from the source's end: the peer's watches of our presentities, and the streams that carry documents to
-// them. Watches with the same (presentity, view) share a stream. Only the newest document of a stream is ever kept.
+// One channel seen from the source's end: the peer's watches of our presentities, and the streams that carry documents
+// to them. Watches with the same (presentity, view) share a stream. Only the newest document of a stream is ever kept.
 #pragma once
 
 #include <cstdint>
@@ -82,8 +82,8 @@ class ChannelSource {
         ViewId view = 0;
         std::size_t watches = 0;
         StreamValue value;
-        std::uint64_t version = 0;  // of what is to be sent; a new one makes all earlier packets meaningless
-        bool held = false;          // the peer said that it holds this very document
+        std::uint64_t version = 0;    // of what is to be sent; a new one makes all earlier packets meaningless
+        bool held = false;            // the peer said that it holds this very document
         std::set<std::uint16_t> due;  // parts to send
     };
     void join(Watch& watch, ViewId view, const StreamValue& value);

@@ -20,9 +20,9 @@ namespace presmesh::overlay {
 struct OutWatch {
     proto::PresentityUri presentity;
     proto::PresentityUri watcher;
-    bool answered = false;  ///< since the peer last forgot us
+    bool answered = false;      ///< since the peer last forgot us
     bool was_answered = false;  ///< ever
-    bool shown = false;     ///< answered, and when active the stream has said what it shows
+    bool shown = false;         ///< answered, and when active the stream has said what it shows
     WatchState state = WatchState::pending;
     std::string reason;
     std::optional<proto::SymmetricKey> content_key;
@@ -86,7 +86,8 @@ class ChannelWatcher {
         std::set<std::uint64_t> watches;
     };
     void leave_stream(std::uint64_t number, OutWatch& watch);
-    void show(Stream& stream, const proto::Sequence& sequence, proto::DocumentPtr document, std::vector<WatcherEvent>& events);
+    void show(Stream& stream, const proto::Sequence& sequence, proto::DocumentPtr document,
+              std::vector<WatcherEvent>& events);
     static void show_to(OutWatch& watch, const Stream& stream);
     /// The whole document's bytes, when this was the last part.
     std::optional<proto::Bytes> collect(const proto::DocumentMessage& message);

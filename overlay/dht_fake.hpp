@@ -1,5 +1,6 @@
-// The port's stand-in: several DhtFake objects share one world, a table that every one of them can read. It checks records
-// as storing nodes do, answers after a delay, forgets what ran out, and tells listeners of new sources only, as OpenDHT does.
+// The port's stand-in: several DhtFake objects share one world, a table that every one of them can read. It checks
+// records as storing nodes do, answers after a delay, forgets what ran out, and tells listeners of new sources only, as
+// OpenDHT does.
 #pragma once
 
 #include <deque>
@@ -125,7 +126,9 @@ class DhtFake final : public Dht {
                     for (auto& [id, wire] : world_.values(now, work.key)) events_.push_back(RecordFound{work.id, wire});
                 events_.push_back(LookupDone{work.id, world_.reachable});
                 break;
-            case Kind::listen: look(now, work); break;
+            case Kind::listen:
+                look(now, work);
+                break;
         }
     }
     void look(proto::Now now, Work& work) {

@@ -9,11 +9,14 @@ namespace limits = proto::limits;
 namespace {
 
 /// A withdrawn source's record names no document.
-bool is_tombstone(const proto::Record& record) { return record.digest == proto::Digest{}; }
+bool is_tombstone(const proto::Record& record) {
+    return record.digest == proto::Digest{};
+}
 
 }  // namespace
 
-Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random)
+Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation,
+               proto::Random& random)
     : following_(following), transport_(transport), dht_(dht), federation_(std::move(federation)), random_(random) {}
 
 void Finder::set_federation(proto::Now now, FederationPtr federation) {
@@ -68,7 +71,8 @@ void Finder::look_at(proto::Now now, const proto::PresentityUri& presentity) {
     climb(now, presentity, search);
 }
 
-/// Where a node of the domain itself would tell us, the DHT can only know of nodes that this one does not: those of the domain.
+/// Where a node of the domain itself would tell us, the DHT can only know of nodes that this one does not: those of the
+/// domain.
 Finder::Rung Finder::first_rung(const proto::PresentityUri& presentity) const {
     return has_live_authority(presentity) ? Rung::domain : Rung::sessions;
 }
@@ -108,9 +112,14 @@ void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Searc
             waiting_.push_back({presentity, {}, {}, false});
             start_waiting_lookups(now);
             break;
-        case Rung::domain: start_domain(now, presentity, search); break;
-        case Rung::resting: rest(now, presentity, search); break;
-        case Rung::content: break;
+        case Rung::domain:
+            start_domain(now, presentity, search);
+            break;
+        case Rung::resting:
+            rest(now, presentity, search);
+            break;
+        case Rung::content:
+            break;
     }
 }
 
@@ -138,7 +147,8 @@ void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity
     start_waiting_lookups(now);
 }
 
-void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search, const DomainSearch& domain) {
+void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search,
+                           const DomainSearch& domain) {
     std::size_t asked = 0;
     for (const auto& [node, endpoints] : domain.nodes) {
         if (asked++ == limits::nodes_asked_per_domain) break;
@@ -216,7 +226,8 @@ void Finder::start_waiting_lookups(proto::Now now) {
             lookup.key = proto::domain_dht_key(federation_->key, lookup.domain);
         } else {
             auto found = searches_.find(lookup.presentity);
-            if (found == searches_.end() || found->second.rung != Rung::records) continue;  // found, or given up, meanwhile
+            if (found == searches_.end() || found->second.rung != Rung::records)
+                continue;  // found, or given up, meanwhile
             found->second.deadline = now.steady + limits::lookup_patience;
             timers_.set(lookup.presentity, found->second.deadline);
             lookup.key = key_of(lookup.presentity);
@@ -323,7 +334,8 @@ std::vector<proto::Bytes> Finder::known_records(const proto::PresentityUri& pres
     auto found = known_.find(presentity);
     if (found == known_.end()) return out;
     for (const auto& [node, record] : found->second)
-        if (out.size() < limits::records_per_answer && record.expires > now && !record.wire.empty()) out.push_back(record.wire);
+        if (out.size() < limits::records_per_answer && record.expires > now && !record.wire.empty())
+            out.push_back(record.wire);
     return out;
 }
 

@@ -89,7 +89,8 @@ class Finder {
     void record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire);
     void use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record);
     void remember(const proto::PresentityUri& presentity, const proto::Record& record);
-    void attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search, const DomainSearch& domain);
+    void attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search,
+                       const DomainSearch& domain);
     Rung first_rung(const proto::PresentityUri& presentity) const;
     bool has_live_authority(const proto::PresentityUri& presentity) const;
     proto::DhtKey key_of(const proto::PresentityUri& presentity) const;

@@ -19,7 +19,9 @@ bool covers(const proto::AckMessage& ack, std::uint64_t number) {
     return distance < ack_reach && ((ack.below >> distance) & 1) != 0;
 }
 
-void append(SentItems& all, SentItems& more) { std::move(more.begin(), more.end(), std::back_inserter(all)); }
+void append(SentItems& all, SentItems& more) {
+    std::move(more.begin(), more.end(), std::back_inserter(all));
+}
 
 }  // namespace
 

@@ -1,5 +1,5 @@
-// Packets on their way to one peer, and the acknowledgements owed to it. Knows nothing of what the packets mean: it is told
-// which items a packet carried, and says which of them arrived and which have to be sent again.
+// Packets on their way to one peer, and the acknowledgements owed to it. Knows nothing of what the packets mean: it is
+// told which items a packet carried, and says which of them arrived and which have to be sent again.
 #pragma once
 
 #include <cstdint>
@@ -69,13 +69,14 @@ class Flight {
     std::map<std::uint64_t, Packet> packets_;
     std::uint64_t last_number_ = 0;
     std::size_t window_;
-    proto::Duration smoothed_{};   // RFC 6298's names: SRTT, RTTVAR
+    proto::Duration smoothed_{};  // RFC 6298's names: SRTT, RTTVAR
     proto::Duration variation_{};
     unsigned backoff_ = 0;
     proto::Duration patience_;
     std::uint64_t resends_ = 0;
 
-    std::set<std::uint64_t> seen_;  // the newest numbers taken in, so that a lost acknowledgement is repeated by the next
+    std::set<std::uint64_t>
+        seen_;  // the newest numbers taken in, so that a lost acknowledgement is repeated by the next
     std::set<std::uint64_t> owed_;
 };
 

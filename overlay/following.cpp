@@ -75,14 +75,16 @@ std::optional<SourceView> Following::view_of(const proto::NodeId& node, const At
                                              const proto::PresentityUri& watcher) const {
     const auto* channel = peers_.find(node);
     const auto number = attached.watches.find(watcher);
-    const auto* watch = channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
+    const auto* watch =
+        channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
     if (watch == nullptr || (!watch->was_answered && !attached.record)) return std::nullopt;
     SourceView view{node, watch->state, watch->reason, channel->liveness(), watch->document};
     if (view.liveness == Liveness::unknown) view.document = last_known(*watch, attached.record);
     return view;
 }
 
-/// What is known of a source whose node is gone: what it last told us, or its record where that is newer and ours to open.
+/// What is known of a source whose node is gone: what it last told us, or its record where that is newer and ours to
+/// open.
 proto::DocumentPtr Following::last_known(const OutWatch& watch, const std::optional<LastRecord>& record) {
     if (!record || !watch.content_key || record->sequence < watch.sequence) return watch.document;
     if (watch.document && watch.document->digest == record->digest) return watch.document;

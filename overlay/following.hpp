@@ -1,4 +1,5 @@
-// The presentities we watch: who watches each, at which nodes it is followed, and what every watch may see of every source.
+// The presentities we watch: who watches each, at which nodes it is followed, and what every watch may see of every
+// source.
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,10 @@ class Following {
     bool follows(const proto::PresentityUri& presentity) const { return followed_.contains(presentity); }
     std::vector<proto::PresentityUri> of_domain(std::string_view domain) const;
 
-    /// Follows the presentity at this node too, and asks it for other sources. False when it does so already, when there
-    /// are too many, or when the node is ourselves.
-    bool attach(const proto::PresentityUri& presentity, const proto::NodeId& node, const std::vector<proto::Endpoint>& endpoints);
+    /// Follows the presentity at this node too, and asks it for other sources. False when it does so already, when
+    /// there are too many, or when the node is ourselves.
+    bool attach(const proto::PresentityUri& presentity, const proto::NodeId& node,
+                const std::vector<proto::Endpoint>& endpoints);
     /// What the DHT says about a source; kept for when its node is gone.
     void take_record(const proto::PresentityUri& presentity, const proto::Record& record);
     void take_answer(const proto::NodeId& node, const SourcesAnswered& answer);
@@ -75,7 +77,8 @@ class Following {
         std::map<proto::PresentityUri, std::set<WatchId>> watchers;
         std::map<proto::NodeId, Attached> nodes;
     };
-    std::optional<SourceView> view_of(const proto::NodeId& node, const Attached& attached, const proto::PresentityUri& watcher) const;
+    std::optional<SourceView> view_of(const proto::NodeId& node, const Attached& attached,
+                                      const proto::PresentityUri& watcher) const;
     static proto::DocumentPtr last_known(const OutWatch& watch, const std::optional<LastRecord>& record);
     bool is_live_source(const proto::NodeId& node, const Attached& attached) const;
     void changed(const Followed& followed);

@@ -1,5 +1,5 @@
-// The promise "this node is alive", as seen by the one it was given to. Any authentic packet renews it; silence for half
-// the bound puts it in doubt, silence for the whole bound ends it.
+// The promise "this node is alive", as seen by the one it was given to. Any authentic packet renews it; silence for
+// half the bound puts it in doubt, silence for the whole bound ends it.
 #pragma once
 
 #include <optional>
@@ -30,9 +30,12 @@ class Lease {
     /// When the liveness changes next if nothing is heard.
     proto::SteadyTime next_change(proto::Now now) const {
         switch (liveness(now)) {
-            case Liveness::live: return *heard_at_ + bound_ / 2;
-            case Liveness::stale: return *heard_at_ + bound_;
-            case Liveness::unknown: break;
+            case Liveness::live:
+                return *heard_at_ + bound_ / 2;
+            case Liveness::stale:
+                return *heard_at_ + bound_;
+            case Liveness::unknown:
+                break;
         }
         return proto::never;
     }

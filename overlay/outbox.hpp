@@ -1,4 +1,5 @@
-// What the sides of a channel share when they write: the line of slots that wait to be sent, and the packet being filled.
+// What the sides of a channel share when they write: the line of slots that wait to be sent, and the packet being
+// filled.
 #pragma once
 
 #include <deque>

@@ -22,8 +22,11 @@ struct Overloaded : Ts... {
 template <class... Ts>
 Overloaded(Ts...) -> Overloaded<Ts...>;
 
-/// Why a session ended for good: its other end is none of us any more.
-bool is_expelled(proto::Reason reason) { return reason != proto::Reason::unavailable; }
+/// Why a session ended for good: its other end is none of us any more. A session that has merely grown old is made
+/// again.
+bool is_expelled(proto::Reason reason) {
+    return reason != proto::Reason::unavailable && reason != proto::Reason::expired && reason != proto::Reason::quota;
+}
 
 }  // namespace
 
@@ -108,12 +111,14 @@ class Overlay::Impl {
         pump(now);
     }
 
-    void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document) {
+    void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view,
+                      proto::DocumentPtr document) {
         audience_.set_document(presentity, view, std::move(document));
         pump(now);
     }
 
-    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer) {
+    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                Answer answer) {
         audience_.answer(presentity, watcher, std::move(answer));
         pump(now);
     }
@@ -182,7 +187,8 @@ class Overlay::Impl {
         if (received.own_port < shard_count_max) {
             dht_->handle_input(now, {received.from, received.own_port, received.peer_port, received.bytes}, peer->key);
         } else if (received.own_port == channel_port) {
-            if (auto taken = peers_.handle_input(now, received.node, received.bytes); !taken) ++refused_[taken.error().reason];
+            if (auto taken = peers_.handle_input(now, received.node, received.bytes); !taken)
+                ++refused_[taken.error().reason];
         }
     }
 
@@ -294,7 +300,12 @@ Status Overlay::Impl::status() const {
         const auto* peer = transport_.peer(node);
         PeerStatus row{peer->domain, node, peer->endpoint, Liveness::live, 0, 0};
         if (const auto* channel = peers_.find(node); channel != nullptr && !channel->idle())
-            row = {peer->domain, node, peer->endpoint, channel->liveness(), channel->source().watches(), channel->watcher().watches()};
+            row = {peer->domain,
+                   node,
+                   peer->endpoint,
+                   channel->liveness(),
+                   channel->source().watches(),
+                   channel->watcher().watches()};
         status.peers.push_back(std::move(row));
     }
     status.counters = transport_.counters();
@@ -305,7 +316,8 @@ Status Overlay::Impl::status() const {
     count("record_puts_refused", publisher_.refused());
     count("lookups", finder_.lookups());
     for (const auto& [reason, n] : refused_) count("channel_refused_" + std::string(to_string(reason)), n);
-    for (const auto& [reason, n] : finder_.refused_records()) count("records_refused_" + std::string(to_string(reason)), n);
+    for (const auto& [reason, n] : finder_.refused_records())
+        count("records_refused_" + std::string(to_string(reason)), n);
     return status;
 }
 
@@ -318,25 +330,49 @@ Overlay::~Overlay() = default;
 void Overlay::handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes) {
     impl_->handle_input(now, from, bytes);
 }
-void Overlay::handle_timeout(proto::Now now) { impl_->handle_timeout(now); }
-proto::SteadyTime Overlay::next_timeout() const { return impl_->next_timeout(); }
-std::optional<proto::Datagram> Overlay::poll_output() { return impl_->poll_output(); }
-std::optional<Event> Overlay::poll_event() { return impl_->poll_event(); }
-void Overlay::set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes) { impl_->set_bootstrap(now, std::move(nodes)); }
-void Overlay::set_federation(proto::Now now, FederationPtr federation) { impl_->set_federation(now, std::move(federation)); }
-void Overlay::leave(proto::Now now) { impl_->leave(now); }
-void Overlay::set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document) {
+void Overlay::handle_timeout(proto::Now now) {
+    impl_->handle_timeout(now);
+}
+proto::SteadyTime Overlay::next_timeout() const {
+    return impl_->next_timeout();
+}
+std::optional<proto::Datagram> Overlay::poll_output() {
+    return impl_->poll_output();
+}
+std::optional<Event> Overlay::poll_event() {
+    return impl_->poll_event();
+}
+void Overlay::set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes) {
+    impl_->set_bootstrap(now, std::move(nodes));
+}
+void Overlay::set_federation(proto::Now now, FederationPtr federation) {
+    impl_->set_federation(now, std::move(federation));
+}
+void Overlay::leave(proto::Now now) {
+    impl_->leave(now);
+}
+void Overlay::set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view,
+                           proto::DocumentPtr document) {
     impl_->set_document(now, presentity, view, std::move(document));
 }
-void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer) {
+void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                     Answer answer) {
     impl_->answer(now, presentity, watcher, std::move(answer));
 }
 WatchId Overlay::watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity) {
     return impl_->watch(now, watcher, presentity);
 }
-void Overlay::unwatch(proto::Now now, WatchId watch) { impl_->unwatch(now, watch); }
-std::vector<SourceView> Overlay::sources(WatchId watch) const { return impl_->sources(watch); }
-bool Overlay::settled(WatchId watch) const { return impl_->settled(watch); }
-Status Overlay::status() const { return impl_->status(); }
+void Overlay::unwatch(proto::Now now, WatchId watch) {
+    impl_->unwatch(now, watch);
+}
+std::vector<SourceView> Overlay::sources(WatchId watch) const {
+    return impl_->sources(watch);
+}
+bool Overlay::settled(WatchId watch) const {
+    return impl_->settled(watch);
+}
+Status Overlay::status() const {
+    return impl_->status();
+}
 
 }  // namespace presmesh::overlay

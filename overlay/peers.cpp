@@ -25,7 +25,9 @@ Peers::State& Peers::state(const proto::NodeId& node) {
     return state;
 }
 
-Channel& Peers::open(const proto::NodeId& node) { return *state(node).channel; }
+Channel& Peers::open(const proto::NodeId& node) {
+    return *state(node).channel;
+}
 
 const Channel* Peers::find(const proto::NodeId& node) const {
     auto found = states_.find(node);
@@ -69,7 +71,7 @@ void Peers::session_up(proto::Now, const proto::NodeId& node) {
     if (found == states_.end()) return;
     auto& peer = found->second;
     if (const auto* known = transport_.peer(node)) learn(node, {known->endpoint});
-    peer.dialing = peer.unreachable = peer.held = false;
+    peer.dialing = peer.unreachable = false;
     peer.pause = limits::dial_first;
     peer.next_dial = {};
     peer.channel->session_made();
@@ -77,15 +79,13 @@ void Peers::session_up(proto::Now, const proto::NodeId& node) {
 }
 
 void Peers::session_down(const proto::NodeId& node) {
-    auto found = states_.find(node);
-    if (found == states_.end()) return;
-    found->second.held = false;
-    touched_.insert(node);
+    if (states_.contains(node)) touched_.insert(node);
 }
 
 void Peers::connect_failed(const proto::Endpoint& endpoint) {
     for (auto& [node, state] : states_)
-        if (state.dialing && !state.endpoints.empty() && state.endpoints[state.next_endpoint] == endpoint) dial_failed(node, state);
+        if (state.dialing && !state.endpoints.empty() && state.endpoints[state.next_endpoint] == endpoint)
+            dial_failed(node, state);
 }
 
 void Peers::dial_failed(const proto::NodeId& node, State& state) {
@@ -101,18 +101,23 @@ void Peers::drop(const proto::NodeId& node) {
     if (found == states_.end()) return;
     found->second.channel->forget_peer(next_memory());
     drain(node, found->second);
-    if (found->second.held && transport_.peer(node) != nullptr) transport_.release(node);
-    resends_of_closed_ += found->second.channel->resends();
-    timers_.erase(node);
     touched_.erase(node);
-    states_.erase(found);
+    close(found);
+}
+
+void Peers::close(std::map<proto::NodeId, State>::iterator place) {
+    if (place->second.held) transport_.release(place->first);
+    resends_of_closed_ += place->second.channel->resends();
+    timers_.erase(place->first);
+    states_.erase(place);
 }
 
 void Peers::leave(proto::Now now) {
     flush(now);
     left_ = true;
     for (auto& [node, state] : states_)
-        if (transport_.peer(node) != nullptr) transport_.send(now, node, channel_port, channel_port, state.channel->goodbye());
+        if (transport_.peer(node) != nullptr)
+            transport_.send(now, node, channel_port, channel_port, state.channel->goodbye());
 }
 
 std::optional<PeerEvent> Peers::poll_event() {
@@ -158,12 +163,9 @@ void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
         send_all(now, node, peer);
         hold(node, peer);
     } else if (peer.channel->idle()) {
-        resends_of_closed_ += peer.channel->resends();
-        timers_.erase(node);
-        states_.erase(found);
-        return;
+        return close(found);
     } else if (peer.channel->has_output()) {
-        dial(now, node, peer);
+        dial(now, peer);
     }
     timers_.set(node, wake_up(now, peer));
 }
@@ -183,9 +185,8 @@ void Peers::hold(const proto::NodeId& node, State& state) {
     }
 }
 
-void Peers::dial(proto::Now now, const proto::NodeId& node, State& state) {
+void Peers::dial(proto::Now now, State& state) {
     if (state.endpoints.empty() || state.dialing || now.steady < state.next_dial) return;
-    (void)node;
     state.dialing = true;
     state.next_dial = now.steady + random_.jitter(state.pause, 0.2);
     state.pause = std::min<proto::Duration>(state.pause * 2, limits::dial_most);

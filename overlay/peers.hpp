@@ -1,5 +1,5 @@
-// The channels to other nodes, carried by the sealed transport: made when first needed, dialed again when their session is
-// lost, forgotten when nobody needs them. All that is sent to a peer in one turn leaves together, at flush().
+// The channels to other nodes, carried by the sealed transport: made when first needed, dialed again when their session
+// is lost, forgotten when nobody needs them. All that is sent to a peer in one turn leaves together, at flush().
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,8 @@ class Peers {
     std::uint64_t next_memory() { return ++memory_; }
     void drain(const proto::NodeId& node, State& state);
     void send_all(proto::Now now, const proto::NodeId& node, State& state);
-    void dial(proto::Now now, const proto::NodeId& node, State& state);
+    void dial(proto::Now now, State& state);
+    void close(std::map<proto::NodeId, State>::iterator place);
     void dial_failed(const proto::NodeId& node, State& state);
     void hold(const proto::NodeId& node, State& state);
     proto::SteadyTime wake_up(proto::Now now, const State& state) const;

@@ -63,8 +63,9 @@ void Publisher::handle_timeout(proto::Now now) {
 
 void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry) {
     if (entry.buried) return forget(now, presentity);
-    auto record = draft(now, proto::RecordKind::presentity,
-                        entry.document ? proto::Duration{limits::record_lifetime} : proto::Duration{limits::tombstone_lifetime});
+    auto record =
+        draft(now, proto::RecordKind::presentity,
+              entry.document ? proto::Duration{limits::record_lifetime} : proto::Duration{limits::tombstone_lifetime});
     record.presentity = proto::presentity_key(federation_->key, presentity);
     record.domain = presentity.domain();
     if (entry.document) record.digest = entry.document->digest;
@@ -113,6 +114,8 @@ bool Publisher::put(proto::Now now, proto::Record& record) {
 }
 
 /// Long before the record runs out, and spread so that what was announced together is not refreshed together.
-proto::Duration Publisher::refresh_after() { return random_.jitter(proto::Duration{limits::record_lifetime} / 2, 0.25); }
+proto::Duration Publisher::refresh_after() {
+    return random_.jitter(proto::Duration{limits::record_lifetime} / 2, 0.25);
+}
 
 }  // namespace presmesh::overlay

@@ -1,6 +1,6 @@
-// Our records in the DHT: signed and written when first due, again when their state changed (not too often) or half their
-// life is over, and as a tombstone when withdrawn. At most limits::record_puts_per_second; what became due last goes first,
-// so that a new presentity does not wait behind a round of refreshes.
+// Our records in the DHT: signed and written when first due, again when their state changed (not too often) or half
+// their life is over, and as a tombstone when withdrawn. At most limits::record_puts_per_second; what became due last
+// goes first, so that a new presentity does not wait behind a round of refreshes.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Who wants to be woken when: one wake-up per key, changed in logarithmic time, so that nobody scans its members per turn.
+// Who wants to be woken when: one wake-up per key, changed in logarithmic time, so that nobody scans its members per
+// turn.
 #pragma once
 
 #include <map>

@@ -38,7 +38,9 @@ void write_optional(MsgpackWriter& out, const std::optional<std::array<std::uint
         out.nil();
 }
 
-void write(MsgpackWriter& out, const Sequence& sequence) { out.uint(sequence.epoch).uint(sequence.counter); }
+void write(MsgpackWriter& out, const Sequence& sequence) {
+    out.uint(sequence.epoch).uint(sequence.counter);
+}
 
 MsgpackWriter write(const AckMessage& m) {
     auto out = begin(kind_ack, 2);
@@ -50,7 +52,9 @@ MsgpackWriter write(const LeaseMessage& m) {
     out.uint(m.bound_ms);
     return out;
 }
-MsgpackWriter write(const LeaveMessage&) { return begin(kind_leave, 0); }
+MsgpackWriter write(const LeaveMessage&) {
+    return begin(kind_leave, 0);
+}
 MsgpackWriter write(const QueryMessage& m) {
     auto out = begin(kind_query, 2);
     out.uint(m.query).str(m.presentity.pres());
@@ -187,17 +191,32 @@ struct KnownKind {
 
 const KnownKind* known_kind(std::uint64_t kind) {
     static constexpr auto table = std::to_array<KnownKind>({
-        {2, [](MsgpackReader& in) -> ChannelMessage { auto a = in.uint(); return AckMessage{a, in.uint()}; }},
-        {1, [](MsgpackReader& in) -> ChannelMessage { return LeaseMessage{static_cast<std::uint32_t>(in.uint(UINT32_MAX))}; }},
+        {2,
+         [](MsgpackReader& in) -> ChannelMessage {
+             auto a = in.uint();
+             return AckMessage{a, in.uint()};
+         }},
+        {1,
+         [](MsgpackReader& in) -> ChannelMessage {
+             return LeaseMessage{static_cast<std::uint32_t>(in.uint(UINT32_MAX))};
+         }},
         {0, [](MsgpackReader&) -> ChannelMessage { return LeaveMessage{}; }},
-        {2, [](MsgpackReader& in) -> ChannelMessage { auto q = in.uint(); return QueryMessage{q, read_uri(in)}; }},
+        {2,
+         [](MsgpackReader& in) -> ChannelMessage {
+             auto q = in.uint();
+             return QueryMessage{q, read_uri(in)};
+         }},
         {3, [](MsgpackReader& in) -> ChannelMessage { return read_sources(in); }},
         {5, [](MsgpackReader& in) -> ChannelMessage { return read_watch(in); }},
         {1, [](MsgpackReader& in) -> ChannelMessage { return UnwatchMessage{in.uint()}; }},
         {6, [](MsgpackReader& in) -> ChannelMessage { return read_watch_state(in); }},
         {6, [](MsgpackReader& in) -> ChannelMessage { return read_document(in); }},
         {4, [](MsgpackReader& in) -> ChannelMessage { return read_current(in); }},
-        {3, [](MsgpackReader& in) -> ChannelMessage { auto s = in.uint(); return GoneMessage{s, read_sequence(in)}; }},
+        {3,
+         [](MsgpackReader& in) -> ChannelMessage {
+             auto s = in.uint();
+             return GoneMessage{s, read_sequence(in)};
+         }},
     });
     return kind >= 1 && kind <= table.size() ? &table[kind - 1] : nullptr;
 }

@@ -1,6 +1,7 @@
-// What two nodes say to each other on the channel (FORMAT.md: channel). A packet is one datagram's plain bytes: a header
-// and several messages. Each side keeps *slots* (a watch, the state of a watch, the value of a stream); a message carries
-// the newest content of a slot, and is sent again, in later packets, until a packet that carried it was acknowledged.
+// What two nodes say to each other on the channel (FORMAT.md: channel). A packet is one datagram's plain bytes: a
+// header and several messages. Each side keeps *slots* (a watch, the state of a watch, the value of a stream); a
+// message carries the newest content of a slot, and is sent again, in later packets, until a packet that carried it was
+// acknowledged.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +17,8 @@
 
 namespace presmesh::proto {
 
-/// `own` and `peer` name the memory either side has of the other: a higher `own` than before says "I remember nothing of
-/// you", and what was addressed to an earlier `peer` counts for nothing.
+/// `own` and `peer` name the memory either side has of the other: a higher `own` than before says "I remember nothing
+/// of you", and what was addressed to an earlier `peer` counts for nothing.
 struct ChannelHeader {
     std::uint64_t own = 0;
     std::uint64_t peer = 0;    ///< 0: not heard of yet
