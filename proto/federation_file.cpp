@@ -30,6 +30,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row.back();
 }
 
+std::string joined(std::string_view key, std::string_view what) {
+    std::string out(key);
+    out += what;
+    return out;
+}
+
 std::string unknown_key(std::string_view key, const Names& known) {
     std::string text = "unknown key \"" + std::string(key.substr(0, 64)) + "\"";
     for (std::string_view name : known)
@@ -96,13 +102,13 @@ class FileReader {
 
     const std::string* string_of(const toml::node& node, std::string_view key) {
         if (const auto* text = node.as_string()) return &text->get();
-        fault(line_of(node), std::string(key) + ": a string is needed");
+        fault(line_of(node), joined(key, ": a string is needed"));
         return nullptr;
     }
 
     const toml::node* needed(const toml::table& table, std::string_view key) {
         const toml::node* node = table.get(key);
-        if (node == nullptr) fault(&table == file_ ? 0 : line_of(table), std::string(key) + " is missing");
+        if (node == nullptr) fault(&table == file_ ? 0 : line_of(table), joined(key, " is missing"));
         return node;
     }
 
@@ -112,7 +118,7 @@ class FileReader {
         if (text == nullptr) return false;
         Bytes bytes = from_hex(*text);
         if (bytes.size() != N) {
-            fault(line_of(node), std::string(key) + ": " + std::to_string(2 * N) + " hexadecimal digits are needed");
+            fault(line_of(node), joined(key, ": " + std::to_string(2 * N) + " hexadecimal digits are needed"));
             return false;
         }
         std::copy(bytes.begin(), bytes.end(), out.begin());
@@ -130,7 +136,7 @@ class FileReader {
         const toml::node* node = table.get(key);
         if (node == nullptr) return;
         const toml::array* list = node->as_array();
-        if (list == nullptr) return fault(line_of(*node), std::string(key) + ": a list is needed");
+        if (list == nullptr) return fault(line_of(*node), joined(key, ": a list is needed"));
         for (const toml::node& item : *list) each(item);
     }
 
