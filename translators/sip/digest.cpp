@@ -1,0 +1,164 @@
+#include "translators/sip/digest.hpp"
+
+#include <sodium.h>
+
+#include "translators/sip/header_text.hpp"
+#include "translators/sip/md5.hpp"
+
+namespace presmesh::translators::sip {
+namespace {
+
+constexpr std::size_t time_digits = 16;
+constexpr std::size_t seal_bytes = 16;
+
+bool equal_secret(std::string_view a, std::string_view b) {
+    return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string hex_of(std::uint64_t value, std::size_t digits) {
+    std::string out(digits, '0');
+    for (std::size_t i = digits; i-- > 0; value >>= 4) out[i] = "0123456789abcdef"[value & 15];
+    return out;
+}
+
+std::optional<HashName> hash_named(std::string_view algorithm) {
+    const auto name = lower_case(algorithm);
+    if (name.empty() || name == "md5") return HashName::md5;
+    if (name == "sha-256") return HashName::sha256;
+    return std::nullopt;
+}
+
+/// Is "auth" among the offered qop values?
+bool offers_auth(std::string_view qop) {
+    std::size_t at = 0;
+    while (at <= qop.size()) {
+        const auto comma = std::min(qop.find(',', at), qop.size());
+        if (lower_case(trimmed(qop.substr(at, comma - at))) == "auth") return true;
+        at = comma + 1;
+    }
+    return false;
+}
+
+bool is_nonce_count(std::string_view text) {
+    return text.size() == 8 && text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+using Accounts = std::map<std::string, Account>;
+
+/// "user@realm" first, then "user": the key of the account found is who is proved.
+Accounts::const_iterator find_account(const Accounts& accounts, const std::string& name, const std::string& realm) {
+    if (name.find('@') != std::string::npos) return accounts.find(name);
+    const auto found = accounts.find(name + "@" + realm);
+    return found != accounts.end() ? found : accounts.find(name);
+}
+
+}  // namespace
+
+std::string hash_hex(HashName hash, std::string_view text) {
+    if (hash == HashName::md5) return md5_hex(text);
+    std::array<std::uint8_t, crypto_hash_sha256_BYTES> out{};
+    crypto_hash_sha256(out.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    return proto::to_hex(out);
+}
+
+std::string digest_response(const DigestInput& input) {
+    const auto ha2 = hash_hex(input.hash, std::string(input.method) + ":" + std::string(input.uri));
+    std::string text = std::string(input.ha1) + ":" + std::string(input.nonce) + ":";
+    if (!input.qop.empty())
+        text += std::string(input.nonce_count) + ":" + std::string(input.cnonce) + ":" + std::string(input.qop) + ":";
+    return hash_hex(input.hash, text + ha2);
+}
+
+DigestServer::DigestServer(const SipSettings& settings, proto::Random& random)
+    : settings_(settings),
+      realm_(!settings.realm.empty()    ? settings.realm
+             : settings.domains.empty() ? "presmesh"
+                                        : settings.domains.front()) {
+    random.fill(key_);
+    for (const auto& [user, account] : settings.accounts) {
+        offers_md5_ |= !account.ha1_md5.empty();
+        offers_sha256_ |= !account.ha1_sha256.empty();
+    }
+}
+
+std::string DigestServer::seal(std::string_view time_hex) const {
+    const auto text = std::string(time_hex) + realm_;
+    std::array<std::uint8_t, seal_bytes> out{};
+    crypto_generichash(out.data(), out.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+                       key_.data(), key_.size());
+    return proto::to_hex(out);
+}
+
+std::string DigestServer::nonce(proto::Now now) const {
+    const auto time = hex_of(static_cast<std::uint64_t>(proto::to_seconds(now.wall)), time_digits);
+    return time + seal(time);
+}
+
+bool DigestServer::is_ours(std::string_view nonce) const {
+    if (nonce.size() != time_digits + 2 * seal_bytes) return false;
+    return equal_secret(seal(nonce.substr(0, time_digits)), nonce.substr(time_digits));
+}
+
+bool DigestServer::is_fresh(proto::Now now, std::string_view nonce) const {
+    if (!is_ours(nonce)) return false;
+    std::int64_t made = 0;
+    for (const char c : nonce.substr(0, time_digits)) made = made * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
+    const auto age = proto::to_seconds(now.wall) - made;
+    return age <= settings_.nonce_lifetime.count() && age >= -settings_.nonce_lifetime.count();
+}
+
+proto::Result<std::string> DigestServer::check(proto::Now now, const Request& request) const {
+    for (const auto& value : request.authorization) {
+        const auto header = read_auth(value);
+        if (!header) return tl::make_unexpected(header.error());
+        if (header->scheme != "digest" || header->get("realm") != realm_) continue;
+        const auto hash = hash_named(header->get("algorithm"));
+        const auto qop = lower_case(header->get("qop"));
+        if (!hash || (!qop.empty() && (qop != "auth" || !is_nonce_count(header->get("nc"))))) continue;
+        const auto found = find_account(settings_.accounts, std::string(header->get("username")), realm_);
+        if (found == settings_.accounts.end()) continue;
+        const auto& ha1 = *hash == HashName::md5 ? found->second.ha1_md5 : found->second.ha1_sha256;
+        const auto wanted = digest_response({*hash, ha1, to_string(request.method), header->get("uri"),
+                                             header->get("nonce"), qop, header->get("nc"), header->get("cnonce")});
+        if (ha1.empty() || !equal_secret(wanted, lower_case(header->get("response")))) continue;
+        if (!is_fresh(now, header->get("nonce"))) return proto::refuse(proto::Reason::unauthorized, "stale");
+        return found->first;
+    }
+    return proto::refuse(proto::Reason::unauthorized);
+}
+
+std::vector<std::string> DigestServer::challenges(proto::Now now, bool stale) const {
+    std::vector<std::string> out;
+    const auto head = "Digest realm=" + quoted(realm_) + ", nonce=\"" + nonce(now) + "\", qop=\"auth\", algorithm=";
+    const std::string tail = stale ? ", stale=true" : "";
+    if (offers_sha256_) out.push_back(head + "SHA-256" + tail);
+    if (offers_md5_ || !offers_sha256_) out.push_back(head + "MD5" + tail);
+    return out;
+}
+
+std::optional<std::string> answer_challenge(const std::vector<std::string>& challenges, const Credentials& credentials,
+                                            std::string_view method, std::string_view uri, proto::Random& random) {
+    for (const auto& value : challenges) {
+        const auto challenge = read_auth(value);
+        if (!challenge || challenge->scheme != "digest") continue;
+        const auto realm = std::string(challenge->get("realm"));
+        const auto hash = hash_named(challenge->get("algorithm"));
+        if (!hash || (!credentials.realm.empty() && credentials.realm != realm)) continue;
+        const auto offered = challenge->get("qop");
+        if (!offered.empty() && !offers_auth(offered)) continue;
+        const std::string qop = offered.empty() ? "" : "auth";
+        const auto cnonce = hex_of(random.next(), 16);
+        const auto ha1 = hash_hex(*hash, credentials.user + ":" + realm + ":" + credentials.password);
+        const auto response =
+            digest_response({*hash, ha1, method, uri, challenge->get("nonce"), qop, "00000001", cnonce});
+        std::string out = "Digest username=" + quoted(credentials.user) + ", realm=" + quoted(realm) +
+                          ", nonce=" + quoted(challenge->get("nonce")) + ", uri=" + quoted(uri) + ", response=\"" +
+                          response + "\", algorithm=" + (*hash == HashName::md5 ? "MD5" : "SHA-256");
+        if (!qop.empty()) out += ", qop=auth, nc=00000001, cnonce=\"" + cnonce + "\"";
+        if (!challenge->get("opaque").empty()) out += ", opaque=" + quoted(challenge->get("opaque"));
+        return out;
+    }
+    return std::nullopt;
+}
+
+}  // namespace presmesh::translators::sip

@@ -1,0 +1,296 @@
+#include "translators/sip/notifier.hpp"
+
+#include "proto/limits.hpp"
+#include "translators/sip/header_text.hpp"
+#include "translators/sip/publications.hpp"
+
+namespace presmesh::translators::sip {
+namespace {
+
+constexpr std::uint32_t default_expires = 3'600;  // RFC 3856 section 6.4
+constexpr std::uint32_t min_expires = 60;
+
+bool takes_pidf(const Request& request) {
+    if (!request.accept) return true;  // RFC 3856 section 6.5: the default of the package
+    for (const auto& type : *request.accept)
+        if (type == pidf_type || type == "application/*" || type == "*/*") return true;
+    return false;
+}
+
+std::string event_id_of(const Request& request) {
+    const auto event = read_parameterized(request.event);
+    return event ? std::string(event->get("id")) : std::string();
+}
+
+/// RFC 6665 section 4.2.2: these end the dialog's subscription; anything else may be passing.
+bool ends_subscription(int status) {
+    constexpr std::array last_words{404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604};
+    return std::find(last_words.begin(), last_words.end(), status) != last_words.end();
+}
+
+std::string new_tag(proto::Random& random) {
+    std::array<std::uint8_t, 10> bytes{};
+    random.fill(bytes);
+    return proto::to_hex(bytes);
+}
+
+}  // namespace
+
+Notifier::Notifier(const SipSettings& settings, proto::Random& random, Outbox& outbox)
+    : settings_(settings), random_(random), outbox_(outbox) {}
+
+void Notifier::handle_subscribe(proto::Now now, const Request& request) {
+    if (!is_presence(request)) return outbox_.send(bad_event(request));
+    if (request.to.tag.empty()) return handle_initial(now, request);
+    const auto id = find(request);
+    if (id == 0) return outbox_.send(answer(request, 481, "Subscription Does Not Exist"));
+    handle_refresh(now, request, id);
+}
+
+Notifier::Id Notifier::find(const Request& request) const {
+    const auto found = by_tag_.find(request.to.tag);
+    if (found == by_tag_.end()) return 0;
+    const auto& subscription = subscriptions_.at(found->second);
+    const auto& dialog = subscription.kept.dialog;
+    const bool matches = dialog.call_id == request.call_id && dialog.remote.tag == request.from.tag &&
+                         subscription.kept.event_id == event_id_of(request);
+    return matches && subscription.ending.empty() ? found->second : 0;
+}
+
+std::optional<Response> Notifier::refuse(const Request& request) const {
+    if (!takes_pidf(request)) {
+        auto response = answer(request, 406, "Not Acceptable");
+        response.accept = pidf_type;
+        return response;
+    }
+    if (request.expires && *request.expires != 0 && *request.expires < min_expires) {
+        auto response = answer(request, 423, "Interval Too Brief");
+        response.min_expires = min_expires;
+        return response;
+    }
+    return std::nullopt;
+}
+
+std::uint32_t Notifier::grant(const Request& request) const {
+    const auto most = std::max<std::int64_t>(settings_.max_expires.count(), min_expires);
+    return static_cast<std::uint32_t>(std::min<std::int64_t>(request.expires.value_or(default_expires), most));
+}
+
+Response Notifier::accepted(const Request& request, const std::string& tag, std::uint32_t expires) const {
+    auto response = answer(request, 200, "OK");
+    response.to_tag = tag;
+    response.expires = expires;
+    response.with_contact = true;
+    response.record_routes = request.routes;
+    return response;
+}
+
+void Notifier::handle_initial(proto::Now now, const Request& request) {
+    if (auto refused = refuse(request)) return outbox_.send(std::move(*refused));
+    auto presentity = proto::PresentityUri::from_sip(request.uri);
+    if (!presentity) return outbox_.send(answer(request, 404, "Not Found"));
+    auto watcher = proto::PresentityUri::from_sip(request.from.uri);
+    if (!watcher || request.contact.empty() || request.from.tag.empty())
+        return outbox_.send(answer(request, 400, "Bad Request (Contact or From)"));
+    // What is the attached server's own is watched there, or its SUBSCRIBEs would come round to it again.
+    if (settings_.mode == Mode::attach && host_->serves(*presentity))
+        return outbox_.send(answer(request, 404, "Not Found (served by the attached server)"));
+    const auto watch = host_->watch(now, *owner_, *watcher, *presentity);
+    if (!watch) return outbox_.send(refusal(request, watch.error()));
+
+    SavedSubscription kept;
+    kept.dialog.call_id = request.call_id;
+    kept.dialog.local = {request.to.uri, new_tag(random_)};
+    kept.dialog.remote = request.from;
+    kept.dialog.target = request.contact;
+    kept.dialog.routes = request.routes;
+    kept.dialog.remote_cseq = request.cseq;
+    kept.event_id = event_id_of(request);
+    kept.watcher = std::move(*watcher);
+    kept.presentity = std::move(*presentity);
+    open(now, request, kept, *watch);
+}
+
+void Notifier::open(proto::Now now, const Request& request, const SavedSubscription& kept, WatchId watch) {
+    const auto expires = grant(request);
+    const auto id = add(now, kept, watch);
+    auto& subscription = subscriptions_.at(id);
+    outbox_.send(accepted(request, kept.dialog.local.tag, expires));
+    host_->step(now, "sip.subscribe", kept.presentity, "watcher=" + kept.watcher.pres());
+    subscription.due = subscription.urgent = true;
+    if (expires == 0) {
+        subscription.fetch = true;
+        subscription.ending = "timeout";
+        const auto view = host_->view(watch);
+        if (view.state != WatchState::terminated && !view.document)
+            subscription.not_before = now.steady + settings_.fetch_wait;
+    } else {
+        subscription.deadline = now.steady + std::chrono::seconds{expires};
+        subscription.kept.expires = now.wall + std::chrono::seconds{expires};
+        save(subscription);
+    }
+    pump(now, id);
+}
+
+Notifier::Id Notifier::add(proto::Now now, SavedSubscription kept, WatchId watch) {
+    const auto id = ++last_;
+    auto& subscription = subscriptions_[id];
+    subscription.kept = std::move(kept);
+    subscription.watch = watch;
+    subscription.deadline = proto::never;
+    subscription.not_before = now.steady;
+    subscription.tokens = settings_.rate.burst;
+    subscription.tokens_at = now.steady;
+    by_tag_[subscription.kept.dialog.local.tag] = id;
+    by_watch_[watch] = id;
+    return id;
+}
+
+void Notifier::handle_refresh(proto::Now now, const Request& request, Id id) {
+    auto& subscription = subscriptions_.at(id);
+    auto& kept = subscription.kept;
+    if (request.cseq <= kept.dialog.remote_cseq) return outbox_.send(answer(request, 500, "CSeq Out Of Order"));
+    if (auto refused = refuse(request)) return outbox_.send(std::move(*refused));
+    kept.dialog.remote_cseq = request.cseq;
+    if (!request.contact.empty()) kept.dialog.target = request.contact;  // RFC 6665 section 4.4.1: target refresh
+    const auto expires = grant(request);
+    outbox_.send(accepted(request, kept.dialog.local.tag, expires));
+    if (expires == 0) return end(now, id, "timeout");
+    subscription.deadline = now.steady + std::chrono::seconds{expires};
+    kept.expires = now.wall + std::chrono::seconds{expires};
+    subscription.due = subscription.urgent = true;
+    subscription.failures = 0;  // whoever refreshes can be reached again
+    subscription.not_before = now.steady;
+    save(subscription);
+    pump(now, id);
+}
+
+bool Notifier::handle_response(proto::Now now, const Response& response) {
+    const auto found = by_transaction_.find(response.transaction);
+    if (found == by_transaction_.end()) return false;
+    if (response.status < 200) return true;
+    const auto id = found->second;
+    by_transaction_.erase(found);
+    auto& subscription = subscriptions_.at(id);
+    subscription.under_way = 0;
+    if (response.status >= 300) {
+        fail(now, id, response);
+        return true;
+    }
+    subscription.failures = 0;
+    if (subscription.last_sent)
+        remove(now, id);
+    else
+        pump(now, id);
+    return true;
+}
+
+void Notifier::fail(proto::Now now, Id id, const Response& response) {
+    auto& subscription = subscriptions_.at(id);
+    // Behind a proxy, silence is more likely the proxy's restart than the watcher's end: the dialog outlives it.
+    const bool proxy_away = response.local && !subscription.kept.dialog.routes.empty();
+    const bool ends = !proxy_away && (ends_subscription(response.status) || subscription.failures >= 8);
+    host_->count("sip_notify_failures", std::to_string(response.status), 1);
+    if (subscription.last_sent || ends) return remove(now, id);
+    constexpr auto longest = std::chrono::seconds{300};
+    auto wait =
+        std::min<std::chrono::seconds>(std::chrono::seconds{5} * (1u << std::min(subscription.failures, 6u)), longest);
+    if (response.retry_after)
+        wait = std::min<std::chrono::seconds>(std::chrono::seconds{*response.retry_after}, longest);
+    ++subscription.failures;
+    subscription.has_shown = false;  // the state did not arrive, and the newest is owed
+    subscription.due = subscription.urgent = true;
+    subscription.not_before = now.steady + random_.jitter(wait, 0.25);
+    schedule(id, subscription);
+}
+
+void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
+    const auto found = by_watch_.find(watch);
+    if (found == by_watch_.end()) return;
+    const auto id = found->second;
+    auto& subscription = subscriptions_.at(id);
+    const bool known = view.document || view.state == WatchState::terminated;
+    if (known && subscription.failures == 0) subscription.not_before = now.steady;  // what was waited for is there
+    if (subscription.fetch) {
+        if (known) pump(now, id);
+        return;
+    }
+    if (!is_news(subscription, view)) return;
+    subscription.due = true;
+    pump(now, id);
+}
+
+bool Notifier::is_news(const Subscription& subscription, const View& view) const {
+    if (!subscription.has_shown || subscription.under_way != 0) return true;
+    return view.state != subscription.shown_state || view.liveness != subscription.shown_liveness ||
+           view.document != subscription.shown;
+}
+
+void Notifier::pump(proto::Now now, Id id) {
+    auto& subscription = subscriptions_.at(id);
+    const bool waits = subscription.under_way != 0 || now.steady < subscription.not_before;
+    if (subscription.due && !waits && (subscription.urgent || has_token(now, subscription)))
+        send(now, id, subscription);
+    schedule(id, subscription);
+}
+
+bool Notifier::has_token(proto::Now now, Subscription& subscription) const {
+    if (settings_.rate.interval.count() <= 0) return true;
+    const auto elapsed = std::chrono::duration<double>(now.steady - subscription.tokens_at);
+    const auto interval = std::chrono::duration<double>(settings_.rate.interval);
+    const double most = std::max<std::uint32_t>(settings_.rate.burst, 1);
+    subscription.tokens = std::min(most, subscription.tokens + elapsed / interval);
+    subscription.tokens_at = now.steady;
+    return subscription.tokens >= 1 - 1e-6;
+}
+
+proto::SteadyTime Notifier::next_token(const Subscription& subscription) const {
+    if (settings_.rate.interval.count() <= 0) return subscription.tokens_at;
+    const auto missing =
+        std::max(0.0, 1 - subscription.tokens) * std::chrono::duration<double>(settings_.rate.interval);
+    return subscription.tokens_at + std::chrono::ceil<proto::Duration>(missing);
+}
+
+void Notifier::schedule(Id id, const Subscription& subscription) {
+    auto at = subscription.deadline;
+    if (subscription.due && subscription.under_way == 0)
+        at = std::min(at, subscription.urgent ? subscription.not_before
+                                              : std::max(subscription.not_before, next_token(subscription)));
+    timers_.set(id, at);
+}
+
+void Notifier::handle_timeout(proto::Now now) {
+    while (const auto id = timers_.pop(now.steady)) wake(now, *id);
+}
+
+void Notifier::wake(proto::Now now, Id id) {
+    auto& subscription = subscriptions_.at(id);
+    if (now.steady >= subscription.deadline && subscription.ending.empty()) return end(now, id, "timeout");
+    pump(now, id);
+}
+
+void Notifier::end(proto::Now now, Id id, std::string reason) {
+    auto& subscription = subscriptions_.at(id);
+    subscription.ending = std::move(reason);
+    subscription.deadline = proto::never;
+    subscription.due = subscription.urgent = true;
+    if (subscription.failures == 0) subscription.not_before = now.steady;
+    host_->erase(*owner_, subscription.kept.dialog.local.tag);
+    pump(now, id);
+}
+
+void Notifier::remove(proto::Now now, Id id) {
+    auto& subscription = subscriptions_.at(id);
+    const auto tag = subscription.kept.dialog.local.tag;
+    if (subscription.watch != 0) {
+        by_watch_.erase(subscription.watch);
+        host_->unwatch(now, subscription.watch);
+    }
+    if (subscription.under_way != 0) by_transaction_.erase(subscription.under_way);
+    if (!subscription.fetch) host_->erase(*owner_, tag);
+    timers_.cancel(id);
+    by_tag_.erase(tag);
+    subscriptions_.erase(id);
+}
+
+}  // namespace presmesh::translators::sip

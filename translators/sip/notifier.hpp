@@ -1,0 +1,117 @@
+// The notifier of RFC 6665 for Event: presence (RFC 3856): answers SUBSCRIBE, owes NOTIFYs.
+//
+// Every NOTIFY carries the whole state. One is under way per dialog at a time; states that change meanwhile overtake
+// each other and the newest goes next. A token bucket per subscription bounds the rate; a SUBSCRIBE's own NOTIFY and
+// the last one are exempt. A subscription is saved, so that a restarted node goes on in the same dialog with higher
+// CSeq.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "proto/random.hpp"
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+#include "translators/sip/outbox.hpp"
+#include "translators/sip/settings.hpp"
+#include "translators/sip/subscription.hpp"
+#include "translators/sip/timers.hpp"
+#include "translators/translator.hpp"
+
+namespace presmesh::translators::sip {
+
+class Notifier {
+  public:
+    Notifier(const SipSettings& settings, proto::Random& random, Outbox& outbox);
+
+    /// Takes the host and brings back the saved subscriptions that have not expired; those that have get their last
+    /// NOTIFY.
+    void start(proto::Now now, Host& host, Translator& owner);
+
+    /// A SUBSCRIBE whose sender is who From says. The response goes out first, then the NOTIFY it owes.
+    void handle_subscribe(proto::Now now, const Request& request);
+    /// The answer to one of our NOTIFYs; false when it is to nothing of ours.
+    bool handle_response(proto::Now now, const Response& response);
+    void view_changed(proto::Now now, WatchId watch, const View& view);
+    void handle_timeout(proto::Now now);
+    proto::SteadyTime next_timeout() const { return timers_.next(); }
+
+    std::size_t size() const { return subscriptions_.size(); }
+
+  private:
+    using Id = std::uint64_t;
+
+    struct Subscription {
+        SavedSubscription kept;
+        std::uint32_t saved_cseq = 0;  ///< CSeq up to here may be used without saving again
+        proto::SteadyTime deadline{};  ///< when it expires
+        WatchId watch = 0;
+        TransactionId under_way = 0;  ///< the NOTIFY not yet answered; 0: none
+        bool due = false;             ///< a state waits to be sent
+        bool urgent = false;          ///< and may not wait for the rate
+        std::string ending;           ///< reason of the last NOTIFY; empty: goes on
+        bool last_sent = false;
+        bool fetch = false;              ///< Expires: 0 in a new dialog
+        std::uint32_t failures = 0;      ///< of NOTIFYs in a row
+        proto::SteadyTime not_before{};  ///< of the next NOTIFY: back-off, or the wait for a first state
+        double tokens = 0;
+        proto::SteadyTime tokens_at{};
+        bool has_shown = false;  ///< the three below are of a NOTIFY sent
+        WatchState shown_state = WatchState::pending;
+        Liveness shown_liveness = Liveness::live;
+        proto::DocumentPtr shown;
+    };
+    using Subscriptions = std::map<Id, Subscription>;
+
+    // SUBSCRIBE
+    void handle_initial(proto::Now now, const Request& request);
+    void handle_refresh(proto::Now now, const Request& request, Id id);
+    std::optional<Response> refuse(const Request& request) const;
+    std::uint32_t grant(const Request& request) const;
+    Response accepted(const Request& request, const std::string& tag, std::uint32_t expires) const;
+    void open(proto::Now now, const Request& request, const SavedSubscription& kept, WatchId watch);
+    Id add(proto::Now now, SavedSubscription kept, WatchId watch);
+    Id find(const Request& request) const;
+
+    // NOTIFY
+    void pump(proto::Now now, Id id);
+    void send(proto::Now now, Id id, Subscription& subscription);
+    Request compose(proto::Now now, Subscription& subscription, const View& view);
+    Body body_for(const Subscription& subscription, const View& view);
+    bool has_token(proto::Now now, Subscription& subscription) const;
+    proto::SteadyTime next_token(const Subscription& subscription) const;
+    bool is_news(const Subscription& subscription, const View& view) const;
+    void end(proto::Now now, Id id, std::string reason);
+    void fail(proto::Now now, Id id, const Response& response);
+    void schedule(Id id, const Subscription& subscription);
+    void wake(proto::Now now, Id id);
+
+    // keeping
+    void restore(proto::Now now, const std::string& key, proto::BytesView value);
+    void save(Subscription& subscription);
+    void remove(proto::Now now, Id id);
+
+    const SipSettings& settings_;
+    proto::Random& random_;
+    Outbox& outbox_;
+    Host* host_ = nullptr;
+    Translator* owner_ = nullptr;
+    Subscriptions subscriptions_;
+    std::map<std::string, Id, std::less<>> by_tag_;  ///< by our tag, which is unique
+    std::map<WatchId, Id> by_watch_;
+    std::map<TransactionId, Id> by_transaction_;
+    Timers<Id> timers_;
+    Id last_ = 0;
+
+    // The body made last: one document often goes to many watchers.
+    struct LastBody {
+        proto::PresentityUri presentity;
+        proto::DocumentPtr document;
+        Body body;
+    } last_body_;
+};
+
+}  // namespace presmesh::translators::sip

@@ -1,0 +1,114 @@
+// The notifier's other half: what a NOTIFY says, and what is kept over a restart.
+#include <string>
+
+#include "translators/sip/notifier.hpp"
+#include "translators/sip/pidf.hpp"
+
+namespace presmesh::translators::sip {
+namespace {
+
+/// How many CSeq numbers one save reserves: a crash skips at most these, which RFC 3261 section 12.2.2 allows.
+constexpr std::uint32_t reserved_cseq = 256;
+/// A restored subscription's first states come in one by one while the node finds its peers again; until one is known,
+/// or this has passed, the watcher is left with what it was shown.
+constexpr auto settle_time = std::chrono::seconds{10};
+
+bool is_unknown(const View& view) {
+    return !view.document || view.liveness == Liveness::unknown;
+}
+
+/// For a watcher that has been shown a state: no tuple, so neither online nor offline, and a note for people.
+proto::Presence unknown_presence() {
+    proto::Presence presence;
+    presence.notes.push_back({"en", "presence unknown"});
+    return presence;
+}
+
+}  // namespace
+
+void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
+    const auto view = host_->view(subscription.watch);
+    if (view.state == WatchState::terminated) {
+        subscription.ending = view.reason.empty() ? "rejected" : view.reason;
+        subscription.deadline = proto::never;
+    }
+    auto request = compose(now, subscription, view);
+    subscription.due = subscription.urgent = false;
+    if (subscription.tokens >= 1) subscription.tokens -= 1;
+    subscription.has_shown = true;
+    subscription.shown_state = view.state;
+    subscription.shown_liveness = view.liveness;
+    subscription.shown = view.document;
+    subscription.last_sent = !subscription.ending.empty();
+    const bool first_body = request.body && !subscription.kept.body_sent;
+    subscription.kept.body_sent |= request.body != nullptr;
+    if (subscription.last_sent)
+        host_->erase(*owner_, subscription.kept.dialog.local.tag);
+    else if (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq)
+        save(subscription);
+    subscription.under_way = outbox_.send(std::move(request));
+    by_transaction_[subscription.under_way] = id;
+}
+
+Request Notifier::compose(proto::Now now, Subscription& subscription, const View& view) {
+    auto request = next_request(subscription.kept.dialog, Method::notify);
+    request.event = presence_event;
+    if (!subscription.kept.event_id.empty()) request.event += ";id=" + subscription.kept.event_id;
+    if (!subscription.ending.empty()) {
+        request.subscription_state = "terminated;reason=" + subscription.ending;
+    } else {
+        const auto left = std::chrono::ceil<std::chrono::seconds>(subscription.deadline - now.steady).count();
+        request.subscription_state =
+            std::string(to_string(view.state)) + ";expires=" + std::to_string(std::max<std::int64_t>(left, 0));
+    }
+    if (view.state == WatchState::active) request.body = body_for(subscription, view);
+    if (request.body) request.content_type = pidf_type;
+    return request;
+}
+
+Body Notifier::body_for(const Subscription& subscription, const View& view) {
+    const auto& presentity = subscription.kept.presentity;
+    if (is_unknown(view)) {
+        if (!subscription.kept.body_sent) return nullptr;  // RFC 6665's neutral state
+        return std::make_shared<const std::string>(write_pidf(presentity.pres(), unknown_presence()));
+    }
+    if (last_body_.document != view.document || last_body_.presentity != presentity)
+        last_body_ = {presentity, view.document,
+                      std::make_shared<const std::string>(write_pidf(presentity.pres(), view.document->presence))};
+    return last_body_.body;
+}
+
+void Notifier::save(Subscription& subscription) {
+    auto kept = subscription.kept;
+    kept.dialog.local_cseq += reserved_cseq;
+    kept.expires = std::chrono::time_point_cast<proto::Duration>(std::chrono::ceil<std::chrono::seconds>(kept.expires));
+    subscription.saved_cseq = kept.dialog.local_cseq;
+    host_->save(*owner_, kept.dialog.local.tag, kept.encode());
+}
+
+void Notifier::start(proto::Now now, Host& host, Translator& owner) {
+    host_ = &host;
+    owner_ = &owner;
+    for (const auto& [key, value] : host.load(owner)) restore(now, key, value);
+}
+
+void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView value) {
+    auto kept = SavedSubscription::decode(value);
+    if (!kept || kept->dialog.local.tag != key) {
+        host_->count("sip_restore_failures", kept ? "key" : std::string(proto::to_string(kept.error().reason)), 1);
+        return host_->erase(*owner_, key);
+    }
+    const auto watch = host_->watch(now, *owner_, kept->watcher, kept->presentity);
+    if (!watch) return host_->erase(*owner_, key);
+    const auto left = kept->expires - now.wall;
+    const auto id = add(now, std::move(*kept), *watch);
+    auto& subscription = subscriptions_.at(id);
+    save(subscription);
+    if (left <= proto::Duration::zero()) return end(now, id, "timeout");
+    subscription.deadline = now.steady + left;
+    subscription.due = true;
+    if (!host_->view(*watch).document) subscription.not_before = now.steady + settle_time;
+    pump(now, id);
+}
+
+}  // namespace presmesh::translators::sip

@@ -1,0 +1,62 @@
+// The shell: sofia-sip's sockets, parser and client transactions, in a thread of its own. Everything is decided
+// elsewhere.
+//
+// Requests and answers come to the owner's thread in batches through `post`; what the owner sends crosses in batches
+// too. Malformed requests are answered 400, over-large ones 413, those of an address that brings too many are dropped
+// (UDP) or answered 503 (TCP); all are counted. Retransmitted requests never reach the owner.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proto/result.hpp"
+#include "translators/sip/message.hpp"
+#include "translators/sip/settings.hpp"
+
+namespace presmesh::translators::sip {
+
+class ShellEndpoint {
+  public:
+    /// Runs a function in the owner's thread, soon; may be called from any thread. Functions posted before stop() may
+    /// still run after it, and then do nothing.
+    using Post = std::function<void(std::function<void()>)>;
+    /// In the owner's thread.
+    using Receive = std::function<void(std::vector<Incoming>)>;
+
+    ShellEndpoint(const SipSettings& settings, Post post, Receive receive);
+    /// Stops.
+    ~ShellEndpoint();
+    ShellEndpoint(const ShellEndpoint&) = delete;
+    ShellEndpoint& operator=(const ShellEndpoint&) = delete;
+
+    /// Binds every address of SipSettings::listen and starts the thread. unavailable with the address that could not be
+    /// bound; malformed with one that cannot be read. Nothing is received before it has returned.
+    proto::Result<void> start();
+    /// From the owner's thread, each item once.
+    void send(std::vector<Outgoing> messages);
+    /// What was sent before is still sent; requests without an answer are forgotten. Waits for the thread. Idempotent.
+    void stop();
+
+    /// Where it listens, as SIP URIs: "sip:127.0.0.1:5060;transport=udp". Empty before start().
+    std::vector<std::string> addresses() const;
+    /// Of the first address; 0 before start().
+    std::uint16_t port() const;
+
+    /// Since start, for metrics. Callable from the owner's thread.
+    struct Counters {
+        std::uint64_t requests = 0;
+        std::uint64_t malformed = 0;  ///< answered 400 or 413, or dropped for want of a Via
+        std::uint64_t rate_limited = 0;
+        std::uint64_t retransmitted = 0;
+    };
+    Counters counters() const;
+
+  private:
+    struct Engine;
+    std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace presmesh::translators::sip

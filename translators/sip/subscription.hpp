@@ -1,0 +1,48 @@
+// One subscription to us: its dialog, and what it is owed. Values, and how they are kept over a restart.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+#include "proto/uri.hpp"
+#include "translators/sip/message.hpp"
+#include "translators/translator.hpp"
+
+namespace presmesh::translators::sip {
+
+/// A dialog as RFC 3261 section 12 asks each end to keep it.
+struct Dialog {
+    std::string call_id;
+    Party local;
+    Party remote;
+    std::string target;               ///< the other end's Contact
+    std::vector<std::string> routes;  ///< in the order we send them
+    std::uint32_t local_cseq = 0;     ///< of our last request
+    std::uint32_t remote_cseq = 0;    ///< of theirs
+    bool operator==(const Dialog&) const = default;
+};
+
+/// A request within `dialog`, with the next CSeq.
+Request next_request(Dialog& dialog, Method method);
+
+/// What of a subscription survives a restart.
+struct SavedSubscription {
+    Dialog dialog;  ///< local_cseq: at least that of every NOTIFY sent
+    std::string event_id;
+    proto::PresentityUri watcher;
+    proto::PresentityUri presentity;
+    proto::WallTime expires{};  ///< whole seconds
+    bool body_sent = false;     ///< the watcher has been shown a state
+    bool operator==(const SavedSubscription&) const = default;
+
+    /// Lines of text. Equal values give equal bytes.
+    proto::Bytes encode() const;
+    /// malformed, unsupported_version.
+    static proto::Result<SavedSubscription> decode(proto::BytesView bytes);
+};
+
+}  // namespace presmesh::translators::sip

@@ -1,0 +1,289 @@
+#include "translators/sip/watcher.hpp"
+
+#include "proto/limits.hpp"
+#include "translators/sip/digest.hpp"
+#include "translators/sip/header_text.hpp"
+
+namespace presmesh::translators::sip {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds first_back_off{5};
+constexpr seconds longest_back_off{300};
+/// After a restart of the server everyone subscribes again: so many a second, so that it is not knocked over at once.
+constexpr std::uint64_t resubscribes_per_second = 500;
+
+std::string fresh(proto::Random& random) {
+    std::array<std::uint8_t, 12> bytes{};
+    random.fill(bytes);
+    return proto::to_hex(bytes);
+}
+
+/// RFC 8048 section 5.2.2 and RFC 6665 section 4.1.2: these answers are for good.
+std::string permanent_reason(int status) {
+    switch (status) {
+        case 403:
+        case 489:
+        case 603:
+            return "rejected";
+        case 404:
+        case 410:
+        case 604:
+            return "noresource";
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
+Watcher::Watcher(const SipSettings& settings, proto::Random& random, Outbox& outbox)
+    : settings_(settings), random_(random), outbox_(outbox) {}
+
+void Watcher::start(proto::Now now, Host& host, Translator& owner) {
+    host_ = &host;
+    owner_ = &owner;
+    last_pong_ = now.steady;
+    if (settings_.ping_every.count() > 0) next_ping_ = now.steady + settings_.ping_every;
+}
+
+void Watcher::stop() {
+    for (auto& [id, follow] : follows_)
+        if (follow.established && follow.under_way == 0) send_subscribe(id, 0);
+}
+
+std::string Watcher::identity_for(const proto::PresentityUri& watcher) const {
+    return settings_.as_real_watcher || settings_.watcher.empty() ? watcher.sip() : settings_.watcher;
+}
+
+void Watcher::wanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) {
+    const Key key{presentity, identity_for(watcher)};
+    const auto known = by_key_.find(key);
+    if (known == by_key_.end()) {
+        const auto id = ++last_;
+        auto& follow = follows_[id];
+        follow.key = key;
+        follow.watchers.insert(watcher);
+        by_key_[key] = id;
+        return subscribe_anew(now, id);
+    }
+    auto& follow = follows_.at(known->second);
+    const bool is_new = follow.watchers.insert(watcher).second;
+    if (is_new && (follow.state != WatchState::pending || follow.stopped))
+        host_->decide(now, *owner_, presentity, watcher, follow.state, follow.reason);
+    if (follow.stopped && is_new) subscribe_anew(now, known->second);  // someone new asks: so do we, once
+}
+
+void Watcher::unwanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) {
+    const auto known = by_key_.find(Key{presentity, identity_for(watcher)});
+    if (known == by_key_.end()) return;
+    const auto id = known->second;
+    auto& follow = follows_.at(id);
+    follow.watchers.erase(watcher);
+    if (!follow.watchers.empty()) return;
+    if (follow.established && !follow.stopped) send_subscribe(id, 0);
+    // Only the last identity's follow takes the state away; another one's NOTIFYs still bring it.
+    const auto next = by_key_.lower_bound(Key{presentity, std::string()});
+    const bool alone =
+        next->second == id && (std::next(next) == by_key_.end() || std::next(next)->first.first != presentity);
+    if (alone) static_cast<void>(host_->set_publication(now, *owner_, presentity, nullptr, seconds{0}));
+    remove(id);
+}
+
+void Watcher::remove(Id id) {
+    const auto found = follows_.find(id);
+    if (found == follows_.end()) return;
+    if (found->second.under_way != 0) by_transaction_.erase(found->second.under_way);
+    by_tag_.erase(found->second.dialog.local.tag);
+    by_key_.erase(found->second.key);
+    timers_.cancel(id);
+    follows_.erase(found);
+}
+
+void Watcher::subscribe_anew(proto::Now now, Id id) {
+    auto& follow = follows_.at(id);
+    by_tag_.erase(follow.dialog.local.tag);
+    follow.dialog = Dialog{};
+    follow.dialog.call_id = fresh(random_);
+    follow.dialog.local = {follow.key.second, fresh(random_)};
+    follow.dialog.remote.uri = follow.key.first.sip();
+    follow.dialog.target = follow.dialog.remote.uri;
+    follow.dialog.local_cseq = static_cast<std::uint32_t>(random_.below(1'000));
+    follow.established = follow.stopped = false;
+    by_tag_[follow.dialog.local.tag] = id;
+    subscribe(now, id);
+}
+
+void Watcher::subscribe(proto::Now, Id id) {
+    auto& follow = follows_.at(id);
+    timers_.cancel(id);
+    if (follow.under_way != 0) {
+        follow.again = true;
+        return;
+    }
+    const auto asked = static_cast<std::uint32_t>(settings_.subscribe_expires.count());
+    send_subscribe(id, std::max(asked, follow.min_expires));
+}
+
+void Watcher::send_subscribe(Id id, std::uint32_t expires) {
+    auto& follow = follows_.at(id);
+    auto request = next_request(follow.dialog, Method::subscribe);
+    request.event = presence_event;
+    request.accept = std::vector<std::string>{std::string(pidf_type)};
+    request.expires = expires;
+    if (!follow.established) request.next_hop = settings_.server;
+    follow.challenged = !follow.authorization.empty() || !follow.proxy_authorization.empty();
+    if (!follow.authorization.empty()) request.authorization = {std::move(follow.authorization)};
+    if (!follow.proxy_authorization.empty()) request.proxy_authorization = {std::move(follow.proxy_authorization)};
+    follow.authorization.clear();
+    follow.proxy_authorization.clear();
+    follow.asked_expires = expires;
+    if (follow.under_way != 0) by_transaction_.erase(follow.under_way);
+    follow.under_way = outbox_.send(std::move(request));
+    by_transaction_[follow.under_way] = id;
+}
+
+bool Watcher::handle_response(proto::Now now, const Response& response) {
+    if (pings_.count(response.transaction) > 0) {
+        handle_pong(now, response);
+        return true;
+    }
+    const auto found = by_transaction_.find(response.transaction);
+    if (found == by_transaction_.end()) return false;
+    if (response.status < 200) return true;
+    const auto id = found->second;
+    by_transaction_.erase(found);
+    auto& follow = follows_.at(id);
+    follow.under_way = 0;
+    if (response.status < 300)
+        handle_accepted(now, id, response);
+    else if ((response.status == 401 || response.status == 407) && !follow.challenged)
+        handle_challenge(now, id, response);
+    else
+        handle_refused(now, id, response);
+    if (auto& after = follows_.at(id); after.again && after.under_way == 0) {
+        after.again = false;
+        subscribe(now, id);
+    }
+    return true;
+}
+
+void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
+    auto& follow = follows_.at(id);
+    if (follow.asked_expires == 0) return;
+    if (!follow.established) {
+        follow.dialog.remote.tag = response.to_tag;
+        if (!response.contact.empty()) follow.dialog.target = response.contact;
+        follow.dialog.routes.assign(response.record_routes.rbegin(), response.record_routes.rend());
+        follow.established = !response.to_tag.empty();
+    } else if (!response.contact.empty()) {
+        follow.dialog.target = response.contact;
+    }
+    follow.failures = 0;
+    const seconds granted{std::min(response.expires.value_or(follow.asked_expires), follow.asked_expires)};
+    follow.lapses = now.steady + granted;
+    // Well before the end, and not all together (RFC 8048 section 5.2.2: SHOULD refresh well before expiry).
+    timers_.set(id, now.steady + random_.jitter(granted * 3 / 4, 0.1));
+}
+
+void Watcher::handle_challenge(proto::Now now, Id id, const Response& response) {
+    auto& follow = follows_.at(id);
+    const bool by_proxy = response.status == 407;
+    auto answered = settings_.credentials.user.empty()
+                        ? std::nullopt
+                        : answer_challenge(by_proxy ? response.proxy_authenticate : response.www_authenticate,
+                                           settings_.credentials, "SUBSCRIBE", follow.dialog.target, random_);
+    host_->count("sip_challenges", answered ? "answered" : "no_credentials", 1);
+    if (!answered) return back_off(now, id, 60);  // an operator's mistake, which a reload may mend
+    (by_proxy ? follow.proxy_authorization : follow.authorization) = std::move(*answered);
+    send_subscribe(id, follow.asked_expires);
+}
+
+void Watcher::handle_refused(proto::Now now, Id id, const Response& response) {
+    auto& follow = follows_.at(id);
+    host_->count("sip_subscribe_failures", std::to_string(response.status), 1);
+    server_away_ |= response.local;
+    if (response.status == 423 && response.min_expires.value_or(0) > follow.asked_expires &&
+        *response.min_expires <= 86'400) {
+        follow.min_expires = *response.min_expires;
+        return subscribe(now, id);
+    }
+    if (response.status == 481 && follow.established) return subscribe_anew(now, id);
+    if (auto reason = permanent_reason(response.status); !reason.empty() && !response.local)
+        return give_up(now, id, std::move(reason));
+    back_off(now, id, response.retry_after.value_or(0));
+}
+
+void Watcher::give_up(proto::Now now, Id id, std::string reason) {
+    auto& follow = follows_.at(id);
+    follow.stopped = true;
+    follow.established = false;
+    timers_.cancel(id);
+    decide(now, follow, WatchState::terminated, std::move(reason));
+    static_cast<void>(host_->set_publication(now, *owner_, follow.key.first, nullptr, seconds{0}));
+}
+
+void Watcher::back_off(proto::Now now, Id id, std::uint32_t at_least_s) {
+    auto& follow = follows_.at(id);
+    const auto doubled = first_back_off * (1u << std::min(follow.failures++, 6u));
+    retry_after(
+        now, id,
+        std::max(std::min<seconds>(doubled, longest_back_off), std::min<seconds>(seconds{at_least_s}, seconds{3'600})));
+}
+
+void Watcher::retry_after(proto::Now now, Id id, seconds wait) {
+    timers_.set(id, now.steady + random_.jitter(wait, 0.25));
+}
+
+void Watcher::handle_timeout(proto::Now now) {
+    if (now.steady >= next_ping_) ping(now);
+    while (const auto id = timers_.pop(now.steady)) {
+        auto& follow = follows_.at(*id);
+        // A subscription the server has let lapse needs a dialog of its own again.
+        if (follow.established && now.steady < follow.lapses)
+            subscribe(now, *id);
+        else
+            subscribe_anew(now, *id);
+    }
+}
+
+proto::SteadyTime Watcher::next_timeout() const {
+    return std::min(timers_.next(), next_ping_);
+}
+
+void Watcher::ping(proto::Now now) {
+    next_ping_ = now.steady + settings_.ping_every;
+    if (follows_.empty()) return;
+    if (pings_.size() >= 4) pings_.erase(pings_.begin());
+    Request request;
+    request.method = Method::options;
+    request.uri = request.next_hop = settings_.server;
+    request.from = {settings_.watcher.empty() ? settings_.server : settings_.watcher, fresh(random_)};
+    request.to.uri = settings_.server;
+    request.call_id = fresh(random_);
+    request.cseq = ++ping_cseq_;
+    pings_.insert(outbox_.send(std::move(request)));
+    if (now.steady - last_pong_ > 3 * settings_.ping_every) server_away_ = true;
+}
+
+void Watcher::handle_pong(proto::Now now, const Response& response) {
+    pings_.erase(response.transaction);
+    if (response.local) {
+        server_away_ = true;
+        return;
+    }
+    last_pong_ = now.steady;
+    if (!server_away_) return;
+    server_away_ = false;
+    host_->count("sip_server_returns", settings_.name, 1);
+    const auto spread_ms = 200 + follows_.size() * 1'000 / resubscribes_per_second;
+    for (auto& [id, follow] : follows_) {
+        if (follow.stopped) continue;
+        follow.established = false;  // a server that lost its memory knows the dialog no more
+        follow.failures = 0;
+        timers_.set(id, now.steady + std::chrono::milliseconds{random_.below(spread_ms)});
+    }
+}
+
+}  // namespace presmesh::translators::sip
