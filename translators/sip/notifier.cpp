@@ -221,7 +221,7 @@ void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
 }
 
 bool Notifier::is_news(const Subscription& subscription, const View& view) const {
-    if (!subscription.has_shown || subscription.under_way != 0) return true;
+    if (!subscription.has_shown) return true;
     return view.state != subscription.shown_state || view.liveness != subscription.shown_liveness ||
            view.document != subscription.shown;
 }

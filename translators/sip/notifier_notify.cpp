@@ -70,11 +70,11 @@ Body Notifier::body_for(const Subscription& subscription, const View& view) {
     const auto& presentity = subscription.kept.presentity;
     if (is_unknown(view)) {
         if (!subscription.kept.body_sent) return nullptr;  // RFC 6665's neutral state
-        return std::make_shared<const std::string>(write_pidf(presentity.pres(), unknown_presence()));
+        return std::make_shared<const std::string>(write_pidf(presentity, unknown_presence()));
     }
     if (last_body_.document != view.document || last_body_.presentity != presentity)
         last_body_ = {presentity, view.document,
-                      std::make_shared<const std::string>(write_pidf(presentity.pres(), view.document->presence))};
+                      std::make_shared<const std::string>(write_pidf(presentity, view.document->presence))};
     return last_body_.body;
 }
 

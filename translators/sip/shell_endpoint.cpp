@@ -41,7 +41,7 @@ namespace {
 constexpr std::size_t message_bytes = proto::limits::pidf_bytes + 16 * 1024;  // the largest document, and its headers
 constexpr std::size_t most_transactions = 65'536;  // about 1 kB each, and answered ones are forgotten first to last
 constexpr std::size_t most_sources = 16'384;
-constexpr std::size_t most_unanswered = 20'000;     // requests the owner has not come to; more are turned away
+constexpr std::size_t most_unanswered = 20'000;   // requests the owner has not come to; more are turned away
 constexpr unsigned udp_buffer = 4 * 1024 * 1024;  // a flash crowd waits in the kernel, not in retransmission
 constexpr unsigned tcp_queue = 1'000;             // messages per connection; sofia-sip's own most
 constexpr unsigned tcp_idle_ms = 15 * 60 * 1'000;
@@ -391,9 +391,7 @@ void SofiaAgentOwner::finish(SofiaRequestOwner* owner, const sip_t* sip, int sta
     auto response = read_response(sip, status, sip == nullptr || nta_sip_is_internal(const_cast<sip_t*>(sip)) != 0);
     response.transaction = owner->transaction;
     nta_outgoing_destroy(owner->outgoing);
-    const auto found =
-        std::find_if(under_way.begin(), under_way.end(), [&](const auto& held) { return held.get() == owner; });
-    if (found != under_way.end()) under_way.erase(found);
+    under_way.erase(owner);
     hand_over(std::move(response));
 }
 
