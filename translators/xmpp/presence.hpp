@@ -1,0 +1,48 @@
+// <presence/> (RFC 6121 section 4) <-> proto::Service, as RFC 8048 and MAPPING.md say. Pure functions.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/presence.hpp"
+#include "proto/result.hpp"
+#include "translators/xmpp/stanza.hpp"
+
+namespace presmesh::translators::xmpp {
+
+/// What shows `presence` to one watcher: one stanza per service, from `from_bare` with the service's id as resource (see
+/// resource_of), to `to`. Services that `previous` showed as available and `presence` does not hold any more become
+/// unavailable stanzas, first. A service that never was available, or was closed before, is not repeated as unavailable.
+/// When nothing is available and nothing was, one unavailable stanza from the bare address says so (with `previous` null), so
+/// that a probe always has an answer.
+std::vector<Element> presence_stanzas(const proto::Presence& presence, const proto::Presence* previous, std::string_view from_bare,
+                                      std::string_view to);
+
+/// The service one stanza tells of; its id is the resource of `from` ("" for a bare address). malformed: no `from`; type
+/// neither absent nor "unavailable"; priority not a number from -128 to 127. An unknown show is passed over.
+proto::Result<proto::Service> service_of(const Element& stanza);
+
+/// Replaces the service of the same id, or adds it at its place by id (so that the order of stanzas leaves no trace).
+/// An unavailable service without notes or extensions is kept as closed. False when nothing changed.
+bool apply(proto::Presence& presence, proto::Service service);
+
+/// Is this service shown as available?
+bool is_available(const proto::Service& service);
+
+/// The show and the notes a watcher is told of, over all that may say them (MAPPING.md: reading order).
+std::optional<proto::Show> show_of(const proto::Service& service, const proto::Presence& presence);
+std::vector<proto::Note> notes_of(const proto::Service& service, const proto::Presence& presence);
+
+/// A service id as a resourcepart: itself where RFC 6120 allows it, else a name made from its digest.
+std::string resource_of(std::string_view service_id);
+
+/// "<bare>/<resource>" taken apart; resource empty for a bare address.
+struct JidParts {
+    std::string_view bare;
+    std::string_view resource;
+};
+JidParts split_jid(std::string_view jid);
+
+}  // namespace presmesh::translators::xmpp
