@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <variant>
 #include <vector>
 
 #include "proto/bytes.hpp"
 #include "proto/endpoint.hpp"
+#include "proto/federation.hpp"
 #include "proto/time.hpp"
 
 namespace presmesh::overlay {
@@ -55,6 +57,9 @@ class Dht {
     virtual std::optional<DhtPacket> poll_output() = 0;
     virtual std::optional<DhtEvent> poll_event() = 0;
 
+    /// The file was read again: records of members that are no longer admitted are dropped now, and refused. A stand-in
+    /// that checks nothing has nothing to do.
+    virtual void set_federation(proto::Now /*now*/, std::shared_ptr<const proto::Federation> /*federation*/) {}
     /// Make a node known, so that the shards can join through it.
     virtual void bootstrap(proto::Now now, const proto::Endpoint& peer) = 0;
     /// Store or replace. The put's acknowledgement proves nothing (ENGINE_FACTS), so there is none: read back to know.

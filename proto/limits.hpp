@@ -123,4 +123,14 @@ inline constexpr auto record_rewrite_least = 10min;        ///< between two writ
 inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn"
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 
+// The DHT
+inline constexpr std::size_t dht_packet_bytes = 1'400;        ///< OpenDHT sends up to 1280 of fragments and a header
+inline constexpr std::size_t dht_values_per_packet = 64;      ///< looked at in a put; OpenDHT packs fewer than 50
+inline constexpr std::size_t dht_output = 16'384;             ///< packets the owner has not fetched
+inline constexpr std::size_t dht_events = 65'536;             ///< records found that the owner has not fetched
+inline constexpr int dht_packets_per_second_per_peer = 2'000; ///< from one node; twice that in a burst. OpenDHT's own limits are off (they isolate)
+inline constexpr std::size_t records_per_key = 64;            ///< sources of one presentity, or nodes of one domain
+inline constexpr std::size_t records_per_member = 250'000;    ///< as many as one domain's node may have presentities
+inline constexpr std::size_t records_in_all = 500'000;        ///< about 1 KB each
+
 }  // namespace presmesh::proto::limits

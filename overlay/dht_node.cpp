@@ -1,0 +1,483 @@
+// The one file that knows OpenDHT. What it does about 2.4.12 and why:
+//   max_store_size, max_searches = -1   a full store loops for ever, a full search table goes deaf: RecordStore bounds
+//   instead both request rates = -1             one alone isolates the node; senders are bounded here, per node values
+//   stay under 600 bytes packed  beyond it OpenDHT sends parts, and does that badly a value put again byte for byte, or
+//   refreshed, passes no policy: what we keep is emptied in place when it runs out, so that it never equals what
+//   somebody puts again, and the edit policy is asked
+#include "overlay/dht_node.hpp"
+
+#include <opendht/dht.h>
+
+#include <cerrno>
+#include <deque>
+#include <map>
+
+#include "overlay/dht_packet.hpp"
+#include "overlay/handshake_guard.hpp"
+#include "proto/assert.hpp"
+#include "proto/identity.hpp"
+#include "proto/limits.hpp"
+#include "proto/record.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+using proto::BytesView;
+using proto::Endpoint;
+using proto::Now;
+using proto::Reason;
+
+namespace {
+
+constexpr dht::ValueType::Id record_type = 112;  ///< travels: never change it
+constexpr dht::ValueType::Id well_known_types_end =
+    16;  ///< OpenDHT's own lie below; others are refused packet by packet
+constexpr std::uint16_t shard_mask = 7;
+constexpr std::size_t loop_packets_per_turn = 1'000;  ///< among our own shards; the rest waits for the next turn
+constexpr std::size_t senders_counted = 2 * limits::peers;
+
+dht::InfoHash hash_of(const proto::DhtKey& key) {
+    return dht::InfoHash(key.data(), key.size());
+}
+
+proto::DhtKey key_of(const dht::InfoHash& hash) {
+    proto::DhtKey key;
+    std::copy_n(hash.data(), key.size(), key.begin());
+    return key;
+}
+
+dht::time_point to_opendht(proto::SteadyTime time) {
+    return dht::time_point(std::chrono::duration_cast<dht::duration>(time.time_since_epoch()));
+}
+
+/// Rounded up: a wake-up too early would do nothing and come again.
+proto::SteadyTime from_opendht(dht::time_point time) {
+    if (time == dht::time_point::max()) return proto::never;
+    return proto::SteadyTime(std::chrono::ceil<proto::Duration>(time.time_since_epoch()));
+}
+
+dht::SockAddr address_of(const Endpoint& endpoint, std::uint8_t shard) {
+    dht::SockAddr address;
+    if (endpoint.is_v4()) {
+        address.setFamily(AF_INET);
+        std::copy(endpoint.address.begin() + 12, endpoint.address.end(),
+                  reinterpret_cast<std::uint8_t*>(&address.getIPv4().sin_addr));
+    } else {
+        address.setFamily(AF_INET6);
+        std::copy(endpoint.address.begin(), endpoint.address.end(),
+                  reinterpret_cast<std::uint8_t*>(&address.getIPv6().sin6_addr));
+    }
+    address.setPort(static_cast<in_port_t>((endpoint.port & ~shard_mask) + shard));
+    return address;
+}
+
+std::pair<Endpoint, std::uint8_t> endpoint_of(const dht::SockAddr& address) {
+    Endpoint endpoint;
+    if (address.getFamily() == AF_INET) {
+        endpoint = Endpoint::v4(ntohl(address.getIPv4().sin_addr.s_addr), 0);
+    } else if (address.getFamily() == AF_INET6) {
+        const auto* bytes = reinterpret_cast<const std::uint8_t*>(&address.getIPv6().sin6_addr);
+        std::copy_n(bytes, 16, endpoint.address.begin());
+    }
+    endpoint.port = static_cast<std::uint16_t>(address.getPort() & ~shard_mask);
+    return {endpoint, static_cast<std::uint8_t>(address.getPort() & shard_mask)};
+}
+
+/// OpenDHT's socket: what it sends goes to whoever made the socket.
+class QueueSocket final : public dht::net::DatagramSocket {
+  public:
+    using Send = std::function<int(const dht::SockAddr& to, BytesView bytes)>;
+    QueueSocket(Send send, bool ipv4, bool ipv6) : send_(std::move(send)), ipv4_(ipv4), ipv6_(ipv6) {
+        bound4_.setFamily(AF_INET);
+        bound6_.setFamily(AF_INET6);
+    }
+    int sendTo(const dht::SockAddr& to, const std::uint8_t* data, std::size_t size, bool /*replied*/) override {
+        return send_(to, {data, size});
+    }
+    bool hasIPv4() const override { return ipv4_; }
+    bool hasIPv6() const override { return ipv6_; }
+    const dht::SockAddr& getBoundRef(sa_family_t family) const override {
+        return family == AF_INET6 ? bound6_ : bound4_;
+    }
+    void stop() override {}
+
+  private:
+    Send send_;
+    bool ipv4_;
+    bool ipv6_;
+    dht::SockAddr bound4_;
+    dht::SockAddr bound6_;
+};
+
+struct Shard {
+    std::unique_ptr<dht::Dht> dht;
+    proto::SteadyTime wake = proto::SteadyTime::min();
+};
+
+struct Listen {
+    std::size_t shard = 0;
+    std::size_t token = 0;
+    proto::DhtKey key{};
+};
+
+/// A packet from one of our shards to another.
+struct LoopPacket {
+    Endpoint own;
+    std::uint8_t from = 0;
+    std::uint8_t to = 0;
+    proto::Bytes bytes;
+};
+
+using ValuePtr = std::shared_ptr<dht::Value>;
+
+}  // namespace
+
+class DhtNode::Impl {
+  public:
+    explicit Impl(DhtSettings settings);
+
+    void handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
+    proto::Result<void> check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
+    void feed(std::uint8_t shard, BytesView bytes, const dht::SockAddr& from);
+    void handle_timeout(Now now);
+    proto::SteadyTime next_timeout() const;
+    void begin(Now now) { now_ = now; }
+    /// After every call into OpenDHT: lets the shard do what it has become due, and packets among our shards arrive.
+    void settle(std::size_t shard);
+    void run_loop();
+    int send(std::uint8_t shard, const dht::SockAddr& to, BytesView bytes);
+
+    dht::ValueType make_type(std::uint8_t shard);
+    bool accept(std::uint8_t shard, const dht::InfoHash& key, const ValuePtr& value);
+    void empty(const std::vector<Place>& places);
+    void found(LookupId lookup, const proto::DhtKey& key, const std::vector<ValuePtr>& values);
+    void tell(DhtEvent event);
+    Shard& shard_of(const proto::DhtKey& key) { return shards_[index_of(key)]; }
+    std::size_t index_of(const proto::DhtKey& key) const { return key[19] % shards_.size(); }
+
+    DhtSettings settings_;
+    Now now_{};
+    RecordStore store_;
+    std::map<Place, std::map<std::uint8_t, ValuePtr>> values_;  ///< what `store_` counts, as each shard holds it
+    std::map<LookupId, Listen> listens_;
+    LookupId last_lookup_ = 0;
+    std::deque<DhtPacket> output_;
+    std::deque<DhtEvent> events_;
+    std::deque<LoopPacket> loop_;
+    std::map<proto::PublicKey, TokenBucket> senders_;
+    std::map<Reason, std::uint64_t> refused_;
+    std::uint64_t dropped_output_ = 0;
+    std::uint64_t dropped_events_ = 0;
+    std::vector<Shard> shards_;  ///< last, so that it goes first: the shards call into the rest
+};
+
+DhtNode::Impl::Impl(DhtSettings settings) : settings_(std::move(settings)), store_(settings_.federation) {
+    PRESMESH_ASSERT(settings_.shards >= 1 && settings_.shards <= shard_mask + 1);
+    for (std::uint8_t shard = 0; shard < settings_.shards; ++shard) {
+        dht::Config config;
+        config.node_id = hash_of(proto::kademlia_id(settings_.node_key, shard));
+        config.max_req_per_sec = -1;
+        config.max_peer_req_per_sec = -1;
+        config.max_searches = -1;
+        config.max_store_size = -1;
+        config.max_store_keys = -1;
+        config.public_stable = true;
+        auto socket = std::make_unique<QueueSocket>(
+            [this, shard](const dht::SockAddr& to, BytesView bytes) { return send(shard, to, bytes); }, settings_.ipv4,
+            settings_.ipv6);
+        Shard made;
+        made.dht = std::make_unique<dht::Dht>(std::move(socket), config, std::shared_ptr<dht::Logger>{});
+        const auto refuse = [](dht::InfoHash, const ValuePtr&, const dht::InfoHash&, const dht::SockAddr&) {
+            return false;
+        };
+        for (dht::ValueType::Id id = 0; id < well_known_types_end; ++id) {
+            made.dht->registerType(dht::ValueType(id, "refused", limits::record_lifetime, refuse));
+        }
+        made.dht->registerType(make_type(shard));
+        shards_.push_back(std::move(made));
+    }
+}
+
+dht::ValueType DhtNode::Impl::make_type(std::uint8_t shard) {
+    const auto store = [this, shard](dht::InfoHash key, ValuePtr& value, const dht::InfoHash&, const dht::SockAddr&) {
+        return accept(shard, key, value);
+    };
+    const auto edit = [this, shard](dht::InfoHash key, const ValuePtr&, ValuePtr& value, const dht::InfoHash&,
+                                    const dht::SockAddr&) { return accept(shard, key, value); };
+    return {record_type, "presence record", limits::record_lifetime, store, edit};
+}
+
+/// Both policies: what lies there already is known to the store, which OpenDHT's copy may have outlived or not.
+bool DhtNode::Impl::accept(std::uint8_t shard, const dht::InfoHash& key, const ValuePtr& value) {
+    if (value->type != record_type || value->isEncrypted() || value->isSigned() || !value->user_type.empty()) {
+        ++refused_[Reason::unsupported_type];
+        return false;
+    }
+    const Place place{key_of(key), value->id};
+    if (!store_.offer(now_.wall, place, value->data)) return false;
+    values_[place][shard] = value;
+    return true;
+}
+
+/// What ran out or is no longer admitted stays in OpenDHT's store until its time there, as an empty value.
+void DhtNode::Impl::empty(const std::vector<Place>& places) {
+    for (const Place& place : places) {
+        const auto kept = values_.find(place);
+        PRESMESH_ASSERT(kept != values_.end());
+        for (auto& [shard, value] : kept->second) value->data.clear();
+        values_.erase(kept);
+    }
+}
+
+// ---- packets
+
+proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
+    if ((packet.peer.port & shard_mask) != 0 || packet.peer_shard > shard_mask) {
+        return proto::refuse(Reason::malformed, "dht: port");
+    }
+    if (packet.own_shard >= shards_.size()) return proto::refuse(Reason::not_found, "dht: shard");
+    if (senders_.size() >= senders_counted) {
+        for (auto at = senders_.begin(); at != senders_.end();) {
+            at = at->second.full(now.steady) ? senders_.erase(at) : std::next(at);
+        }
+    }
+    auto sender = senders_.try_emplace(peer_key, limits::dht_packets_per_second_per_peer).first;
+    if (!sender->second.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht");
+    const auto claims = read_dht_packet(packet.bytes);
+    if (!claims) return tl::make_unexpected(claims.error());
+    if (claims->sender && *claims->sender != proto::kademlia_id(peer_key, packet.peer_shard)) {
+        return proto::refuse(Reason::wrong_kademlia_id);
+    }
+    for (const PutValue& value : claims->values) {
+        if (value.type != record_type) return proto::refuse(Reason::unsupported_type, "dht: put");
+        if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
+    }
+    return {};
+}
+
+void DhtNode::Impl::handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
+    begin(now);
+    if (const auto checked = check(now, packet, peer_key); !checked) {
+        ++refused_[checked.error().reason];
+        return;
+    }
+    feed(packet.own_shard, packet.bytes, address_of(packet.peer, packet.peer_shard));
+    run_loop();
+}
+
+void DhtNode::Impl::feed(std::uint8_t shard, BytesView bytes, const dht::SockAddr& from) {
+    Shard& to = shards_[shard];
+    to.wake = from_opendht(to.dht->periodic(bytes.data(), bytes.size(), from, to_opendht(now_.steady)));
+}
+
+int DhtNode::Impl::send(std::uint8_t shard, const dht::SockAddr& to, BytesView bytes) {
+    const auto [endpoint, peer_shard] = endpoint_of(to);
+    const bool ours = std::find(settings_.own.begin(), settings_.own.end(), endpoint) != settings_.own.end();
+    if ((ours ? loop_.size() : output_.size()) >= limits::dht_output) {
+        ++dropped_output_;
+        return EAGAIN;
+    }
+    if (ours) {
+        loop_.push_back({endpoint, shard, peer_shard, {bytes.begin(), bytes.end()}});
+    } else {
+        output_.push_back({endpoint, shard, peer_shard, {bytes.begin(), bytes.end()}});
+    }
+    return 0;
+}
+
+void DhtNode::Impl::run_loop() {
+    for (std::size_t left = loop_packets_per_turn; left > 0 && !loop_.empty(); --left) {
+        const LoopPacket packet = std::move(loop_.front());
+        loop_.pop_front();
+        if (packet.to < shards_.size() && packet.to != packet.from) {
+            feed(packet.to, packet.bytes, address_of(packet.own, packet.from));
+        }
+    }
+}
+
+// ---- time
+
+void DhtNode::Impl::settle(std::size_t shard) {
+    feed(static_cast<std::uint8_t>(shard), {}, {});
+    run_loop();
+}
+
+void DhtNode::Impl::handle_timeout(Now now) {
+    begin(now);
+    empty(store_.expire(now.wall));
+    for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
+        if (shards_[shard].wake <= now.steady) feed(static_cast<std::uint8_t>(shard), {}, {});
+    }
+    run_loop();
+}
+
+proto::SteadyTime DhtNode::Impl::next_timeout() const {
+    if (!loop_.empty()) return now_.steady;
+    proto::SteadyTime next = proto::never;
+    for (const Shard& shard : shards_) next = std::min(next, shard.wake);
+    const proto::WallTime expiry = store_.next_expiry();
+    if (expiry != proto::WallTime::max()) {
+        next = std::min(next, now_.steady + std::max(proto::Duration{0}, expiry - now_.wall));
+    }
+    return next;
+}
+
+// ---- what was found
+
+void DhtNode::Impl::tell(DhtEvent event) {
+    if (events_.size() >= limits::dht_events && !std::holds_alternative<LookupDone>(event)) {
+        ++dropped_events_;
+        return;
+    }
+    events_.push_back(std::move(event));
+}
+
+/// Verified again here: the node it came from may have checked nothing.
+void DhtNode::Impl::found(LookupId lookup, const proto::DhtKey& key, const std::vector<ValuePtr>& values) {
+    for (const ValuePtr& value : values) {
+        if (value->type != record_type) {
+            ++refused_[Reason::unsupported_type];
+            continue;
+        }
+        const auto record = proto::read_record(value->data, store_.federation(), now_.wall, &key);
+        if (!record) {
+            ++refused_[record.error().reason];
+        } else if (record->value_id() != value->id) {
+            ++refused_[Reason::conflict];
+        } else {
+            tell(RecordFound{lookup, proto::Bytes(value->data.begin(), value->data.end())});
+        }
+    }
+}
+
+// ---- the face
+
+DhtNode::DhtNode(DhtSettings settings) : impl_(std::make_unique<Impl>(std::move(settings))) {}
+DhtNode::~DhtNode() = default;
+
+void DhtNode::handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
+    impl_->handle_input(now, packet, peer_key);
+}
+void DhtNode::handle_timeout(Now now) {
+    impl_->handle_timeout(now);
+}
+proto::SteadyTime DhtNode::next_timeout() const {
+    return impl_->next_timeout();
+}
+
+std::optional<DhtPacket> DhtNode::poll_output() {
+    if (impl_->output_.empty()) return std::nullopt;
+    DhtPacket packet = std::move(impl_->output_.front());
+    impl_->output_.pop_front();
+    return packet;
+}
+
+std::optional<DhtEvent> DhtNode::poll_event() {
+    if (impl_->events_.empty()) return std::nullopt;
+    DhtEvent event = std::move(impl_->events_.front());
+    impl_->events_.pop_front();
+    return event;
+}
+
+void DhtNode::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
+    impl_->begin(now);
+    impl_->empty(impl_->store_.set_federation(now.wall, std::move(federation)));
+}
+
+void DhtNode::bootstrap(Now now, const Endpoint& peer) {
+    impl_->begin(now);
+    for (std::size_t shard = 0; shard < impl_->shards_.size(); ++shard) {
+        impl_->shards_[shard].dht->pingNode(address_of(peer, 0));  // shard 0 is the one that every node has
+        impl_->settle(shard);
+    }
+}
+
+void DhtNode::put(Now now, const proto::DhtKey& key, std::uint64_t value_id, BytesView wire) {
+    PRESMESH_ASSERT(wire.size() <= limits::record_bytes);
+    impl_->begin(now);
+    auto value = std::make_shared<dht::Value>(record_type, wire.data(), wire.size());
+    value->id = value_id;
+    const std::size_t shard = impl_->index_of(key);
+    impl_->shards_[shard].dht->put(hash_of(key), std::move(value), dht::DoneCallback{}, dht::time_point::max(), false);
+    impl_->settle(shard);
+}
+
+void DhtNode::cancel_put(Now now, const proto::DhtKey& key, std::uint64_t value_id) {
+    impl_->begin(now);
+    const std::size_t shard = impl_->index_of(key);
+    impl_->shards_[shard].dht->cancelPut(hash_of(key), value_id);
+    impl_->settle(shard);
+}
+
+LookupId DhtNode::get(Now now, const proto::DhtKey& key) {
+    impl_->begin(now);
+    const LookupId lookup = ++impl_->last_lookup_;
+    const std::size_t shard = impl_->index_of(key);
+    Impl* impl = impl_.get();
+    // Both may be called before get() returns.
+    dht::GetCallback each = [impl, lookup, key](const std::vector<ValuePtr>& values) {
+        impl->found(lookup, key, values);
+        return true;
+    };
+    dht::DoneCallback done = [impl, lookup](bool ok, const std::vector<std::shared_ptr<dht::Node>>&) {
+        impl->tell(LookupDone{lookup, ok});
+    };
+    impl_->shards_[shard].dht->get(hash_of(key), std::move(each), std::move(done));
+    impl_->settle(shard);
+    return lookup;
+}
+
+LookupId DhtNode::listen(Now now, const proto::DhtKey& key) {
+    impl_->begin(now);
+    const LookupId lookup = ++impl_->last_lookup_;
+    const std::size_t shard = impl_->index_of(key);
+    Impl* impl = impl_.get();
+    dht::ValueCallback each = [impl, lookup, key](const std::vector<ValuePtr>& values, bool expired) {
+        if (!expired) {
+            impl->found(lookup, key, values);
+            return true;
+        }
+        for (const ValuePtr& value : values) impl->tell(RecordGone{lookup, value->id});
+        return true;
+    };
+    const std::size_t token = impl_->shards_[shard].dht->listen(hash_of(key), std::move(each));
+    impl_->listens_[lookup] = {shard, token, key};
+    impl_->settle(shard);
+    return lookup;
+}
+
+void DhtNode::cancel_listen(Now now, LookupId listen) {
+    impl_->begin(now);
+    const auto found = impl_->listens_.find(listen);
+    if (found == impl_->listens_.end()) return;
+    const Listen ended = found->second;
+    impl_->listens_.erase(found);
+    impl_->shards_[ended.shard].dht->cancelListen(hash_of(ended.key), ended.token);
+    impl_->settle(ended.shard);
+}
+
+DhtStatus DhtNode::status() const {
+    DhtStatus status;
+    for (const Shard& shard : impl_->shards_) {
+        if (impl_->settings_.ipv4) status.good_peers += shard.dht->getNodesStats(AF_INET).good_nodes;
+        if (impl_->settings_.ipv6) status.good_peers += shard.dht->getNodesStats(AF_INET6).good_nodes;
+    }
+    status.stored_records = impl_->store_.records();
+    status.stored_bytes = impl_->store_.bytes();
+    status.refused_records = impl_->store_.refused();
+    return status;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> DhtNode::counters() const {
+    std::map<Reason, std::uint64_t> refused = impl_->refused_;
+    for (std::size_t at = 0; at <= static_cast<std::size_t>(Reason::unsupported); ++at) {
+        const auto reason = static_cast<Reason>(at);
+        if (impl_->store_.refused(reason) != 0) refused[reason] += impl_->store_.refused(reason);
+    }
+    std::vector<std::pair<std::string, std::uint64_t>> out{{"dropped_output", impl_->dropped_output_},
+                                                           {"dropped_events", impl_->dropped_events_}};
+    for (const auto& [reason, count] : refused) out.emplace_back("refused_" + std::string(to_string(reason)), count);
+    return out;
+}
+
+}  // namespace presmesh::overlay

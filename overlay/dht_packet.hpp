@@ -1,0 +1,35 @@
+// What an OpenDHT packet claims, read before OpenDHT sees it: who sends it, and what it wants stored. Strict and
+// bounded.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::overlay {
+
+/// A value as it stands in a put.
+struct PutValue {
+    std::uint64_t id = 0;
+    std::uint64_t type = 0;
+    proto::BytesView data;
+    bool operator==(const PutValue& other) const;
+};
+
+/// Views point into the packet.
+struct DhtClaims {
+    std::string_view message;             ///< "y": q request, r reply, e error, p part of a large value
+    std::string_view method;              ///< "q"; empty but for requests
+    std::optional<proto::DhtKey> sender;  ///< none in a part, and in some errors
+    std::vector<PutValue> values;         ///< of a put
+};
+
+/// malformed: not what OpenDHT writes (a map with each key once; requests and replies name one sender). too_large.
+/// unsupported_type: a put of anything but plain, whole values.
+proto::Result<DhtClaims> read_dht_packet(proto::BytesView bytes);
+
+}  // namespace presmesh::overlay

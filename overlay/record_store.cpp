@@ -1,0 +1,103 @@
+#include "overlay/record_store.hpp"
+
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+
+RecordStore::RecordStore(std::shared_ptr<const proto::Federation> federation) : federation_(std::move(federation)) {
+    PRESMESH_ASSERT(federation_ != nullptr);
+}
+
+Result<void> RecordStore::offer(proto::WallTime now, const Place& place, proto::BytesView wire) {
+    auto judged = judge(now, place, wire);
+    if (!judged) {
+        ++refused_;
+        ++by_reason_[static_cast<std::size_t>(judged.error().reason)];
+    }
+    return judged;
+}
+
+Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::BytesView wire) {
+    auto record = proto::read_record(wire, *federation_, now, &place.key);
+    if (!record) return tl::make_unexpected(record.error());
+    if (record->value_id() != place.value_id)
+        return refuse(Reason::conflict, "a value id that is not the record's own");
+    const auto found = kept_.find(place);
+    if (found != kept_.end()) {
+        if (found->second.wire_digest == proto::blake2b_256(wire)) return {};
+        if (auto newer = proto::may_replace(found->second.record, *record); !newer) return newer;
+        forget(place);
+    } else if (auto room = check_quota(place, record->certificate.domain); !room) {
+        return room;
+    }
+    keep(place, std::move(*record), wire);
+    return {};
+}
+
+Result<void> RecordStore::check_quota(const Place& place, const std::string& member) const {
+    if (kept_.size() >= limits::records_in_all) return refuse(Reason::quota, "records in all");
+    const auto count = per_member_.find(member);
+    if (count != per_member_.end() && count->second >= limits::records_per_member) {
+        return refuse(Reason::quota, "records of one member");
+    }
+    std::size_t beside = 0;
+    for (auto at = kept_.lower_bound({place.key, 0}); at != kept_.end() && at->first.key == place.key; ++at) ++beside;
+    if (beside >= limits::records_per_key) return refuse(Reason::quota, "records under one key");
+    return {};
+}
+
+void RecordStore::keep(const Place& place, proto::Record record, proto::BytesView wire) {
+    record.wire = {};
+    record.sealed_summary = {};
+    ++per_member_[record.certificate.domain];
+    bytes_ += wire.size();
+    by_expiry_.emplace(record.expires, place);
+    kept_.emplace(place, Kept{std::move(record), proto::blake2b_256(wire), wire.size()});
+}
+
+void RecordStore::forget(const Place& place) {
+    const auto found = kept_.find(place);
+    PRESMESH_ASSERT(found != kept_.end());
+    const auto count = per_member_.find(found->second.record.certificate.domain);
+    if (--count->second == 0) per_member_.erase(count);
+    bytes_ -= found->second.size;
+    by_expiry_.erase({found->second.record.expires, place});
+    kept_.erase(found);
+}
+
+std::vector<Place> RecordStore::expire(proto::WallTime now) {
+    std::vector<Place> gone;
+    while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
+        gone.push_back(by_expiry_.begin()->second);
+        forget(gone.back());
+    }
+    return gone;
+}
+
+std::vector<Place> RecordStore::set_federation(proto::WallTime now,
+                                               std::shared_ptr<const proto::Federation> federation) {
+    PRESMESH_ASSERT(federation != nullptr);
+    federation_ = std::move(federation);
+    std::vector<Place> gone;
+    for (const auto& [place, kept] : kept_) {
+        const proto::Certificate& certificate = kept.record.certificate;
+        const bool stays = federation_->admit(certificate, now) &&
+                           federation_->may_publish(certificate.domain, kept.record.domain, now) &&
+                           kept.record.dht_key(federation_->key) == place.key;
+        if (!stays) gone.push_back(place);
+    }
+    for (const Place& place : gone) forget(place);
+    return gone;
+}
+
+proto::WallTime RecordStore::next_expiry() const {
+    return by_expiry_.empty() ? proto::WallTime::max() : by_expiry_.begin()->first;
+}
+
+}  // namespace presmesh::overlay

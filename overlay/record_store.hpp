@@ -1,0 +1,71 @@
+// Which records a node keeps for others: the store and edit policies and the quotas, without knowing who stores the
+// bytes.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/federation.hpp"
+#include "proto/record.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::overlay {
+
+/// Where a record lies: all versions of one source's record of one presentity share it.
+struct Place {
+    proto::DhtKey key{};
+    std::uint64_t value_id = 0;
+    auto operator<=>(const Place&) const = default;
+};
+
+class RecordStore {
+  public:
+    explicit RecordStore(std::shared_ptr<const proto::Federation> federation);
+
+    /// May these bytes be kept there, beside or instead of what is there? Counted as kept when they may. In this order:
+    /// everything read_record refuses; conflict (a value id that is not the record's own); older (also the same
+    /// sequence with other bytes); quota (per key, per member, in all).
+    proto::Result<void> offer(proto::WallTime now, const Place& place, proto::BytesView wire);
+    /// Forgets what has run out, and says what it was.
+    std::vector<Place> expire(proto::WallTime now);
+    /// Forgets what the new federation would not admit, and says what it was.
+    std::vector<Place> set_federation(proto::WallTime now, std::shared_ptr<const proto::Federation> federation);
+
+    const proto::Federation& federation() const { return *federation_; }
+    /// When the next record runs out; WallTime::max() when there is none.
+    proto::WallTime next_expiry() const;
+    bool contains(const Place& place) const { return kept_.contains(place); }
+    std::size_t records() const { return kept_.size(); }
+    std::size_t bytes() const { return bytes_; }
+    std::uint64_t refused() const { return refused_; }
+    std::uint64_t refused(proto::Reason reason) const { return by_reason_[static_cast<std::size_t>(reason)]; }
+
+  private:
+    struct Kept {
+        proto::Record record;  ///< its wire and summary taken out
+        proto::Digest wire_digest{};
+        std::size_t size = 0;
+    };
+    proto::Result<void> judge(proto::WallTime now, const Place& place, proto::BytesView wire);
+    proto::Result<void> check_quota(const Place& place, const std::string& member) const;
+    void keep(const Place& place, proto::Record record, proto::BytesView wire);
+    void forget(const Place& place);
+
+    std::shared_ptr<const proto::Federation> federation_;
+    std::map<Place, Kept> kept_;
+    std::set<std::pair<proto::WallTime, Place>> by_expiry_;
+    std::map<std::string, std::size_t> per_member_;
+    std::size_t bytes_ = 0;
+    std::uint64_t refused_ = 0;
+    std::array<std::uint64_t, static_cast<std::size_t>(proto::Reason::unsupported) + 1> by_reason_{};
+};
+
+}  // namespace presmesh::overlay
