@@ -1,4 +1,5 @@
-// PIDF (RFC 3863) with the data model (RFC 4479) and RPID (RFC 4480) <-> proto::Presence. MAPPING.md says what becomes what.
+// PIDF (RFC 3863) with the data model (RFC 4479) and RPID (RFC 4480) <-> proto::Presence. MAPPING.md says what becomes
+// what.
 #pragma once
 
 #include <string>
@@ -18,18 +19,19 @@ struct ParsedPidf {
     proto::Presence presence;
 };
 
-/// Refuses: too_large (limits::pidf_bytes, xml_depth, xml_elements, xml attributes, services); forbidden_xml (DOCTYPE, entity
-/// declarations, processing instructions); malformed (not UTF-8, not well-formed, no entity, a tuple without id, a basic that
-/// is neither open nor closed); wrong_namespace (the root is not a PIDF presence); unsupported (an element we do not know that
-/// says mustUnderstand, RFC 3863 section 4.2.3). A time that cannot be read is passed over.
+/// Refuses: too_large (limits::pidf_bytes, xml_depth, xml_elements, xml attributes, services); forbidden_xml (DOCTYPE,
+/// entity declarations, processing instructions); malformed (not UTF-8, not well-formed, no entity, a tuple without id,
+/// a basic that is neither open nor closed); wrong_namespace (the root is not a PIDF presence); unsupported (an element
+/// we do not know that says mustUnderstand, RFC 3863 section 4.2.3). A time that cannot be read is passed over.
 proto::Result<ParsedPidf> read_pidf(proto::BytesView bytes);
 
 /// `presence` must be one Document::make accepts. The entity is spelled "pres:..." or, in the second form, as given.
 std::string write_pidf(const proto::PresentityUri& entity, const proto::Presence& presence);
 std::string write_pidf_as(std::string_view entity_uri, const proto::Presence& presence);
 
-/// A service id as an xs:ID, and back: tuple_id(id, ...) is an NCName, service_id(tuple_id(id, ...)) == id. XMPP resources, and
-/// whatever is not an NCName, get RFC 8048's "ID-" and every byte but A-Z a-z 0-9 . - as _XX (hexadecimal, upper case).
+/// A service id as an xs:ID, and back: tuple_id(id, ...) is an NCName, service_id(tuple_id(id, ...)) == id. XMPP
+/// resources, and whatever is not an NCName, get RFC 8048's "ID-" and every byte but A-Z a-z 0-9 . - as _XX
+/// (hexadecimal, upper case).
 std::string tuple_id(std::string_view id, bool xmpp_resource);
 std::string service_id(std::string_view tuple_id);
 

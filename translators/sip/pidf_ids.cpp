@@ -13,8 +13,12 @@ namespace {
 constexpr std::string_view prefix = "ID-";
 constexpr std::string_view digits = "0123456789ABCDEF";
 
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_plain(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.'; }
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+bool is_plain(char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
 
 bool is_ncname(std::string_view id) {
     if (id.empty() || !(is_letter(id.front()) || id.front() == '_')) return false;

@@ -12,20 +12,21 @@
 
 namespace presmesh::translators::xmpp {
 
-/// What shows `presence` to one watcher: one stanza per service, from `from_bare` with the service's id as resource (see
-/// resource_of), to `to`. Services that `previous` showed as available and `presence` does not hold any more become
-/// unavailable stanzas, first. A service that never was available, or was closed before, is not repeated as unavailable.
-/// When nothing is available and nothing was, one unavailable stanza from the bare address says so (with `previous` null), so
-/// that a probe always has an answer.
-std::vector<Element> presence_stanzas(const proto::Presence& presence, const proto::Presence* previous, std::string_view from_bare,
-                                      std::string_view to);
+/// What shows `presence` to one watcher: one stanza per service, from `from_bare` with the service's id as resource
+/// (see resource_of), to `to`. A document without services says unavailable from the bare address. With `previous`,
+/// what that watcher was shown before: resources that were available and are gone become unavailable, first; and a
+/// service whose stanza is what it was before is left out. Without (a first showing, a probe), everything is said.
+std::vector<Element> presence_stanzas(const proto::Presence& presence, const proto::Presence* previous,
+                                      std::string_view from_bare, std::string_view to);
 
-/// The service one stanza tells of; its id is the resource of `from` ("" for a bare address). malformed: no `from`; type
-/// neither absent nor "unavailable"; priority not a number from -128 to 127. An unknown show is passed over.
+/// The service one stanza tells of; its id is the resource of `from` ("" for a bare address). malformed: no `from`;
+/// type neither absent nor "unavailable"; priority not a number from -128 to 127. An unknown show is passed over.
 proto::Result<proto::Service> service_of(const Element& stanza);
 
-/// Replaces the service of the same id, or adds it at its place by id (so that the order of stanzas leaves no trace).
-/// An unavailable service without notes or extensions is kept as closed. False when nothing changed.
+/// Takes in what a server said of one resource. Services stand in order of their ids, so that the order in which
+/// stanzas came leaves no trace. Of those that are closed only the last to go is kept, so that resources that come and
+/// go do not pile up; unavailable from the bare address closes all. False when nothing changed, or an open service
+/// finds no room (limits::services_per_document).
 bool apply(proto::Presence& presence, proto::Service service);
 
 /// Is this service shown as available?
