@@ -1,0 +1,196 @@
+#include "node/publications.hpp"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <map>
+#include <set>
+
+#include "proto/limits.hpp"
+#include "tests/support/presence.hpp"
+
+using namespace presmesh;
+using namespace presmesh::node;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+using proto::Reason;
+
+namespace {
+
+const auto alice = uri("alice@a.example");
+
+struct Table {
+    MemoryStore store;
+    proto::SeededRandom random{7};
+    ServiceLimits limits;
+    Publications publications{store, random, limits};
+
+    Table() = default;
+    explicit Table(const ServiceLimits& l) : limits(l) {}
+
+    proto::Result<translators::PublishReceipt> publish(proto::Now now, proto::DocumentPtr document,
+                                                       std::string etag = {},
+                                                       std::optional<std::chrono::seconds> expires = {}) {
+        return publications.publish(now, {alice, std::move(etag), std::move(document), expires});
+    }
+    void restart(proto::Now now) {
+        publications.~Publications();
+        new (&publications) Publications(store, random, limits);
+        publications.load(now);
+    }
+};
+
+Reason reason(const proto::Result<translators::PublishReceipt>& result) {
+    REQUIRE(!result);
+    return result.error().reason;
+}
+
+}  // namespace
+
+TEST_CASE("RFC 3903 section 4: initial, refresh, modify, remove; a new entity tag each time") {
+    Table t;
+    auto first = t.publish(at(0s), online("phone", "one"));
+    REQUIRE(first);
+    CHECK(first->expires == proto::limits::publication_default_expires);
+    auto refreshed = t.publish(at(10s), nullptr, first->etag, 600s);
+    REQUIRE(refreshed);
+    CHECK(refreshed->etag != first->etag);
+    CHECK(refreshed->expires == 600s);
+    CHECK(reason(t.publish(at(11s), nullptr, first->etag)) == Reason::condition_failed);
+    auto modified = t.publish(at(12s), online("phone", "two"), refreshed->etag);
+    REQUIRE(modified);
+    CHECK(t.publications.document(alice)->presence.services[0].notes[0].text == "two");
+    auto removed = t.publish(at(13s), nullptr, modified->etag, 0s);
+    REQUIRE(removed);
+    CHECK(removed->expires == 0s);
+    CHECK(t.publications.document(alice) == nullptr);
+    CHECK(t.publications.presentities() == 0);
+}
+
+TEST_CASE("a publication runs out when it said, and not before") {
+    Table t;
+    REQUIRE(t.publish(at(0s), online(), {}, 100s));
+    CHECK(t.publications.next_timeout() == at(100s).steady);
+    t.publications.handle_timeout(at(99s));
+    CHECK(t.publications.document(alice));
+    t.publications.take_changed();
+    t.publications.handle_timeout(at(100s));
+    CHECK(!t.publications.document(alice));
+    CHECK(t.publications.take_changed() == std::vector{alice});
+    CHECK(t.publications.next_timeout() == proto::never);
+}
+
+TEST_CASE("expiry is clamped from above and refused from below") {
+    Table t;
+    CHECK(reason(t.publish(at(0s), online(), {}, 59s)) == Reason::interval_too_brief);
+    CHECK(t.publish(at(0s), online(), {}, 1000h)->expires == 24h);
+    CHECK(reason(t.publish(at(0s), nullptr)) == Reason::malformed);
+    CHECK(reason(t.publish(at(0s), nullptr, "no-such-tag")) == Reason::condition_failed);
+}
+
+TEST_CASE("bounds: publications of one presentity, presentities, and the whole document") {
+    ServiceLimits limits;
+    limits.presentities = 1;
+    Table t(limits);
+    for (int i = 0; i < 32; ++i) REQUIRE(t.publish(at(0s), online("s" + std::to_string(i))));
+    CHECK(reason(t.publish(at(0s), online("one-more"))) == Reason::quota);
+    auto other = t.publications.publish(at(0s), {uri("bob@a.example"), {}, online(), {}});
+    CHECK(reason(other) == Reason::quota);
+}
+
+TEST_CASE("a publication that would make the whole too large is refused and changes nothing") {
+    Table t;
+    REQUIRE(t.publish(at(0s), online("a", std::string(40'000, 'x'))));
+    auto before = t.publications.document(alice);
+    CHECK(reason(t.publish(at(0s), online("b", std::string(40'000, 'y')))) == Reason::too_large);
+    CHECK(t.publications.document(alice) == before);
+    CHECK(t.publications.count() == 1);
+}
+
+TEST_CASE("an attached server has one publication per presentity, beside those with entity tags") {
+    Table t;
+    REQUIRE(t.publish(at(0s), online("sip")));
+    REQUIRE(t.publications.set(at(0s), "xmpp", alice, online("tablet"), 600s));
+    REQUIRE(t.publications.set(at(1s), "xmpp", alice, online("laptop"), 600s));
+    CHECK(t.publications.document(alice)->presence.services.size() == 2);
+    CHECK(t.publications.count() == 2);
+    REQUIRE(t.publications.set(at(2s), "xmpp", alice, nullptr, 600s));
+    CHECK(t.publications.count() == 1);
+}
+
+TEST_CASE("a change is told once, and not at all when the document stays the same") {
+    Table t;
+    auto first = t.publish(at(0s), online());
+    CHECK(t.publications.take_changed().size() == 1);
+    auto second = t.publish(at(1s), online(), first->etag);
+    CHECK(t.publications.take_changed().empty());
+    REQUIRE(t.publish(at(2s), online("phone", "new"), second->etag));
+    REQUIRE(t.publish(at(2s), online("desk")));
+    CHECK(t.publications.take_changed() == std::vector{alice});
+}
+
+TEST_CASE("a crash loses nothing that was committed and had not run out") {
+    Table t;
+    auto kept = t.publish(at(0s), online("kept"), {}, 600s);
+    REQUIRE(t.publish(at(0s), online("short"), {}, 60s));
+    REQUIRE(t.publications.set(at(0s), "xmpp", alice, online("server"), 600s));
+    t.store.commit();
+    REQUIRE(t.publish(at(1s), online("uncommitted"), {}, 600s));
+    t.store.crash();
+    t.restart(at(61s));
+    CHECK(t.publications.take_changed() == std::vector{alice});
+    CHECK(t.publications.count() == 2);
+    CHECK(t.publications.document(alice)->presence.services.size() == 2);
+    // The entity tag the client holds is still good, and the expiry is the old one.
+    CHECK(t.publications.next_timeout() == at(600s).steady);
+    CHECK(t.publish(at(62s), nullptr, kept->etag));
+    t.publications.handle_timeout(at(600s));
+    CHECK(t.publications.count() == 1);
+}
+
+// Every operation against the simplest table there could be, with restarts in between.
+TEST_CASE("publications behave as a map from entity tag to document and expiry") {
+    struct Entry {
+        std::string service;
+        std::chrono::seconds ends;
+    };
+    CHECK(rc::check([] {
+        Table t;
+        std::map<std::string, Entry> model;
+        std::vector<std::string> tags{"never-given"};
+        std::chrono::seconds now = 0s;
+        for (int step = *rc::gen::inRange(1, 60); step > 0; --step) {
+            now += std::chrono::seconds{*rc::gen::inRange(0, 90)};
+            t.publications.handle_timeout(at(now));
+            std::erase_if(model, [&](const auto& e) { return e.second.ends <= now; });
+
+            enum { initial, refresh, modify, remove, restart };
+            const int what = *rc::gen::inRange<int>(initial, restart + 1);
+            if (what == restart) {
+                t.store.commit();
+                t.store.crash();
+                t.restart(at(now));
+                continue;
+            }
+            const std::string tag = what == initial ? "" : *rc::gen::elementOf(tags);
+            const auto expires = what == remove ? 0s : std::chrono::seconds{*rc::gen::inRange(60, 300)};
+            const bool with_document = what == initial || what == modify;
+            std::string service_id = "s" + std::to_string(step);
+            auto receipt = t.publish(at(now), with_document ? online(service_id) : nullptr, tag, expires);
+            RC_ASSERT(receipt.has_value() == (what == initial || model.contains(tag)));
+            if (!receipt) continue;
+            if (!with_document) service_id = model[tag].service;
+            model.erase(tag);
+            if (what != remove) model[receipt->etag] = {service_id, now + expires};
+            tags.push_back(receipt->etag);
+        }
+        std::set<std::string> expected, shown, expected_tags, shown_tags;
+        for (const auto& [tag, entry] : model) expected.insert(entry.service), expected_tags.insert(tag);
+        if (auto whole = t.publications.document(alice))
+            for (const auto& s : whole->presence.services) shown.insert(s.id);
+        for (const auto& info : t.publications.list(alice)) shown_tags.insert(info.etag);
+        RC_ASSERT(shown == expected);
+        RC_ASSERT(shown_tags == expected_tags);
+        RC_ASSERT(t.publications.count() == model.size());
+    }));
+}

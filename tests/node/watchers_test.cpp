@@ -1,0 +1,150 @@
+#include "node/watchers.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/presence.hpp"
+#include "tests/support/recording_translator.hpp"
+
+using namespace presmesh;
+using namespace presmesh::node;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+using overlay::WatchState;
+using From = Watchers::From;
+
+namespace {
+
+const auto alice = uri("alice@a.example");
+const auto bob = uri("bob@b.example");
+const Relation bob_of_alice{alice, bob};
+
+RuleSet one_rule(std::string who, Handling handling) {
+    return RuleSet::make({Rule::make(who, handling).value()}).value();
+}
+
+struct World {
+    MemoryStore store;
+    ServiceSettings settings;
+    RuleBook rules;
+    Watchers watchers;
+    World() : rules(store, settings), watchers(rules, settings.limits) {}
+    explicit World(const ServiceSettings& s) : settings(s), rules(store, settings), watchers(rules, settings.limits) {}
+    Standing standing(const Relation& relation = bob_of_alice) const {
+        const auto* watcher = watchers.find(relation);
+        REQUIRE(watcher);
+        return watcher->standing;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a watcher nobody ruled about is pending until the user decides") {
+    World w;
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    CHECK(w.standing() == Standing{});
+    CHECK(w.watchers.pending() == 1);
+    CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
+    REQUIRE(w.rules.decide(alice, bob, Handling::allow));
+    w.watchers.authorize_again(bob_of_alice);
+    CHECK(w.standing() == Standing{WatchState::active, false, {}});
+    CHECK(w.watchers.pending() == 0);
+    CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
+    REQUIRE(w.rules.decide(alice, bob, Handling::block));
+    w.watchers.authorize_again(bob_of_alice);
+    CHECK(w.standing() == Standing{WatchState::terminated, false, "rejected"});
+}
+
+TEST_CASE("a change of rules acts on the watchers it concerns, and on no other") {
+    World w;
+    const Relation carol{alice, uri("carol@c.example")};
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    REQUIRE(w.watchers.add(at(0s), carol, From::here));
+    w.watchers.take_changed();
+    w.rules.set_rules(alice, one_rule("b.example", Handling::polite_block));
+    w.watchers.authorize_again(alice);
+    CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
+    CHECK(w.standing() == Standing{WatchState::active, true, {}});
+    CHECK(w.watchers.any_polite(alice));
+    w.rules.set_rules(alice, {});
+    w.watchers.authorize_again(alice);
+    CHECK(!w.watchers.any_polite(alice));
+}
+
+TEST_CASE("a watcher is gone when it is gone from everywhere") {
+    World w;
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::here));
+    CHECK(w.watchers.count() == 1);
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    CHECK(w.watchers.find(bob_of_alice));
+    w.watchers.remove(bob_of_alice, From::here);
+    CHECK(!w.watchers.find(bob_of_alice));
+    CHECK(w.watchers.count() == 0);
+    CHECK(w.watchers.pending() == 0);
+}
+
+TEST_CASE("pending watchers and watchers are bounded") {
+    ServiceSettings settings;
+    settings.limits.pending_per_presentity = 1;
+    settings.limits.watchers_per_presentity = 2;
+    World w(settings);
+    w.rules.set_rules(alice, one_rule("ok.example", Handling::allow));
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    CHECK(!w.watchers.add(at(0s), {alice, uri("eve@b.example")}, From::elsewhere));
+    CHECK(w.watchers.count() == 1);
+    CHECK(w.watchers.pending() == 1);
+    REQUIRE(w.watchers.add(at(0s), {alice, uri("x@ok.example")}, From::elsewhere));
+    CHECK(!w.watchers.add(at(0s), {alice, uri("y@ok.example")}, From::elsewhere));
+}
+
+TEST_CASE("an attended presentity: the server is asked, and its answer holds until it is taken back") {
+    World w;
+    RecordingTranslator server("xmpp");
+    server.attended_domain = "a.example";
+    w.watchers.set_translators({&server});
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    auto wants = w.watchers.take_wants();
+    REQUIRE(wants.size() == 1);
+    CHECK(wants[0].wanted);
+    CHECK(wants[0].translator == &server);
+    CHECK(w.standing() == Standing{});
+    w.watchers.decide(server, bob_of_alice, {WatchState::active, false, {}});
+    CHECK(w.standing().state == WatchState::active);
+    w.watchers.decide(server, bob_of_alice, {WatchState::pending, false, {}});
+    CHECK(w.standing().state == WatchState::pending);
+    RecordingTranslator stranger("other");
+    w.watchers.decide(stranger, bob_of_alice, {WatchState::active, false, {}});
+    CHECK(w.standing().state == WatchState::pending);
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    wants = w.watchers.take_wants();
+    REQUIRE(wants.size() == 1);
+    CHECK(!wants[0].wanted);
+}
+
+TEST_CASE("an attended presentity: an explicit block holds against the server's word") {
+    World w;
+    RecordingTranslator server("xmpp");
+    server.attended_domain = "a.example";
+    w.watchers.set_translators({&server});
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    w.watchers.decide(server, bob_of_alice, {WatchState::active, false, {}});
+    w.rules.set_rules(alice, one_rule("b.example", Handling::polite_block));
+    w.watchers.authorize_again(alice);
+    CHECK(w.standing().polite);
+    auto wants = w.watchers.take_wants();
+    REQUIRE(wants.size() == 2);
+    CHECK(!wants[1].wanted);
+    // An allow of ours is no reason to go past the server's users.
+    w.rules.set_rules(alice, one_rule("b.example", Handling::allow));
+    w.watchers.authorize_again(alice);
+    CHECK(w.standing().state == WatchState::pending);
+}
+
+TEST_CASE("a server's own users are not asked for at the server") {
+    World w;
+    RecordingTranslator server("xmpp");
+    server.attended_domain = "a.example";
+    w.watchers.set_translators({&server});
+    REQUIRE(w.watchers.add(at(0s), {alice, uri("ann@a.example")}, From::here));
+    CHECK(w.watchers.take_wants().empty());
+}

@@ -1,0 +1,173 @@
+// Whole nodes on one virtual network: latency the same everywhere, nothing lost, a DHT that is one shared table. Time
+// moves from event to event.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "node/diagnostics.hpp"
+#include "node/node.hpp"
+#include "node/store.hpp"
+#include "overlay/dht_fake.hpp"
+#include "proto/assert.hpp"
+#include "proto/federation.hpp"
+#include "proto/identity.hpp"
+#include "proto/random.hpp"
+#include "tests/support/presence.hpp"
+
+namespace presmesh::testing {
+
+class NodeWorld {
+  public:
+    /// One provider's node. The world owns it; translators belong to the test and must outlive it.
+    struct Provider {
+        std::string domain;
+        proto::Endpoint endpoint;
+        std::unique_ptr<proto::SigningKey> key;
+        proto::Certificate certificate;
+        node::ServiceSettings service;  ///< the test may change it before start()
+        std::vector<translators::Translator*> translators;
+        node::MemoryStore store;
+        node::RecordingDiagnostics diagnostics;
+        std::unique_ptr<proto::SeededRandom> random;
+        std::unique_ptr<node::Node> node;
+        /// Called after each turn of this node, for translators that have output of their own.
+        std::function<void(proto::Now)> after_turn;
+    };
+
+    NodeWorld(const std::vector<std::string>& domains, proto::Duration latency)
+        : latency_(latency), dice_(std::make_unique<proto::SeededRandom>(1)) {
+        auto federation = std::make_shared<proto::Federation>();
+        for (const std::string& domain : domains) add(*federation, domain);
+        federation_ = federation;
+        dht_ = std::make_unique<overlay::DhtFakeWorld>(federation_, latency);
+    }
+
+    Provider& operator[](const std::string& domain) { return *providers_.at(domain); }
+    proto::Now now() const { return now_; }
+
+    void start_all() {
+        for (auto& [domain, provider] : providers_) start(*provider);
+    }
+    void start(Provider& p) {
+        node::NodeSettings settings{*p.key, p.certificate, federation_, {p.endpoint}, crash_bound, p.service};
+        p.node = std::make_unique<node::Node>(now_, std::move(settings), std::make_unique<overlay::DhtFake>(*dht_),
+                                              p.store, *p.random, p.diagnostics);
+        for (auto* translator : p.translators) p.node->add_translator(*translator);
+        p.node->start(now_);
+        turn(p, [&](proto::Now at) { p.node->set_bootstrap(at, everyone_but(p)); });
+    }
+    /// Without a word, losing what was not committed.
+    void crash(Provider& p) {
+        p.node.reset();
+        p.store.crash();
+    }
+    void stop(Provider& p) {
+        p.node->stop(now_);
+        send_output(p);
+        p.node.reset();
+    }
+
+    /// Work of the outside inside one turn of a node.
+    void turn(Provider& p, const std::function<void(proto::Now)>& work) {
+        work(now_);
+        p.node->end_turn(now_);
+        send_output(p);
+        if (p.after_turn) p.after_turn(now_);
+    }
+
+    void run_for(proto::Duration duration) {
+        run_until([] { return false; }, duration);
+    }
+    /// True when `done` came to hold, checked after every event. Time then stands at that event.
+    bool run_until(const std::function<bool()>& done, proto::Duration at_most) {
+        const auto end = now_.steady + at_most;
+        while (!done()) {
+            const auto next = next_event();
+            if (next > end) {
+                advance(end);
+                return false;
+            }
+            advance(next);
+            step();
+        }
+        return true;
+    }
+
+    proto::Duration crash_bound = std::chrono::seconds{30};
+
+  private:
+    struct Flight {
+        proto::Endpoint from;
+        proto::Datagram datagram;
+    };
+
+    void add(proto::Federation& federation, const std::string& domain) {
+        auto p = std::make_unique<Provider>();
+        const auto number = static_cast<std::uint32_t>(providers_.size());
+        p->domain = domain;
+        p->endpoint = proto::Endpoint::v4(0x0a000001 + number, 4000);
+        auto domain_key = proto::SigningKey::generate(*dice_);
+        p->key = std::make_unique<proto::SigningKey>(proto::SigningKey::generate(*dice_));
+        p->certificate =
+            proto::Certificate::issue(domain_key, domain, p->key->public_key(), proto::role_store | proto::role_publish,
+                                      now_.wall - std::chrono::hours{1}, now_.wall + std::chrono::hours{9000});
+        p->random = std::make_unique<proto::SeededRandom>(100 + number);
+        federation.members[domain] = proto::Member{domain, domain_key.public_key(), {}, {}, {}};
+        providers_.emplace(domain, std::move(p));
+    }
+
+    std::vector<proto::Endpoint> everyone_but(const Provider& self) const {
+        std::vector<proto::Endpoint> out;
+        for (const auto& [domain, provider] : providers_)
+            if (provider.get() != &self) out.push_back(provider->endpoint);
+        return out;
+    }
+
+    void send_output(Provider& p) {
+        while (auto datagram = p.node->poll_output())
+            in_flight_.emplace(now_.steady + latency_, Flight{p.endpoint, std::move(*datagram)});
+    }
+
+    proto::SteadyTime next_event() const {
+        auto next = in_flight_.empty() ? proto::never : in_flight_.begin()->first;
+        for (const auto& [domain, p] : providers_)
+            if (p->node) next = std::min(next, std::max(p->node->next_timeout(), now_.steady));
+        return next;
+    }
+
+    void advance(proto::SteadyTime to) {
+        same_instant_ = to > now_.steady ? 0 : same_instant_ + 1;
+        PRESMESH_ASSERT(same_instant_ < 100'000);  // somebody asks for a wake-up now, and again, and again
+        now_.wall += to - now_.steady;
+        now_.steady = to;
+    }
+
+    void step() {
+        while (!in_flight_.empty() && in_flight_.begin()->first <= now_.steady) {
+            Flight flight = std::move(in_flight_.begin()->second);
+            in_flight_.erase(in_flight_.begin());
+            for (auto& [domain, p] : providers_)
+                if (p->node && p->endpoint == flight.datagram.to)
+                    turn(*p, [&](proto::Now at) { p->node->handle_input(at, flight.from, flight.datagram.bytes); });
+        }
+        for (auto& [domain, p] : providers_)
+            if (p->node && p->node->next_timeout() <= now_.steady)
+                turn(*p, [&](proto::Now at) { p->node->handle_timeout(at); });
+    }
+
+    proto::Duration latency_;
+    proto::Now now_ = at(std::chrono::seconds{0});
+    std::unique_ptr<proto::SeededRandom> dice_;
+    overlay::FederationPtr federation_;
+    std::unique_ptr<overlay::DhtFakeWorld> dht_;
+    std::map<std::string, std::unique_ptr<Provider>> providers_;
+    std::multimap<proto::SteadyTime, Flight> in_flight_;
+    int same_instant_ = 0;
+};
+
+}  // namespace presmesh::testing
