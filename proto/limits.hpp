@@ -49,6 +49,12 @@ inline constexpr auto publication_min_expires = 60s;       ///< RFC 3903 leaves 
 inline constexpr auto publication_max_expires = 24h;
 inline constexpr auto publication_default_expires = 1h;    ///< RFC 3903 section 6
 
+// XMPP translator
+inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once
+inline constexpr std::size_t xmpp_output_bytes = 16 * 1024 * 1024; ///< queued for a server that does not read; beyond: the stream is dropped and resynchronized
+inline constexpr std::size_t xmpp_pairs = 500'000;                 ///< subscriptions of one attached server, either way
+inline constexpr std::size_t xmpp_resources = 32;                  ///< of one user that we keep; more are counted and left out
+
 // Datagrams, sessions and channel: see overlay's part below
 inline constexpr std::size_t datagram_bytes = 1280;        ///< of UDP payload we send: under the least IPv6 MTU less headers is 1232, OpenDHT sends up to 1280
 inline constexpr std::size_t channel_datagram_bytes = 1180;///< plain bytes the channel packs in one datagram, so that sealing keeps it under 1232

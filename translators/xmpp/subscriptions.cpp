@@ -176,6 +176,7 @@ void Subscriptions::start(Host& host, Translator& owner) {
     host_ = &host;
     owner_ = &owner;
     for (const auto& [key, value] : host.load(owner)) {
+        if (!key.starts_with('s')) continue;  // somebody else's row
         const auto pair = read_key(key);
         const auto entry = read_entry(value);
         if (pair && entry) {

@@ -1,0 +1,452 @@
+#include "translators/xmpp/incoming.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "proto/limits.hpp"
+#include "translators/xmpp/presence.hpp"
+
+namespace presmesh::translators::xmpp {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr proto::Duration first_copy_wait = 2s;  // after an approval the server sends the state by itself
+constexpr proto::Duration answer_wait = 5s;  // a probe's answers have no end mark: what came by then is all there is
+constexpr proto::Duration differ_wait = 2s;  // the copies of one broadcast come in one burst
+constexpr proto::Duration ask_again_after = 10min;  // a refusal stands at least this long
+constexpr int probe_tries = 3;                      // then silence of a server that is up means offline
+constexpr std::size_t swept_at_once = 2000;
+}  // namespace
+
+bool Incoming::Content::operator==(const Content& other) const {
+    const auto same = [](const ServicePtr& a, const ServicePtr& b) { return a == b || (a && b && *a == *b); };
+    return same(last, other.last) &&
+           std::equal(open.begin(), open.end(), other.open.begin(), other.open.end(),
+                      [&](const auto& a, const auto& b) { return a.first == b.first && same(a.second, b.second); });
+}
+
+Incoming::Incoming(const XmppSettings& settings, Wire& wire, Subscriptions& subscriptions)
+    : settings_(settings), wire_(wire), subscriptions_(subscriptions) {}
+
+void Incoming::start(proto::Now, Host& host, Translator& owner) {
+    host_ = &host;
+    owner_ = &owner;
+}
+
+Incoming::Copy& Incoming::copy_of(const Pair& pair) {
+    return contacts_[pair.contact].copies[pair.user];
+}
+
+// ---- from the host
+
+void Incoming::wanted(proto::Now now, const Pair& pair) {
+    if (!wire_.addresses().of_user(pair.user)) return host_->count("xmpp_refused", "no_component_for_domain");
+    auto& copy = copy_of(pair);
+    copy.wanted = true;
+    subscriptions_.set_idle(pair, std::nullopt);
+    const auto state = subscriptions_.state(pair);
+    if (has_to(state)) {
+        if (!copy.parked) decide(now, pair, WatchState::active);
+        if (!copy.known && copy.due == proto::never) probe(now, pair, copy);
+        return reconcile(now, pair.contact);
+    }
+    if (now.steady < copy.refused_until) return decide(now, pair, WatchState::terminated, "rejected");
+    if (!has_pending_out(state)) ask(now, pair);
+}
+
+void Incoming::unwanted(proto::Now now, const Pair& pair) {
+    const auto found = contacts_.find(pair.contact);
+    if (found == contacts_.end() || !found->second.copies.contains(pair.user)) return;
+    auto& copy = found->second.copies.at(pair.user);
+    copy.wanted = copy.parked = false;
+    subscriptions_.set_idle(pair, now.wall);
+    if (!subscriptions_.find(pair) && now.steady >= copy.refused_until) erase(pair);
+    reconcile(now, pair.contact);
+}
+
+void Incoming::ask(proto::Now now, const Pair& pair) {
+    const auto state = subscriptions_.state(pair);
+    if (state == Subscription::none && subscriptions_.size() >= proto::limits::xmpp_pairs) {
+        return host_->count("xmpp_refused", proto::to_string(proto::Reason::quota));
+    }
+    // Saved before it is sent: resync() sends it (again) when the stream is not up.
+    subscriptions_.set_state(pair, outbound(state, SubscriptionKind::subscribe).next);
+    wire_.send(now, pair.user, pair.contact.jid(), "subscribe");
+    host_->step(now, "xmpp.ask", pair.contact, "");
+}
+
+void Incoming::decide(proto::Now now, const Pair& pair, WatchState state, std::string reason) {
+    host_->decide(now, *owner_, pair.contact, pair.user, state, std::move(reason));
+}
+
+// ---- from the contact
+
+void Incoming::handle_subscribed(proto::Now now, const Pair& pair) {
+    const auto step = inbound(subscriptions_.state(pair), SubscriptionKind::subscribed);
+    if (!step.pass) return;
+    subscriptions_.set_state(pair, step.next);
+    auto& copy = copy_of(pair);
+    copy.parked = false;
+    copy.refused_until = {};
+    if (copy.wanted) {
+        decide(now, pair, WatchState::active);
+    } else {
+        subscriptions_.set_idle(pair, now.wall);
+    }
+    if (!copy.known) set_due(pair, copy, now.steady + first_copy_wait);
+    host_->step(now, "xmpp.subscribed", pair.contact, "");
+}
+
+void Incoming::handle_unsubscribed(proto::Now now, const Pair& pair) {
+    const auto step = inbound(subscriptions_.state(pair), SubscriptionKind::unsubscribed);
+    if (!step.pass) return;
+    subscriptions_.set_state(pair, step.next);
+    refused(now, pair, "rejected");
+}
+
+void Incoming::refused(proto::Now now, const Pair& pair, std::string reason) {
+    auto& copy = copy_of(pair);
+    set_due(pair, copy, proto::never);
+    const bool was_wanted = copy.wanted;
+    copy = Copy{};
+    copy.wanted = was_wanted;
+    copy.refused_until = now.steady + ask_again_after;
+    if (was_wanted) decide(now, pair, WatchState::terminated, std::move(reason));
+    host_->step(now, "xmpp.unsubscribed", pair.contact, "");
+    reconcile(now, pair.contact);
+}
+
+void Incoming::handle_presence(proto::Now now, const Pair& pair, const Element& stanza) {
+    if (!has_to(subscriptions_.state(pair))) return host_->count("xmpp_dropped", "presence_without_subscription");
+    auto& copy = copy_of(pair);
+    if (!take(pair, copy, stanza)) return;
+    copy.known = true;
+    copy.changed = ++arrivals_;
+    if (copy.asked) {
+        copy.answered = true;
+        copy.confirmed.emplace(cut_jid(stanza.get("from")).resource);
+    } else {
+        set_due(pair, copy, proto::never);
+    }
+    reconcile(now, pair.contact);
+}
+
+bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {
+    const std::string resource(cut_jid(stanza.get("from")).resource);
+    const bool unavailable = stanza.get("type") == "unavailable";
+    auto service = service_of(stanza);
+    if (!service) {
+        host_->count("xmpp_dropped", proto::to_string(service.error().reason));
+        return false;
+    }
+    auto& content = copy.content;
+    if (!unavailable && !content.open.contains(resource) && content.open.size() >= proto::limits::xmpp_resources) {
+        host_->count("xmpp_dropped", "resources");
+        return false;
+    }
+    auto& recent = contacts_.at(pair.contact).recent[resource];
+    if (!recent || *recent != *service) recent = std::make_shared<const proto::Service>(std::move(*service));
+    if (!unavailable) {
+        content.open[resource] = recent;
+        content.last.reset();
+        return true;
+    }
+    resource.empty() ? content.open.clear() : static_cast<void>(content.open.erase(resource));
+    if (content.open.empty()) content.last = recent;
+    auto& shared = contacts_.at(pair.contact).recent;
+    while (shared.size() > 2 * proto::limits::xmpp_resources) shared.erase(shared.begin());
+    return true;
+}
+
+void Incoming::handle_error(proto::Now now, const Pair& pair, const Element& stanza) {
+    const auto condition = error_condition(stanza);
+    host_->count("xmpp_errors", condition);
+    const auto state = subscriptions_.state(pair);
+    if (!has_pending_out(state) && !has_to(state)) return;
+    const bool gone = condition == "item-not-found" || condition == "gone";
+    const bool refusal = condition == "forbidden" || condition == "not-allowed" || condition == "not-authorized" ||
+                         condition == "not-acceptable" || condition == "jid-malformed";
+    // A refusal to a probe says nothing about the subscription (RFC 7247 section 7 names the others as passing).
+    if (!gone && !(refusal && has_pending_out(state))) return;
+    subscriptions_.set_state(pair, inbound(state, SubscriptionKind::unsubscribed).next);
+    refused(now, pair, gone ? "noresource" : "rejected");
+}
+
+// ---- probes
+
+void Incoming::resync(proto::Now now, const Pair& pair) {
+    const auto* entry = subscriptions_.find(pair);
+    if (!entry) return;
+    if (has_pending_out(entry->state)) wire_.send(now, pair.user, pair.contact.jid(), "subscribe");
+    if (!has_to(entry->state)) return;
+    auto& copy = copy_of(pair);
+    copy.tries = 0;
+    if (copy.wanted || copy.known) probe(now, pair, copy);
+}
+
+void Incoming::probe(proto::Now now, const Pair& pair, Copy& copy) {
+    copy.asked = wire_.send(now, pair.user, pair.contact.jid(), "probe");
+    copy.answered = false;
+    copy.confirmed.clear();
+    ++copy.tries;
+    set_due(pair, copy, copy.asked ? now.steady + answer_wait * copy.tries : proto::never);
+}
+
+void Incoming::close_probe(proto::Now now, const Pair& pair, Copy& copy) {
+    set_due(pair, copy, proto::never);
+    if (!has_to(subscriptions_.state(pair)) || !wire_.up(pair.user)) {
+        copy.asked = false;
+        return;
+    }
+    if (!copy.asked || (!copy.answered && copy.tries < probe_tries)) return probe(now, pair, copy);
+    if (copy.answered) {
+        std::erase_if(copy.content.open, [&](const auto& item) { return !copy.confirmed.contains(item.first); });
+    } else {
+        copy.content.open.clear();
+    }
+    if (copy.content.open.empty() && !copy.content.last) went_silent(pair, copy);
+    copy.asked = false;
+    copy.known = true;
+    copy.tries = 0;
+    copy.changed = ++arrivals_;
+    reconcile(now, pair.contact);
+}
+
+/// Nobody is there: a closed service, since a known offline is not the same as nothing known.
+void Incoming::went_silent(const Pair& pair, Copy& copy) {
+    proto::Service offline;
+    offline.basic = proto::Basic::closed;
+    auto& recent = contacts_.at(pair.contact).recent[""];
+    if (!recent || *recent != offline) recent = std::make_shared<const proto::Service>(std::move(offline));
+    copy.content.last = recent;
+}
+
+void Incoming::forget(proto::Now now, const Pair& pair) {
+    const auto found = contacts_.find(pair.contact);
+    if (found == contacts_.end() || !found->second.copies.contains(pair.user)) {
+        // Nobody has asked since the start; what an earlier run published is no news either.
+        if (found == contacts_.end() && has_to(subscriptions_.state(pair))) {
+            Contact nothing;
+            withdraw(now, pair.contact, nothing);
+        }
+        return;
+    }
+    auto& copy = found->second.copies.at(pair.user);
+    copy.known = copy.asked = false;
+    copy.content = {};
+    set_due(pair, copy, proto::never);
+    if (!first_voter(pair.contact, found->second)) withdraw(now, pair.contact, found->second);
+    reconcile(now, pair.contact);
+}
+
+void Incoming::sweep(proto::Now now) {
+    std::vector<Pair> over;
+    std::vector<Pair> unused;
+    for (const auto& [pair, entry] : subscriptions_.all()) {
+        if (!has_to(entry.state) && !has_pending_out(entry.state)) continue;
+        const auto contact = contacts_.find(pair.contact);
+        const bool wanted = contact != contacts_.end() && contact->second.copies.contains(pair.user) &&
+                            contact->second.copies.at(pair.user).wanted;
+        if (!wanted && !entry.idle_since) unused.push_back(pair);
+        if (entry.idle_since && now.wall - *entry.idle_since >= settings_.linger && over.size() < swept_at_once) {
+            over.push_back(pair);
+        }
+    }
+    for (const auto& pair : unused) subscriptions_.set_idle(pair, now.wall);
+    for (const auto& pair : over) {
+        const auto step = outbound(subscriptions_.state(pair), SubscriptionKind::unsubscribe);
+        if (!wire_.send(now, pair.user, pair.contact.jid(), "unsubscribe")) continue;
+        subscriptions_.set_state(pair, step.next);
+        erase(pair);
+    }
+}
+
+// ---- many copies, one document
+
+bool Incoming::votes(const Pair& pair, const Copy& copy) const {
+    return copy.wanted && copy.known && has_to(subscriptions_.state(pair));
+}
+
+Incoming::Copy* Incoming::first_voter(const proto::PresentityUri& name, Contact& contact) {
+    Copy* parked = nullptr;
+    for (auto& [user, copy] : contact.copies) {
+        if (!votes({name, user}, copy)) continue;
+        if (!copy.parked) return &copy;
+        if (!parked) parked = &copy;
+    }
+    return parked;
+}
+
+/// Does everybody who is not parked hold `content`? Looks first where it found a difference last: a broadcast to many
+/// is then looked through about once, not once per copy.
+bool Incoming::agree(const proto::PresentityUri& name, Contact& contact, const Content& content) {
+    const auto differs = [&](const auto& item) {
+        return votes({name, item.first}, item.second) && !item.second.parked && item.second.content != content;
+    };
+    const auto start = contact.copies.lower_bound(contact.differs);
+    auto found = std::find_if(start, contact.copies.end(), differs);
+    if (found == contact.copies.end()) {
+        found = std::find_if(contact.copies.begin(), start, differs);
+        if (found == start) return true;
+    }
+    contact.differs = found->first;
+    return false;
+}
+
+void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
+    const auto found = contacts_.find(name);
+    if (found == contacts_.end()) return;
+    auto& contact = found->second;
+    auto* voter = first_voter(name, contact);
+    if (!voter) {
+        contact.settle = proto::never;
+        const bool somebody_waits = std::any_of(contact.copies.begin(), contact.copies.end(), [&](const auto& item) {
+            return item.second.wanted && has_to(subscriptions_.state({name, item.first}));
+        });
+        if (!somebody_waits) withdraw(now, name, contact);
+        plan(name, contact);
+        return;
+    }
+    if (voter->parked) unpark(now, name, contact, nullptr);
+    const auto content = voter->content;
+    if (agree(name, contact, content)) {
+        contact.settle = proto::never;
+        publish(now, name, contact, content);
+        unpark(now, name, contact, &content);
+    } else if (contact.awaiting > 0) {
+        contact.settle = proto::never;
+    } else if (contact.settle == proto::never) {
+        contact.settle = now.steady + differ_wait;
+    }
+    plan(name, contact);
+}
+
+/// Those parked who hold `content` again (null: all) see what the others see.
+void Incoming::unpark(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content* content) {
+    for (auto& [user, copy] : contact.copies) {
+        if (!copy.parked || !votes({name, user}, copy) || (content && copy.content != *content)) continue;
+        copy.parked = false;
+        decide(now, {name, user}, WatchState::active);
+    }
+}
+
+/// Copies still differ: what most hold is the broadcast; among equals, what was there first.
+void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
+    contact.settle = proto::never;
+    struct Group {
+        const Content* content;
+        std::size_t size;
+        std::uint64_t newest;
+    };
+    std::vector<Group> groups;
+    for (auto& [user, copy] : contact.copies) {
+        if (!votes({name, user}, copy) || copy.parked) continue;
+        auto group =
+            std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == copy.content; });
+        if (group == groups.end()) group = groups.insert(groups.end(), Group{&copy.content, 0, 0});
+        ++group->size;
+        group->newest = std::max(group->newest, copy.changed);
+    }
+    if (groups.empty()) return;
+    const auto broadcast = *std::max_element(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
+        return a.size != b.size ? a.size < b.size : a.newest > b.newest;
+    });
+    const auto content = *broadcast.content;
+    for (auto& [user, copy] : contact.copies) {
+        if (!votes({name, user}, copy) || copy.parked || copy.content == content) continue;
+        copy.parked = true;
+        decide(now, {name, user}, WatchState::pending);
+        host_->count("xmpp_parked", "copies_differ");
+    }
+    reconcile(now, name);
+}
+
+void Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
+    proto::Presence presence;
+    for (const auto& [resource, service] : content.open) presence.services.push_back(*service);
+    if (presence.services.empty() && content.last) presence.services.push_back(*content.last);
+    auto document = proto::Document::make(std::move(presence));
+    if (!document) return host_->count("xmpp_dropped", proto::to_string(document.error().reason));
+    if (contact.published == (*document)->digest && now.steady < contact.refresh) return;
+    const auto lifetime = proto::limits::publication_max_expires;
+    const auto set = host_->set_publication(now, *owner_, name, *document, lifetime);
+    if (!set) return host_->count("xmpp_refused", proto::to_string(set.error().reason));
+    contact.published = (*document)->digest;
+    contact.refresh = now.steady + lifetime / 2;
+    host_->step(now, "xmpp.publish", name, "");
+}
+
+void Incoming::withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
+    contact.published.reset();
+    contact.refresh = proto::never;
+    // Nothing published is no fault here: an earlier run may have left something, or not.
+    static_cast<void>(host_->set_publication(now, *owner_, name, nullptr, std::chrono::seconds{0}));
+}
+
+void Incoming::erase(const Pair& pair) {
+    const auto found = contacts_.find(pair.contact);
+    if (found == contacts_.end()) return;
+    auto& contact = found->second;
+    if (const auto copy = contact.copies.find(pair.user); copy != contact.copies.end()) {
+        set_due(pair, copy->second, proto::never);
+        contact.copies.erase(copy);
+    }
+    if (contact.copies.empty() && !contact.published) {
+        if (contact.due != proto::never) contact_due_.erase({contact.due, pair.contact});
+        contacts_.erase(found);
+    }
+}
+
+// ---- time
+
+void Incoming::set_due(const Pair& pair, Copy& copy, proto::SteadyTime due) {
+    if (copy.due == due) return;
+    auto& contact = contacts_.at(pair.contact);
+    if (copy.due != proto::never) {
+        copy_due_.erase({copy.due, pair});
+        --contact.awaiting;
+    }
+    copy.due = due;
+    if (due != proto::never) {
+        copy_due_.insert({due, pair});
+        ++contact.awaiting;
+    }
+}
+
+void Incoming::plan(const proto::PresentityUri& name, Contact& contact) {
+    const auto due = std::min(contact.settle, contact.refresh);
+    if (due == contact.due) return;
+    if (contact.due != proto::never) contact_due_.erase({contact.due, name});
+    contact.due = due;
+    if (due != proto::never) contact_due_.insert({due, name});
+}
+
+void Incoming::handle_timeout(proto::Now now) {
+    while (!copy_due_.empty() && copy_due_.begin()->first <= now.steady) {
+        const auto pair = copy_due_.begin()->second;
+        close_probe(now, pair, contacts_.at(pair.contact).copies.at(pair.user));
+    }
+    while (!contact_due_.empty() && contact_due_.begin()->first <= now.steady) {
+        const auto name = contact_due_.begin()->second;
+        auto& contact = contacts_.at(name);
+        if (contact.settle <= now.steady) {
+            settle(now, name, contact);
+        } else {
+            reconcile(now, name);
+        }
+        // A refresh that could not be given is tried again with the next change, not in a loop.
+        if (contact.refresh <= now.steady) contact.refresh = now.steady + std::chrono::minutes{10};
+        plan(name, contact);
+    }
+}
+
+proto::SteadyTime Incoming::next_timeout() const {
+    auto next = proto::never;
+    if (!copy_due_.empty()) next = copy_due_.begin()->first;
+    if (!contact_due_.empty()) next = std::min(next, contact_due_.begin()->first);
+    return next;
+}
+
+}  // namespace presmesh::translators::xmpp

@@ -1,0 +1,323 @@
+#include "translators/xmpp/outgoing.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "proto/limits.hpp"
+#include "translators/xmpp/presence.hpp"
+#include "translators/xmpp/saved_strings.hpp"
+
+namespace presmesh::translators::xmpp {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// A fresh watch takes its time to find the sources: until then "nothing known" and "pending" take nothing down.
+constexpr proto::Duration settle = 10s;
+constexpr proto::Duration retry_min = 30s;
+constexpr proto::Duration retry_max = 1h;
+
+// "w" CONTACT "\n" USER -> resources shown as available, each as two bytes of length and the text.
+std::string shown_key(const Pair& pair) {
+    return "w" + pair.contact.jid() + "\n" + pair.user.jid();
+}
+
+std::uint64_t hash_of(const std::string& xml) {
+    return std::max<std::uint64_t>(1, std::hash<std::string>{}(xml));
+}
+
+Element unavailable(bool unknown) {
+    auto stanza = presence_stanza({}, {}, "unavailable");
+    if (unknown) {
+        stanza.add_text("status", "presence unknown");
+        stanza.add(Element("unknown", ns_presmesh));
+    }
+    return stanza;
+}
+
+struct ResourceStanza {
+    std::string resource;
+    Element element;
+};
+
+/// What shows a view to the contact, by resource; closed services as unavailable, with their last words.
+std::vector<ResourceStanza> stanzas_of(const Pair& pair, const View& view) {
+    std::vector<ResourceStanza> out;
+    const auto bare = pair.user.jid();
+    for (auto& stanza : presence_stanzas(view.document->presence, nullptr, bare, pair.contact.jid())) {
+        const auto from = stanza.get("from");
+        std::string resource(from.size() > bare.size() ? from.substr(bare.size() + 1) : std::string_view());
+        out.push_back({std::move(resource), std::move(stanza)});
+    }
+    return out;
+}
+
+bool is_unknown(const View& view) {
+    return !view.document || view.liveness == Liveness::unknown;
+}
+
+}  // namespace
+
+Outgoing::Outgoing(Wire& wire, Subscriptions& subscriptions, proto::Random& random)
+    : wire_(wire), subscriptions_(subscriptions), random_(random) {}
+
+void Outgoing::start(proto::Now now, Host& host, Translator& owner) {
+    host_ = &host;
+    owner_ = &owner;
+    std::map<std::string, proto::Bytes, std::less<>> rows;
+    for (auto& [key, value] : host.load(owner)) {
+        if (key.starts_with('w')) rows.emplace(key, std::move(value));
+    }
+    for (const auto& [pair, subscription] : subscriptions_.all()) {
+        if (!has_from(subscription.state) && !has_pending_in(subscription.state)) continue;
+        auto& entry = entries_[pair];
+        if (const auto row = rows.find(shown_key(pair)); row != rows.end()) {
+            for (auto& resource : read_strings(row->second)) entry.shown[resource].available = true;
+            rows.erase(row);
+        }
+        watch(now, pair, entry);
+    }
+    for (const auto& [key, value] : rows) host.erase(owner, key);
+}
+
+// ---- from the contact
+
+void Outgoing::handle_subscribe(proto::Now now, const Pair& pair, const Element& stanza, std::size_t component) {
+    const auto step = inbound(subscriptions_.state(pair), SubscriptionKind::subscribe);
+    if (step.reply) {  // the contact's server has forgotten, or a stanza was lost
+        wire_.send(now, pair.user, pair.contact.jid(), to_string(*step.reply));
+        return resync(now, pair);
+    }
+    if (!step.pass) return;
+    const bool full = subscriptions_.size() >= proto::limits::xmpp_pairs ||
+                      subscriptions_.asked_by(pair.contact) >= proto::limits::watches_per_watcher;
+    if (full) {
+        host_->count("xmpp_refused", to_string(proto::Reason::quota));
+        wire_.send_raw(now, component, error_reply(stanza, "wait", "resource-constraint"));
+        return;
+    }
+    auto& entry = entries_[pair];
+    proto::Error why{};
+    if (!watch(now, pair, entry, &why)) {
+        erase(now, pair);
+        host_->count("xmpp_refused", proto::to_string(why.reason));
+        const bool later = why.reason == proto::Reason::quota || why.reason == proto::Reason::rate_limited;
+        wire_.send_raw(now, component,
+                       error_reply(stanza, later ? "wait" : "auth", later ? "resource-constraint" : "forbidden"));
+        return;
+    }
+    subscriptions_.set_state(pair, step.next);
+    host_->step(now, "xmpp.subscribe", pair.user, "");
+}
+
+void Outgoing::handle_unsubscribe(proto::Now now, const Pair& pair) {
+    const auto step = inbound(subscriptions_.state(pair), SubscriptionKind::unsubscribe);
+    if (!step.pass) return;
+    if (const auto found = entries_.find(pair); found != entries_.end()) take_down(now, pair, found->second, false);
+    subscriptions_.set_state(pair, step.next);
+    erase(now, pair);
+    if (step.reply) wire_.send(now, pair.user, pair.contact.jid(), to_string(*step.reply));
+    host_->step(now, "xmpp.unsubscribe", pair.user, "");
+}
+
+void Outgoing::handle_probe(proto::Now now, const Pair& pair, std::string_view from) {
+    const auto state = subscriptions_.state(pair);
+    const auto found = entries_.find(pair);
+    if (has_from(state) && found != entries_.end()) return answer_probe(now, pair, found->second, from);
+    // While the request waits, "unsubscribed" would take it back at the contact's server.
+    if (!has_pending_in(state))
+        wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed");  // RFC 6121 section 4.3.2
+}
+
+void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, std::string_view from) {
+    if (entry.view.state != WatchState::active || is_unknown(entry.view)) {
+        if (now.steady >= entry.since + settle) wire_.send(now, pair.user, {}, from, unavailable(true));
+        return;
+    }
+    for (const auto& stanza : stanzas_of(pair, entry.view))
+        wire_.send(now, pair.user, stanza.resource, from, stanza.element);
+}
+
+// ---- from the host
+
+void Outgoing::view_changed(proto::Now now, WatchId watch, const View& view) {
+    const auto known = by_watch_.find(watch);
+    if (known == by_watch_.end()) return;
+    const auto pair = known->second;
+    auto& entry = entries_.at(pair);
+    entry.view = view;
+    entry.viewed = true;
+    if (!stopped_) apply(now, pair, entry);
+}
+
+void Outgoing::resync(proto::Now now, const Pair& pair) {
+    const auto found = entries_.find(pair);
+    if (found == entries_.end()) return;
+    auto& entry = found->second;
+    // The approval itself may have been lost with the last stream; a server that knows of it drops it (RFC 6121 A.3.3).
+    if (has_from(subscriptions_.state(pair))) wire_.send(now, pair.user, pair.contact.jid(), "subscribed");
+    for (auto& [resource, shown] : entry.shown) shown.hash = 0;
+    if (entry.viewed) apply(now, pair, entry);
+}
+
+void Outgoing::stop(proto::Now now) {
+    stopped_ = true;
+    for (auto& [pair, entry] : entries_) take_down(now, pair, entry, true);
+}
+
+void Outgoing::apply(proto::Now now, const Pair& pair, Entry& entry) {
+    if (!wire_.up(pair.user)) return;  // resync() comes back to it
+    switch (entry.view.state) {
+        case WatchState::pending:
+            if (now.steady < entry.since + settle) return set_due(pair, entry, entry.since + settle);
+            return take_down(now, pair, entry, true);
+        case WatchState::active:
+            return apply_active(now, pair, entry);
+        case WatchState::terminated:
+            return apply_terminated(now, pair, entry);
+    }
+}
+
+void Outgoing::apply_active(proto::Now now, const Pair& pair, Entry& entry) {
+    entry.failures = 0;
+    auto state = subscriptions_.state(pair);
+    if (has_pending_in(state)) {
+        if (!wire_.send(now, pair.user, pair.contact.jid(), "subscribed")) return;
+        subscriptions_.set_state(pair, outbound(state, SubscriptionKind::subscribed).next);
+    }
+    if (!is_unknown(entry.view)) return show_document(now, pair, entry);
+    if (entry.view.document || now.steady >= entry.since + settle) return take_down(now, pair, entry, true);
+    set_due(pair, entry, entry.since + settle);
+}
+
+void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) {
+    if (entry.view.reason == "rejected") {
+        take_down(now, pair, entry, false);
+        const auto step = outbound(subscriptions_.state(pair), SubscriptionKind::unsubscribed);
+        if (step.pass && !wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed")) return;
+        subscriptions_.set_state(pair, step.next);
+        return erase(now, pair);
+    }
+    // Any other reason ends the watch, not the authorization (RFC 8048 section 5.2.2): watch again, gently.
+    take_down(now, pair, entry, true);
+    forget_watch(now, entry);
+    proto::Duration wait = retry_min;
+    for (std::uint32_t i = 0; i < entry.failures && wait < retry_max; ++i) wait *= 2;
+    ++entry.failures;
+    set_due(pair, entry, now.steady + random_.jitter(std::min(wait, retry_max), 0.25));
+}
+
+// ---- showing
+
+void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
+    const auto stanzas = stanzas_of(pair, entry.view);
+    std::set<std::string_view> told;
+    for (const auto& stanza : stanzas) told.insert(stanza.resource);
+    bool changed = false;
+    for (auto it = entry.shown.begin(); it != entry.shown.end();) {
+        if (told.contains(it->first)) {
+            ++it;
+            continue;
+        }
+        if (it->second.available) {
+            if (!wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(false))) return;
+            changed = true;
+        }
+        it = entry.shown.erase(it);
+    }
+    for (const auto& stanza : stanzas) {
+        const bool available = stanza.element.get("type").empty();
+        const auto known = entry.shown.find(stanza.resource);
+        changed = changed || (known != entry.shown.end() && known->second.available) != available;
+        if (!send_shown(now, pair, entry, stanza.resource, stanza.element)) return;
+    }
+    if (changed) save_shown(pair, entry);
+    host_->step(now, "xmpp.presence", pair.user, "");
+}
+
+bool Outgoing::send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource,
+                          const Element& stanza) {
+    const auto hash = hash_of(to_wire(stanza));
+    const auto known = entry.shown.find(resource);
+    if (known != entry.shown.end() && known->second.hash == hash) return true;
+    if (!wire_.send(now, pair.user, resource, pair.contact.jid(), stanza)) return false;
+    entry.shown[resource] = Shown{hash, stanza.get("type").empty()};
+    return true;
+}
+
+void Outgoing::take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown) {
+    if (entry.shown.empty()) return;
+    for (auto it = entry.shown.begin(); it != entry.shown.end(); it = entry.shown.erase(it)) {
+        if (it->second.available && !wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(unknown)))
+            return;
+    }
+    save_shown(pair, entry);
+}
+
+void Outgoing::save_shown(const Pair& pair, const Entry& entry) {
+    std::vector<std::string> resources;
+    for (const auto& [resource, shown] : entry.shown) {
+        if (shown.available) resources.push_back(resource);
+    }
+    if (resources.empty()) return host_->erase(*owner_, shown_key(pair));
+    host_->save(*owner_, shown_key(pair), write_strings(resources));
+}
+
+// ---- the watch behind
+
+bool Outgoing::watch(proto::Now now, const Pair& pair, Entry& entry, proto::Error* why) {
+    auto watch = host_->watch(now, *owner_, pair.contact, pair.user);
+    if (!watch) {
+        if (why) *why = watch.error();
+        set_due(pair, entry, now.steady + random_.jitter(retry_min, 0.25));
+        return false;
+    }
+    entry.watch = *watch;
+    entry.view = {};
+    entry.viewed = false;
+    entry.since = now.steady;
+    by_watch_[*watch] = pair;
+    return true;
+}
+
+void Outgoing::forget_watch(proto::Now now, Entry& entry) {
+    if (!entry.watch) return;
+    by_watch_.erase(*entry.watch);
+    host_->unwatch(now, *entry.watch);
+    entry.watch.reset();
+}
+
+void Outgoing::erase(proto::Now now, const Pair& pair) {
+    const auto found = entries_.find(pair);
+    if (found == entries_.end()) return;
+    forget_watch(now, found->second);
+    set_due(pair, found->second, proto::never);
+    entries_.erase(found);
+    host_->erase(*owner_, shown_key(pair));
+}
+
+void Outgoing::set_due(const Pair& pair, Entry& entry, proto::SteadyTime due) {
+    if (entry.due != proto::never) due_.erase({entry.due, pair});
+    entry.due = due;
+    if (due != proto::never) due_.insert({due, pair});
+}
+
+void Outgoing::handle_timeout(proto::Now now) {
+    while (!due_.empty() && due_.begin()->first <= now.steady) {
+        const auto pair = due_.begin()->second;
+        auto& entry = entries_.at(pair);
+        set_due(pair, entry, proto::never);
+        if (!entry.watch) {
+            watch(now, pair, entry);
+        } else {
+            apply(now, pair, entry);
+        }
+    }
+}
+
+proto::SteadyTime Outgoing::next_timeout() const {
+    return due_.empty() ? proto::never : due_.begin()->first;
+}
+
+}  // namespace presmesh::translators::xmpp
