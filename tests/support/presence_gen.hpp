@@ -97,14 +97,14 @@ inline rc::Gen<proto::Device> device_gen() {
                                              few(note_gen()), perhaps(wall_time_gen()), few(extension_gen()));
 }
 
-/// Ids are unique among services, among persons and among devices, as a document asks.
+/// Ids are unique in the document.
 inline rc::Gen<proto::Presence> presence_gen() {
     auto whole = rc::gen::construct<proto::Presence>(few(service_gen()), few(person_gen()), few(device_gen()),
                                                      few(note_gen()), few(extension_gen()));
     return rc::gen::map(std::move(whole), [](proto::Presence p) {
-        for (std::size_t i = 0; i < p.services.size(); ++i) p.services[i].id += std::to_string(i);
-        for (std::size_t i = 0; i < p.persons.size(); ++i) p.persons[i].id += std::to_string(i);
-        for (std::size_t i = 0; i < p.devices.size(); ++i) p.devices[i].id += std::to_string(i);
+        for (std::size_t i = 0; i < p.services.size(); ++i) p.services[i].id += "s" + std::to_string(i);
+        for (std::size_t i = 0; i < p.persons.size(); ++i) p.persons[i].id += "p" + std::to_string(i);
+        for (std::size_t i = 0; i < p.devices.size(); ++i) p.devices[i].id += "d" + std::to_string(i);
         return p;
     });
 }
