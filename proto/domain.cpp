@@ -63,6 +63,8 @@ Result<std::string> canonical_domain(std::string_view domain) {
     if (needs_idna(name)) {
         auto mapped = to_a_labels(name);
         if (!mapped) return mapped;
+        // A name that is not mapped to itself would have two canonical spellings.
+        if (auto again = to_a_labels(*mapped); !again || *again != *mapped) return refuse(Reason::malformed, "domain");
         name = std::move(*mapped);
     }
     if (!name.empty() && name.back() == '.') name.pop_back();

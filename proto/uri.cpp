@@ -167,7 +167,9 @@ Result<PresentityUri> PresentityUri::from_canonical(std::string_view canonical) 
     if (!parts) return tl::make_unexpected(parts.error());
     auto user = canonical_user(parts->user);
     if (!user) return tl::make_unexpected(user.error());
-    if (*user != parts->user || !has_canonical_form(parts->domain)) return refuse(Reason::not_canonical, "name");
+    auto domain = canonical_domain(parts->domain);
+    if (!domain) return tl::make_unexpected(domain.error());
+    if (*user != parts->user || *domain != parts->domain) return refuse(Reason::not_canonical, "name");
     return PresentityUri(std::move(*user), std::string(parts->domain));
 }
 

@@ -233,6 +233,7 @@ TEST_CASE("what is no name is refused by reason") {
         CHECK_MESSAGE(refusal(PresentityUri::parse(text)) == Reason::malformed, text);
     CHECK(refusal(PresentityUri::from_canonical("Alice@a.example")) == Reason::not_canonical);
     CHECK(refusal(PresentityUri::from_canonical("alice@A.example")) == Reason::not_canonical);
+    CHECK(refusal(PresentityUri::from_canonical("a\\5c26@xn--bcherple")) == Reason::malformed);  // found by the fuzzer
 }
 
 TEST_CASE("lengths are bounded, and the longest name survives") {
@@ -267,7 +268,7 @@ TEST_CASE("domains: lower case, A-labels, no trailing dot") {
               .value() == "a.example");  // an ideographic full stop
     CHECK(uri("pres:a@b%C3%BCcher.example").domain() == "xn--bcher-kva.example");
     for (std::string_view bad : {"", ".", "a..b", "-a.example", "a-.example", "a b", "a_b", "\xff\xfe", "xn--\xc3\xbc",
-                                 "10.0.0.1", "[::1]", "a@b"})
+                                 "10.0.0.1", "[::1]", "a@b", "xn--bcherple"})
         CHECK_MESSAGE(!canonical_domain(bad).has_value(), bad);
     CHECK_FALSE(canonical_domain(std::string_view("a\0b", 3)).has_value());
 }
