@@ -1,0 +1,418 @@
+// RFC 6665's notifier, with RFC 3856's rate: dialogs, one NOTIFY at a time, the newest state in the end, and restarts.
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include "tests/support/sip_talk.hpp"
+
+using namespace presmesh;
+using namespace presmesh::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto bob = uri("pres:bob@b.example");
+
+std::string text(const sip::Request& request) {
+    return request.body ? *request.body : std::string();
+}
+bool has(const std::string& whole, std::string_view part) {
+    return whole.find(part) != std::string::npos;
+}
+
+struct Subscribed {
+    sip::Request request;
+    sip::Response response;
+};
+
+/// Subscribed and told the first state.
+Subscribed subscribe(SipTalk& talk, std::uint32_t expires = 600) {
+    Subscribed out;
+    out.request = talk.subscribe("sip:bob@b.example", expires);
+    out.response = talk.ask(out.request);
+    REQUIRE(out.response.status == 200);
+    talk.reply(talk.take_request(), 200);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("SUBSCRIBE: 200, then a NOTIFY in the dialog, whose state is whole") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document("hello"));
+    auto request = talk.subscribe();
+    request.event = "presence;id=9";
+    request.routes = {"<sip:p1;lr>", "<sip:p2;lr>"};
+    const auto response = talk.ask(request);
+    CHECK(response.status == 200);
+    CHECK(response.expires == 600u);
+    CHECK(response.with_contact);
+    CHECK(response.record_routes == request.routes);
+    const auto notify = talk.take_request();
+    CHECK(notify.method == sip::Method::notify);
+    CHECK(notify.uri == request.contact);
+    CHECK(notify.call_id == request.call_id);
+    CHECK(notify.from == sip::Party{request.to.uri, response.to_tag});
+    CHECK(notify.to == request.from);
+    CHECK(notify.routes == request.routes);
+    CHECK(notify.event == "presence;id=9");
+    CHECK(notify.subscription_state == "active;expires=600");
+    CHECK(notify.content_type == "application/pidf+xml");
+    CHECK(has(text(notify), "open"));
+    CHECK(has(text(notify), "hello"));
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("SUBSCRIBE: what is refused") {
+    SipTalk talk;
+    auto event = talk.subscribe();
+    event.event = "dialog";
+    CHECK(talk.ask(event).status == 489);
+    auto accept = talk.subscribe();
+    accept.accept = std::vector<std::string>{"application/cpim-pidf+xml"};
+    CHECK(talk.ask(accept).status == 406);
+    accept.accept = std::vector<std::string>{"text/plain", "application/*"};
+    CHECK(talk.ask(accept).status == 200);
+    talk.take();
+    const auto brief = talk.ask(talk.subscribe("sip:bob@b.example", 10));
+    CHECK(brief.status == 423);
+    CHECK(brief.min_expires == 60u);
+    auto contact = talk.subscribe();
+    contact.contact.clear();
+    CHECK(talk.ask(contact).status == 400);
+    auto stranger = talk.subscribe();
+    stranger.from.uri = "sip:eve@elsewhere.example";
+    CHECK(talk.ask(stranger).status == 403);
+    auto unknown = talk.subscribe();
+    unknown.to.tag = "never-given";
+    CHECK(talk.ask(unknown).status == 481);
+    SipTalk attached(SipTalk::attached());
+    CHECK(attached.ask(attached.subscribe("sip:bob@a.example")).status == 404);
+}
+
+TEST_CASE("pending, active, terminated: the view's state is the subscription's") {
+    SipTalk talk;
+    talk.host.allow_by_default = false;
+    const auto request = talk.subscribe();
+    talk.ask(request);
+    const auto pending = talk.take_request();
+    CHECK(pending.subscription_state == "pending;expires=600");
+    CHECK(!pending.body);
+    talk.reply(pending, 200);
+    talk.host.show(talk.now, bob, open_document());
+    talk.end_turn();
+    const auto active = talk.take_request();
+    CHECK(has(active.subscription_state, "active"));
+    CHECK(has(text(active), "open"));
+    talk.reply(active, 200);
+    talk.host.show(talk.now, bob, {tr::WatchState::terminated, "noresource", tr::Liveness::live, nullptr});
+    talk.end_turn();
+    const auto last = talk.take_request();
+    CHECK(last.subscription_state == "terminated;reason=noresource");
+    talk.reply(last, 200);
+    CHECK(talk.translator->subscriptions() == 0);
+    CHECK(talk.host.watches.empty());
+    CHECK(talk.host.saved["sip.serve"].empty());
+}
+
+TEST_CASE("one NOTIFY under way at a time, and the newest state next") {
+    SipTalk talk;
+    subscribe(talk);
+    talk.host.show(talk.now, bob, open_document("one"));
+    talk.end_turn();
+    const auto one = talk.take_request();
+    talk.host.show(talk.now, bob, open_document("two"));
+    talk.host.show(talk.now, bob, open_document("three"));
+    talk.end_turn();
+    CHECK(talk.out.empty());
+    talk.reply(one, 200);
+    const auto three = talk.take_request();
+    CHECK(has(text(three), "three"));
+    CHECK(three.cseq == one.cseq + 1);
+    talk.reply(three, 200);
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("RFC 3856 section 6.10: a burst, then one per interval, and the newest in the end") {
+    SipTalk talk;
+    subscribe(talk);  // takes the first of eight
+    int sent = 0;
+    for (int i = 0; i < 50; ++i) {
+        talk.host.show(talk.now, bob, open_document("state " + std::to_string(i)));
+        talk.end_turn();
+        if (talk.out.empty()) continue;
+        talk.reply(talk.take_request(), 200);
+        ++sent;
+    }
+    CHECK(sent == 7);
+    talk.pass(4'999ms);
+    CHECK(talk.out.empty());
+    talk.pass(1ms);
+    const auto newest = talk.take_request();
+    CHECK(has(text(newest), "state 49"));
+    talk.reply(newest, 200);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("refresh: a NOTIFY at once; a lower CSeq is 500; Contact may move") {
+    SipTalk talk;
+    const auto dialog = subscribe(talk);
+    auto refresh = talk.again(dialog.request, dialog.response, 1'200);
+    refresh.contact = "sip:alice@192.0.2.9";
+    CHECK(talk.ask(refresh).expires == 1'200u);
+    const auto notify = talk.take_request();
+    CHECK(notify.uri == "sip:alice@192.0.2.9");
+    CHECK(notify.subscription_state == "active;expires=1200");
+    talk.reply(notify, 200);
+    auto late = refresh;
+    late.cseq = dialog.request.cseq;
+    CHECK(talk.ask(late).status == 500);
+    auto other = talk.again(dialog.request, dialog.response, 600);
+    other.from.tag = "someone-else";
+    CHECK(talk.ask(other).status == 481);
+}
+
+TEST_CASE("unsubscribe and expiry: a last NOTIFY with the state, reason timeout") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document());
+    const auto first = subscribe(talk);
+    CHECK(talk.ask(talk.again(first.request, first.response, 0)).status == 200);
+    auto last = talk.take_request();
+    CHECK(last.subscription_state == "terminated;reason=timeout");
+    CHECK(has(text(last), "open"));
+    talk.reply(last, 200);
+    CHECK(talk.translator->subscriptions() == 0);
+
+    subscribe(talk);
+    talk.pass(599s);
+    CHECK(talk.out.empty());
+    talk.pass(1s);
+    last = talk.take_request();
+    CHECK(last.subscription_state == "terminated;reason=timeout");
+    talk.reply(last, 481);
+    CHECK(talk.translator->subscriptions() == 0);
+    CHECK(talk.host.watches.empty());
+}
+
+TEST_CASE("RFC 6665 section 4.4.3: a fetch waits a little for the first state, and leaves nothing behind") {
+    SipTalk talk;
+    CHECK(talk.ask(talk.subscribe("sip:bob@b.example", 0)).expires == 0u);
+    CHECK(talk.out.empty());
+    SUBCASE("the state comes") {
+        talk.host.show(talk.now, bob, open_document());
+        talk.end_turn();
+        const auto notify = talk.take_request();
+        CHECK(notify.subscription_state == "terminated;reason=timeout");
+        CHECK(has(text(notify), "open"));
+        talk.reply(notify, 200);
+    }
+    SUBCASE("it does not") {
+        talk.pass(2s);
+        const auto notify = talk.take_request();
+        CHECK(notify.subscription_state == "terminated;reason=timeout");
+        CHECK(!notify.body);
+        talk.reply(notify, 200);
+    }
+    CHECK(talk.host.watches.empty());
+    CHECK(talk.host.saved["sip.serve"].empty());
+}
+
+TEST_CASE("a NOTIFY that fails: which answers end the subscription, and which are tried again") {
+    SipTalk talk;
+    subscribe(talk);
+    talk.host.show(talk.now, bob, open_document("one"));
+    talk.end_turn();
+    int status = 0;
+    SUBCASE("481 ends it") {
+        status = 481;
+    }
+    SUBCASE("408 ends it") {
+        status = 408;
+    }
+    SUBCASE("500 does not") {}
+    if (status != 0) {
+        talk.reply(talk.take_request(), status);
+        CHECK(talk.translator->subscriptions() == 0);
+        CHECK(talk.host.saved["sip.serve"].empty());
+    } else {  // and is tried again, with the newest state
+        talk.reply(talk.take_request(), 500);
+        talk.host.show(talk.now, bob, open_document("two"));
+        talk.end_turn();
+        CHECK(talk.out.empty());
+        talk.pass(7s);
+        const auto again = talk.take_request();
+        CHECK(has(text(again), "two"));
+    }
+}
+
+TEST_CASE("behind a proxy, silence is the proxy's restart: the dialog goes on") {
+    SipTalk talk;
+    auto request = talk.subscribe();
+    request.routes = {"<sip:proxy;lr>"};
+    talk.ask(request);
+    talk.reply(talk.take_request(), 503, [](auto& response) { response.local = true; });
+    CHECK(talk.translator->subscriptions() == 1);
+    talk.pass(10s);
+    const auto again = talk.take_request();
+    CHECK(again.call_id == request.call_id);
+    talk.reply(again, 200);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("unknown is neither online nor offline") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document());
+    subscribe(talk);
+    talk.host.show(talk.now, bob, {tr::WatchState::active, "", tr::Liveness::unknown, open_document()});
+    talk.end_turn();
+    auto notify = talk.take_request();
+    CHECK(has(notify.subscription_state, "active"));
+    CHECK(has(text(notify), "presence unknown"));
+    CHECK(!has(text(notify), "<basic>"));
+    talk.reply(notify, 200);
+    talk.host.show(talk.now, bob, open_document());
+    talk.end_turn();
+    CHECK(has(text(talk.take_request()), "open"));
+}
+
+TEST_CASE("restart: no subscription is lost, and NOTIFYs go on in the same dialog with higher CSeq") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document("before"));
+    auto request = talk.subscribe();
+    request.routes = {"<sip:proxy;lr>"};
+    const auto response = talk.ask(request);
+    auto notify = talk.take_request();
+    talk.reply(notify, 200);
+    const auto call_id = notify.call_id;
+    talk.host.documents.clear();  // the node has to find it again
+    talk.pass(100s);
+    talk.restart();
+    CHECK(talk.out.empty());  // nothing is known yet, so the watcher keeps what it was shown
+    talk.host.show(talk.now, bob, open_document("after"));
+    talk.end_turn();
+    const auto next = talk.take_request();
+    CHECK(next.call_id == call_id);
+    CHECK(next.from == notify.from);
+    CHECK(next.to == notify.to);
+    CHECK(next.routes == notify.routes);
+    CHECK(next.cseq > notify.cseq);
+    CHECK(next.subscription_state == "active;expires=500");
+    CHECK(has(text(next), "after"));
+    talk.reply(next, 200);
+    // The dialog can be refreshed, and ended, as if nothing had happened.
+    CHECK(talk.ask(talk.again(request, response, 0)).status == 200);
+    CHECK(talk.take_request().subscription_state == "terminated;reason=timeout");
+}
+
+TEST_CASE("restart: when nothing is found again the watcher is told so, once") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document("before"));
+    subscribe(talk);
+    talk.host.documents.clear();
+    talk.restart();
+    talk.pass(10s);
+    const auto notify = talk.take_request();
+    CHECK(has(text(notify), "presence unknown"));
+    talk.reply(notify, 200);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("restart: one that expired meanwhile is ended") {
+    SipTalk talk;
+    subscribe(talk);
+    talk.now.wall += 601s;
+    talk.restart();
+    const auto last = talk.take_request();
+    CHECK(last.subscription_state == "terminated;reason=timeout");
+    talk.reply(last, 200);
+    CHECK(talk.host.saved["sip.serve"].empty());
+}
+
+TEST_CASE("restart: CSeq never goes back, however many NOTIFYs there were since the last save") {
+    auto settings = SipTalk::serving();
+    settings.rate.interval = 0ms;
+    SipTalk talk(settings);
+    subscribe(talk);
+    std::uint32_t last = 0;
+    for (int i = 0; i < 700; ++i) {
+        talk.host.show(talk.now, bob, open_document(std::to_string(i)));
+        talk.end_turn();
+        const auto notify = talk.take_request();
+        CHECK(notify.cseq > last);
+        last = notify.cseq;
+        talk.reply(notify, 200);
+        if (i % 150 == 149) talk.restart();
+        while (!talk.out.empty()) {
+            const auto restored = talk.take_request();
+            CHECK(restored.cseq > last);
+            last = restored.cseq;
+            talk.reply(restored, 200);
+        }
+    }
+}
+
+TEST_CASE("saved subscriptions: round trip, and damage is refused") {
+    sip::SavedSubscription saved;
+    saved.dialog = {"call", {"sip:bob@b.example", "l"}, {"sip:alice@a.example", "r"}, "sip:alice@h", {"<sip:p;lr>"}, 7,
+                    8};
+    saved.watcher = uri("pres:alice@a.example");
+    saved.presentity = uri("pres:b%C3%BCb@b.example");
+    saved.expires = proto::wall_from_seconds(1'800'000'000);
+    const auto bytes = saved.encode();
+    CHECK(sip::SavedSubscription::decode(bytes).value() == saved);
+    for (std::size_t cut = 0; cut < bytes.size(); ++cut)
+        CHECK(!sip::SavedSubscription::decode(proto::BytesView(bytes).first(cut)));
+    CHECK(sip::SavedSubscription::decode(proto::as_bytes("subscription 2\n")).error().reason ==
+          proto::Reason::unsupported_version);
+}
+
+TEST_CASE("property: whatever happens on the way, the watcher ends with the newest state") {
+    CHECK(rc::check([] {
+        SipTalk talk;
+        subscribe(talk, 86'400);
+        std::optional<sip::Request> under_way;
+        std::string shown, newest;
+        std::uint32_t last_cseq = 0;
+        const auto collect = [&] {
+            RC_ASSERT(talk.out.size() + (under_way ? 1 : 0) <= 1);  // one under way at a time
+            if (talk.out.empty()) return;
+            under_way = talk.take_request();
+            RC_ASSERT(under_way->cseq > last_cseq);
+            last_cseq = under_way->cseq;
+        };
+        for (int step = 0; step < 40; ++step) {
+            const auto choice = *rc::gen::inRange(0, 5);
+            if (choice <= 1) {
+                newest = "note-" + std::to_string(step);
+                talk.host.show(talk.now, bob, open_document(newest));
+                talk.end_turn();
+            } else if (choice == 2 && under_way) {
+                const auto answered = *under_way;
+                under_way.reset();
+                if (*rc::gen::inRange(0, 4) == 0) {
+                    talk.reply(answered, 500);
+                } else {
+                    shown = text(answered);
+                    talk.reply(answered, 200);
+                }
+            } else {
+                talk.pass(std::chrono::milliseconds{*rc::gen::inRange(1, 6'000)});
+            }
+            collect();
+        }
+        for (int i = 0; i < 20; ++i) {
+            if (under_way) {
+                const auto answered = *under_way;
+                under_way.reset();
+                shown = text(answered);
+                talk.reply(answered, 200);
+            }
+            collect();
+            talk.pass(1min);
+            collect();
+        }
+        RC_ASSERT(newest.empty() || has(shown, newest));
+    }));
+}

@@ -1,0 +1,299 @@
+// RFC 6665's subscriber towards an attached server: how a state and an authorization come in, and how it holds on.
+#include <doctest/doctest.h>
+
+#include "tests/support/sip_talk.hpp"
+
+using namespace presmesh;
+using namespace presmesh::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto alice = uri("pres:alice@a.example");
+const auto carol = uri("pres:carol@c.example");
+const auto dave = uri("pres:dave@c.example");
+
+struct Attached : SipTalk {
+    Attached() : Attached(attached()) {}
+    explicit Attached(sip::SipSettings with) : SipTalk(quiet(std::move(with))) {}
+    static sip::SipSettings quiet(sip::SipSettings with) {
+        with.ping_every = 0s;
+        return with;
+    }
+
+    sip::Request want(const proto::PresentityUri& who = carol) {
+        translator->wanted(now, alice, who);
+        end_turn();
+        return take_request();
+    }
+    void accept(const sip::Request& subscribe, std::uint32_t expires = 300) {
+        reply(subscribe, 200, [&](auto& response) {
+            response.to_tag = "server";
+            response.expires = expires;
+            response.contact = "sip:127.0.0.1:5060;server";
+            response.record_routes = {"<sip:near;lr>", "<sip:far;lr>"};
+        });
+    }
+    sip::Request notify(const sip::Request& subscribe, std::string state, std::string body = pidf_text()) {
+        auto request = plain(sip::Method::notify, subscribe.from.uri, subscribe.to.uri);
+        request.call_id = subscribe.call_id;
+        request.to = subscribe.from;
+        request.from.tag = "server";
+        request.subscription_state = std::move(state);
+        if (!body.empty()) {
+            request.content_type = sip::pidf_type;
+            request.body = std::make_shared<const std::string>(std::move(body));
+        }
+        return request;
+    }
+    std::pair<tr::WatchState, std::string> decided(const proto::PresentityUri& who = carol) {
+        return host.decisions.at({"alice@a.example", who.canonical()});
+    }
+};
+
+using Decision = std::pair<tr::WatchState, std::string>;
+const Decision is_active{tr::WatchState::active, ""};
+
+}  // namespace
+
+TEST_CASE("wanted: SUBSCRIBE, 200, NOTIFY active: a decision and a publication with a bounded life") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    CHECK(subscribe.method == sip::Method::subscribe);
+    CHECK(subscribe.uri == "sip:alice@a.example");
+    CHECK(subscribe.from.uri == "sip:presmesh@a.example");
+    CHECK(subscribe.next_hop == "sip:127.0.0.1:5060");
+    CHECK(subscribe.event == "presence");
+    CHECK(subscribe.accept->at(0) == "application/pidf+xml");
+    CHECK(subscribe.expires == 300u);
+    talk.accept(subscribe);
+    CHECK(talk.host.decisions.empty());  // neutral until a NOTIFY (RFC 8048 section 5.2.1)
+    CHECK(talk.ask(talk.notify(subscribe, "pending;expires=300", "")).status == 200);
+    CHECK(talk.host.documents.empty());
+    CHECK(talk.ask(talk.notify(subscribe, "active;expires=300")).status == 200);
+    CHECK(talk.decided() == is_active);
+    REQUIRE(talk.host.documents[alice]);
+    CHECK(talk.host.documents[alice]->presence.is_open());
+    CHECK(talk.host.lifetimes[alice] == 360s);
+    CHECK(talk.ask(talk.notify(subscribe, "active;expires=300", "")).status == 200);
+    CHECK(talk.host.documents[alice] == nullptr);  // no body: the server knows nothing
+}
+
+TEST_CASE("a NOTIFY may come before the 200; one of another dialog, or older, is not taken") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    CHECK(talk.ask(talk.notify(subscribe, "active;expires=300")).status == 200);
+    CHECK(talk.decided() == is_active);
+    talk.accept(subscribe);
+    auto fork = talk.notify(subscribe, "active;expires=300");
+    fork.from.tag = "another";
+    CHECK(talk.ask(fork).status == 481);
+    auto old = talk.notify(subscribe, "active;expires=300");
+    old.cseq = 0;
+    CHECK(talk.ask(old).status == 500);
+    auto stranger = talk.notify(subscribe, "active;expires=300");
+    stranger.to.tag = "never-given";
+    CHECK(talk.ask(stranger).status == 481);
+    auto call = talk.notify(subscribe, "active;expires=300");
+    call.call_id = "another";
+    CHECK(talk.ask(call).status == 481);
+}
+
+TEST_CASE("a body that is not PIDF is 415; one that is broken is counted and changes nothing") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    auto text = talk.notify(subscribe, "active;expires=300");
+    text.content_type = "text/plain";
+    CHECK(talk.ask(text).status == 415);
+    CHECK(talk.ask(talk.notify(subscribe, "active;expires=300", "<presence")).status == 200);
+    CHECK(talk.host.documents[alice] != nullptr);
+    CHECK(talk.host.counters["sip_bad_documents.malformed"] == 1);
+    CHECK(talk.ask(talk.notify(subscribe, "")).status == 400);
+}
+
+TEST_CASE("refresh comes well before expiry, in the dialog, along its route; 481 begins a new one") {
+    Attached talk;
+    const auto first = talk.want();
+    talk.accept(first);
+    talk.ask(talk.notify(first, "active;expires=300"));
+    talk.pass(260s);
+    const auto refresh = talk.take_request();
+    CHECK(refresh.call_id == first.call_id);
+    CHECK(refresh.cseq == first.cseq + 1);
+    CHECK(refresh.to.tag == "server");
+    CHECK(refresh.routes == std::vector<std::string>{"<sip:far;lr>", "<sip:near;lr>"});
+    talk.reply(refresh, 481);
+    const auto anew = talk.take_request();
+    CHECK(anew.call_id != first.call_id);
+    CHECK(anew.to.tag.empty());
+    CHECK(talk.decided() == is_active);  // RFC 8048 section 5.2.2: transient, the authorization stays
+}
+
+TEST_CASE("several watchers share one SUBSCRIBE; the last one's leave ends it") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    talk.translator->wanted(talk.now, alice, dave);
+    talk.translator->wanted(talk.now, alice, dave);
+    talk.end_turn();
+    CHECK(talk.out.empty());
+    CHECK(talk.decided(dave) == is_active);
+    talk.translator->unwanted(talk.now, alice, carol);
+    talk.end_turn();
+    CHECK(talk.out.empty());
+    talk.translator->unwanted(talk.now, alice, dave);
+    talk.end_turn();
+    const auto bye = talk.take_request();
+    CHECK(bye.expires == 0u);
+    CHECK(bye.call_id == subscribe.call_id);
+    CHECK(talk.host.documents[alice] == nullptr);
+    CHECK(talk.translator->followed() == 0);
+    talk.reply(bye, 200);
+    CHECK(talk.ask(talk.notify(subscribe, "terminated;reason=timeout")).status == 481);
+}
+
+TEST_CASE("as each watcher itself: a SUBSCRIBE and an answer of its own") {
+    auto settings = SipTalk::attached();
+    settings.as_real_watcher = true;
+    Attached talk(settings);
+    const auto for_carol = talk.want(carol);
+    const auto for_dave = talk.want(dave);
+    CHECK(for_carol.from.uri == "sip:carol@c.example");
+    CHECK(for_dave.from.uri == "sip:dave@c.example");
+    talk.accept(for_carol);
+    talk.ask(talk.notify(for_carol, "active;expires=300"));
+    talk.reply(for_dave, 403);
+    CHECK(talk.decided(carol) == is_active);
+    CHECK(talk.decided(dave) == Decision{tr::WatchState::terminated, "rejected"});
+}
+
+TEST_CASE("401 and 407 are answered once, with the password; twice is a wrong password") {
+    auto settings = SipTalk::attached();
+    settings.credentials = {"presmesh", "secret", ""};
+    Attached talk(settings);
+    const auto subscribe = talk.want();
+    const auto challenge = [](auto& response) {
+        response.www_authenticate = {"Digest realm=\"a.example\", nonce=\"n1\", qop=\"auth\""};
+    };
+    talk.reply(subscribe, 401, challenge);
+    const auto with = talk.take_request();
+    CHECK(with.cseq == subscribe.cseq + 1);
+    CHECK(with.call_id == subscribe.call_id);
+    REQUIRE(with.authorization.size() == 1);
+    CHECK(with.authorization[0].find("username=\"presmesh\"") != std::string::npos);
+    talk.reply(with, 401, challenge);
+    CHECK(talk.out.empty());
+    talk.pass(10s);
+    CHECK(talk.take_request().authorization.empty());
+}
+
+TEST_CASE("423 asks for longer; 403, 489 and 603 are for good; 404 is nobody") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.reply(subscribe, 423, [](auto& response) { response.min_expires = 1'800; });
+    const auto longer = talk.take_request();
+    CHECK(longer.expires == 1'800u);
+    int status = 0;
+    const char* reason = "rejected";
+    SUBCASE("403") {
+        status = 403;
+    }
+    SUBCASE("489") {
+        status = 489;
+    }
+    SUBCASE("603") {
+        status = 603;
+    }
+    SUBCASE("404") {
+        status = 404;
+        reason = "noresource";
+    }
+    talk.reply(longer, status);
+    CHECK(talk.decided() == Decision{tr::WatchState::terminated, reason});
+    talk.pass(24h);
+    CHECK(talk.out.empty());
+}
+
+TEST_CASE("RFC 6665 section 4.1.3: what each termination means") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    SUBCASE("rejected and noresource are final") {
+        talk.ask(talk.notify(subscribe, "terminated;reason=rejected", ""));
+        CHECK(talk.decided() == Decision{tr::WatchState::terminated, "rejected"});
+        CHECK(talk.host.documents[alice] == nullptr);
+        talk.pass(24h);
+        CHECK(talk.out.empty());
+    }
+    SUBCASE("deactivated and timeout: again at once, in a new dialog") {
+        talk.ask(talk.notify(subscribe, "terminated;reason=deactivated", ""));
+        talk.pass(0s);
+        CHECK(talk.take_request().call_id != subscribe.call_id);
+        CHECK(talk.decided() == is_active);
+        CHECK(talk.host.documents[alice] != nullptr);
+    }
+    SUBCASE("probation and giveup: after a while, or when they say") {
+        talk.ask(talk.notify(subscribe, "terminated;reason=probation;retry-after=100", ""));
+        talk.pass(74s);
+        CHECK(talk.out.empty());
+        talk.pass(60s);
+        CHECK(talk.take_request().call_id != subscribe.call_id);
+        CHECK(talk.decided() == is_active);
+    }
+}
+
+TEST_CASE("a server that is away is knocked at with growing patience, and its users' state runs out") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.reply(subscribe, 503, [](auto& response) { response.local = true; });
+    std::vector<proto::Duration> waits;
+    for (int i = 0; i < 8; ++i) {
+        const auto before = talk.now.steady;
+        while (talk.out.empty()) talk.pass(1s);
+        waits.push_back(talk.now.steady - before);
+        talk.reply(talk.take_request(), 408, [](auto& response) { response.local = true; });
+    }
+    CHECK(waits.front() <= 8s);
+    CHECK(waits.back() >= 200s);
+    CHECK(waits.back() <= 376s);
+}
+
+TEST_CASE("a server that comes back is subscribed to again, all of it, not all at once") {
+    auto settings = SipTalk::attached();
+    settings.ping_every = 10s;
+    SipTalk talk(settings);
+    for (int i = 0; i < 3; ++i) {
+        talk.translator->wanted(talk.now, uri("pres:u" + std::to_string(i) + "@a.example"), carol);
+        talk.end_turn();
+        talk.reply(talk.take_request(), 200, [](auto& response) {
+            response.to_tag = "server";
+            response.expires = 300;
+        });
+    }
+    talk.pass(10s);
+    const auto ping = talk.take_request();
+    CHECK(ping.method == sip::Method::options);
+    talk.reply(ping, 503, [](auto& response) { response.local = true; });
+    talk.pass(10s);
+    talk.reply(talk.take_request(), 404);  // any word of the server's own will do
+    talk.pass(1s);
+    CHECK(talk.out.size() == 3);
+    for (int i = 0; i < 3; ++i) CHECK(talk.take_request().to.tag.empty());
+}
+
+TEST_CASE("a clean stop says goodbye to the server") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    talk.translator->stop(talk.now);
+    talk.end_turn();
+    const auto bye = talk.take_request();
+    CHECK(bye.expires == 0u);
+    talk.reply(bye, 200);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+}
