@@ -74,7 +74,7 @@ struct Inbox {
 
 /// "udp:127.0.0.1:5060", "tcp:[::1]:5060", "127.0.0.1:5060".
 struct ListenAddress {
-    std::string transports = "udp,tcp";
+    std::string transport;  ///< empty: UDP and TCP
     std::string host;
     std::string port;
 };
@@ -84,7 +84,7 @@ proto::Result<ListenAddress> read_listen(std::string_view text) {
     const auto whole = std::string(text);
     for (const std::string_view transport : {"udp", "tcp"})
         if (text.substr(0, 4) == std::string(transport) + ":") {
-            out.transports = transport;
+            out.transport = transport;
             text.remove_prefix(4);
             break;
         }
@@ -226,7 +226,9 @@ proto::Result<void> SofiaAgentOwner::listen_on(const std::string& text) {
     const auto at = read_listen(text);
     if (!at) return tl::make_unexpected(at.error());
     const auto& shown = settings.advertised.empty() ? at->host : settings.advertised;
-    const auto url = "sip:" + shown + ":" + at->port + ";transport=" + at->transports + ";maddr=" + at->host;
+    // A list of transports in the URL crashes the packaged sofia-sip; none means both.
+    const auto transport = at->transport.empty() ? std::string() : ";transport=" + at->transport;
+    const auto url = "sip:" + shown + ":" + at->port + transport + ";maddr=" + at->host;
     if (nta_agent_add_tport(agent, reinterpret_cast<const url_string_t*>(url.c_str()), TAG_END()) < 0)
         return proto::refuse(proto::Reason::unavailable, "cannot listen on " + text);
     return {};
