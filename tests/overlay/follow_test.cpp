@@ -1,6 +1,7 @@
 // Following: one source, one watcher, and what can happen between them.
 #include <doctest/doctest.h>
 
+#include "proto/limits.hpp"
 #include "tests/support/overlay_world.hpp"
 
 using namespace presmesh;
@@ -8,6 +9,19 @@ using namespace presmesh::testing;
 using namespace std::chrono_literals;
 using overlay::Liveness;
 using overlay::WatchState;
+
+namespace {
+
+/// A document of about `bytes`, told apart by its note.
+proto::DocumentPtr large(std::size_t bytes, const std::string& note) {
+    proto::Presence presence;
+    for (std::size_t i = 0; i * 1000 < bytes; ++i)
+        presence.services.push_back(service(std::to_string(i), std::string(980, 'x')));
+    presence.notes.push_back({"", note});
+    return document(std::move(presence));
+}
+
+}  // namespace
 
 TEST_CASE("a watch shows the first document, every change, and nothing after unwatch") {
     Pair pair;
@@ -31,5 +45,295 @@ TEST_CASE("a watch shows the first document, every change, and nothing after unw
     const auto told = pair.watcher.changes[watch];
     pair.network.run_for(1min);
     CHECK(pair.watcher.changes[watch] == told);
+    CHECK(pair.watcher->sources(watch).empty());
+}
+
+TEST_CASE("a change arrives after the network's delay and not later") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "first"));
+    pair.network.run_for(1min);
+    const auto before = pair.network.elapsed();
+    pair.publish("second");
+    REQUIRE(pair.shows(watch, "second"));
+    CHECK(pair.network.elapsed() - before == pair.network.hardship.latency);
+}
+
+TEST_CASE("a change costs one datagram and its acknowledgement, however many users watch") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watch();
+    const auto carol = pair.watcher->watch(pair.now(), uri("carol@b.example"), pair.alice);
+    REQUIRE(pair.shows(watch, "first"));
+    REQUIRE(pair.shows(carol, "first"));
+    pair.network.run_for(10s);
+    std::map<proto::Endpoint, std::size_t> by;
+    pair.network.on_send = [&](const auto& from, const auto&, const auto&) { ++by[from]; };
+    const std::size_t changes = 5;
+    const auto leases = [&] { return by[pair.source.endpoint]; };
+    for (std::size_t i = 0; i < changes; ++i) {
+        pair.publish("change " + std::to_string(i));
+        REQUIRE(pair.shows(carol, "change " + std::to_string(i)));
+        REQUIRE(pair.shows(watch, "change " + std::to_string(i)));
+        pair.network.run_for(100ms);
+    }
+    // Half a second passed: room for one lease, which falls due every 7.5 s, and its acknowledgement.
+    CHECK(leases() >= changes);
+    CHECK(leases() <= changes + 1);
+    CHECK(by[pair.watcher.endpoint] == by[pair.source.endpoint]);
+}
+
+TEST_CASE("what changed in one turn leaves in one datagram") {
+    Pair pair;
+    std::vector<proto::PresentityUri> names;
+    std::vector<overlay::WatchId> watches;
+    for (int i = 0; i < 5; ++i) {
+        names.push_back(uri("user" + std::to_string(i) + "@a.example"));
+        pair.source->set_document(pair.now(), names.back(), 0, online("phone", "first"));
+        watches.push_back(pair.watcher->watch(pair.now(), pair.bob, names.back()));
+    }
+    for (auto watch : watches) REQUIRE(pair.shows(watch, "first"));
+    pair.network.run_for(10s);
+    std::size_t sent = 0;
+    pair.network.on_send = [&](const auto& from, const auto&, const auto&) {
+        sent += from == pair.source.endpoint ? 1 : 0;
+    };
+    for (const auto& name : names) pair.source->set_document(pair.now(), name, 0, online("phone", "second"));
+    for (auto watch : watches) REQUIRE(pair.shows(watch, "second"));
+    CHECK(sent == 1);
+}
+
+TEST_CASE("both ends are equal in the end, whatever the network loses, repeats and reorders") {
+    for (const double loss : {0.05, 0.3}) {
+        for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+            CAPTURE(loss);
+            CAPTURE(seed);
+            Pair pair(seed);
+            pair.network.hardship = {50ms, 80ms, loss, 0.1};
+            pair.publish("first");
+            const auto watch = pair.watch();
+            for (int i = 0; i < 50; ++i) {
+                pair.publish("change " + std::to_string(i));
+                pair.network.run_for(200ms);
+            }
+            CHECK(pair.shows(watch, "change 49", 20s));
+            pair.watcher->unwatch(pair.now(), watch);
+            CHECK(pair.network.run_until([&] { return pair.source.cancelled.size() == 1; }, 20s));
+            pair.network.run_for(30s);
+            CHECK(pair.source.requested.size() == 1);  // no late copy began the watch again
+        }
+    }
+}
+
+TEST_CASE("a document never goes back to an older one") {
+    Pair pair(3);
+    pair.network.hardship = {50ms, 200ms, 0.1, 0.2};
+    pair.publish("0");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "0"));
+    int last = 0;
+    for (int i = 1; i < 200; ++i) {
+        pair.publish(std::to_string(i));
+        pair.network.run_for(20ms);
+        const int shown = std::stoi(note_of(pair.watcher, watch));
+        CHECK(shown >= last);
+        last = shown;
+    }
+    CHECK(pair.shows(watch, "199"));
+}
+
+TEST_CASE("a large document is split, and its lost parts alone are sent again") {
+    Pair pair(4);
+    pair.source->set_document(pair.now(), pair.alice, 0, large(60'000, "large"));
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "large"));
+    CHECK(pair.watcher->sources(watch)[0].document->bytes.size() > 58'000);
+    pair.network.run_for(10s);
+
+    pair.network.hardship.loss = 0.3;
+    std::size_t sent = 0;
+    pair.network.on_send = [&](const auto& from, const auto&, const auto&) {
+        sent += from == pair.source.endpoint ? 1 : 0;
+    };
+    pair.source->set_document(pair.now(), pair.alice, 0, large(60'000, "other"));
+    REQUIRE(pair.shows(watch, "other", 30s));
+    CHECK(sent < 2 * 60);  // sending all of it again for each loss would be far more
+}
+
+TEST_CASE("a large document is overtaken by a small one on the way") {
+    Pair pair(5);
+    pair.publish("first");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "first"));
+    pair.network.hardship.loss = 0.5;
+    pair.source->set_document(pair.now(), pair.alice, 0, large(60'000, "large"));
+    pair.network.run_for(60ms);
+    pair.publish("small");
+    REQUIRE(pair.shows(watch, "small", 30s));
+    pair.network.run_for(30s);
+    CHECK(note_of(pair.watcher, watch) == "small");
+}
+
+TEST_CASE("after a partition a document that both ends hold is not sent again") {
+    Pair pair;
+    pair.source->set_document(pair.now(), pair.alice, 0, large(40'000, "large"));
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "large"));
+    pair.network.partition({pair.source.endpoint});
+    // So long that the source forgets its watcher.
+    pair.network.run_for(11min);
+    CHECK(pair.source.cancelled.size() == 1);
+    CHECK(pair.liveness(watch) == Liveness::unknown);
+    CHECK(note_of(pair.watcher, watch) == "large");
+    pair.network.heal();
+    std::size_t bytes = 0;
+    pair.network.on_send = [&](const auto&, const auto&, const auto& sent) { bytes += sent.size(); };
+    REQUIRE(pair.network.run_until(
+        [&] { return pair.liveness(watch) == Liveness::live && pair.source.requested.size() == 2; }));
+    pair.network.run_for(10s);
+    CHECK(note_of(pair.watcher, watch) == "large");
+    CHECK(bytes < 10'000);
+    pair.publish("after");
+    CHECK(pair.shows(watch, "after"));
+}
+
+TEST_CASE("both ends are equal within a minute after any partition") {
+    for (const auto span : {10s, 31s, 125s, 700s}) {
+        CAPTURE(span.count());
+        Pair pair;
+        pair.publish("before");
+        const auto watch = pair.watch();
+        REQUIRE(pair.shows(watch, "before"));
+        pair.network.partition({pair.source.endpoint});
+        pair.network.run_for(span / 2);
+        pair.publish("meanwhile");
+        pair.network.run_for(span / 2);
+        pair.network.heal();
+        CHECK(pair.shows(watch, "meanwhile", 1min));
+        CHECK(pair.network.run_until([&] { return pair.liveness(watch) == Liveness::live; }, 1min));
+    }
+}
+
+TEST_CASE("a source that restarts is followed again, and what it forgot is gone") {
+    Pair pair;
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    pair.crash(pair.source);
+    pair.network.run_for(5s);
+    pair.start(pair.source, {&pair.watcher});
+    pair.publish("after");
+    CHECK(pair.shows(watch, "after", 30s));
+    CHECK(pair.liveness(watch) == Liveness::live);
+}
+
+TEST_CASE("a watcher that restarts is the same watcher again") {
+    Pair pair;
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    pair.crash(pair.watcher);
+    pair.network.run_for(5s);
+    pair.start(pair.watcher, {&pair.source});
+    const auto again = pair.watch();
+    REQUIRE(pair.shows(again, "before"));
+    pair.network.run_for(1min);
+    pair.publish("after");
+    CHECK(pair.shows(again, "after"));
+    CHECK(pair.source->status().peers.at(0).watches_in == 1);
+}
+
+TEST_CASE("pending, active, terminated: the source's word decides what is seen") {
+    Pair pair;
+    pair.source.verdict.reset();
+    pair.publish("secret");
+    const auto watch = pair.watch();
+    REQUIRE(pair.network.run_until([&] { return !pair.watcher->sources(watch).empty(); }));
+    CHECK(pair.watcher->sources(watch)[0].state == WatchState::pending);
+    CHECK(note_of(pair.watcher, watch) == "");
+    CHECK(pair.network.run_until([&] { return pair.watcher->settled(watch); }));
+
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::active, 0, {}});
+    REQUIRE(pair.shows(watch, "secret"));
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::terminated, 0, "rejected"});
+    REQUIRE(pair.network.run_until([&] { return pair.watcher->sources(watch)[0].state == WatchState::terminated; }));
+    CHECK(pair.watcher->sources(watch)[0].reason == "rejected");
+    CHECK(note_of(pair.watcher, watch) == "");
+    pair.publish("more");
+    pair.network.run_for(1min);
+    CHECK(note_of(pair.watcher, watch) == "");
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::active, 0, {}});
+    CHECK(pair.shows(watch, "more"));
+}
+
+TEST_CASE("two users may see different views of one presentity") {
+    Pair pair;
+    pair.publish("everything");
+    pair.source->set_document(pair.now(), pair.alice, 7, online("phone", "little"));
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "everything"));
+    pair.source.verdict = overlay::Answer{WatchState::active, 7, {}};
+    const auto other = pair.watcher->watch(pair.now(), uri("eve@b.example"), pair.alice);
+    REQUIRE(pair.shows(other, "little"));
+    CHECK(note_of(pair.watcher, watch) == "everything");
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::active, 7, {}});
+    CHECK(pair.shows(watch, "little"));
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::active, 0, {}});
+    CHECK(pair.shows(watch, "everything"));
+}
+
+TEST_CASE("a node may ask for the users of its own domain only") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watcher->watch(pair.now(), uri("mallory@c.example"), pair.alice);
+    REQUIRE(pair.network.run_until([&] { return !pair.watcher->sources(watch).empty(); }));
+    CHECK(pair.watcher->sources(watch)[0].state == WatchState::terminated);
+    CHECK(pair.watcher->sources(watch)[0].reason == "rejected");
+    CHECK(pair.source.requested.empty());
+    CHECK(pair.source.count("channel_refused_foreign_domain") == 1);
+}
+
+TEST_CASE("withdrawn: the watcher is told that there is no source, and of the next one") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "first"));
+    pair.source->set_document(pair.now(), pair.alice, 0, nullptr);
+    REQUIRE(pair.shows(watch, ""));
+    CHECK(pair.liveness(watch) == Liveness::live);
+    CHECK(pair.watcher->sources(watch)[0].state == WatchState::active);
+    pair.network.run_for(10min);
+    pair.publish("again");
+    const auto before = pair.network.elapsed();
+    REQUIRE(pair.shows(watch, "again"));
+    CHECK(pair.network.elapsed() - before == 50ms);
+}
+
+TEST_CASE("a member that leaves the federation takes its watches along, at both ends") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "first"));
+    pair.kit.remove_domain("b.example");
+    pair.reload_federation();
+    pair.network.run_for(1s);
+    CHECK(pair.source.cancelled.size() == 1);
+    CHECK(pair.source->status().peers.empty());
+    pair.publish("second");
+    pair.network.run_for(5min);
+    CHECK(note_of(pair.watcher, watch) != "second");
+}
+
+TEST_CASE("a revoked node's documents are seen no more") {
+    Pair pair;
+    pair.publish("first");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "first"));
+    pair.kit.revoke(pair.source.kit);
+    pair.reload_federation();
+    CHECK(pair.watcher->sources(watch).empty());
+    CHECK(pair.watcher.changes[watch] > 0);
+    pair.network.run_for(5min);
     CHECK(pair.watcher->sources(watch).empty());
 }

@@ -1,0 +1,168 @@
+// Finding: by session, by record, by the domain's nodes; and the last known state of a source that is gone.
+#include <doctest/doctest.h>
+
+#include "proto/limits.hpp"
+#include "tests/support/overlay_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+using overlay::Liveness;
+using overlay::WatchState;
+
+namespace {
+const auto alice = uri("alice@a.example");
+const auto bob = uri("bob@b.example");
+}  // namespace
+
+TEST_CASE("a source is found by its record, through nodes of other domains alone") {
+    OverlayWorld world(1);
+    auto& meeting_point = world.add("c.example");
+    auto& source = world.add("a.example", {&meeting_point});
+    auto& watcher = world.add("b.example", {&meeting_point});
+    source->set_document(world.now(), alice, 0, online("phone", "here"));
+    world.network.run_for(5s);
+    CHECK(world.dht->stored >= 1);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    CHECK_FALSE(watcher->settled(watch));
+    REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "here"; }, 5s));
+    CHECK(watcher->settled(watch));
+}
+
+TEST_CASE("a domain that is connected already is asked first: no look-up") {
+    Pair pair;
+    pair.publish("here");
+    pair.network.run_for(5s);
+    const auto gets = pair.dht->gets;
+    const auto before = pair.network.elapsed();
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "here"));
+    CHECK(pair.network.elapsed() - before == 2 * pair.network.hardship.latency);
+    pair.network.run_for(10min);
+    CHECK(pair.dht->gets == gets);
+}
+
+TEST_CASE("a user who never published is waited for at the nodes of the domain") {
+    OverlayWorld world(2);
+    auto& meeting_point = world.add("c.example");
+    auto& source = world.add("a.example", {&meeting_point});
+    auto& watcher = world.add("b.example", {&meeting_point});
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    REQUIRE(world.network.run_until([&] { return watcher->settled(watch); }, 10s));
+    REQUIRE(watcher->sources(watch).size() == 1);
+    CHECK(watcher->sources(watch)[0].state == WatchState::active);
+    CHECK(watcher->sources(watch)[0].document == nullptr);
+    CHECK(source.requested.size() == 1);
+    world.network.run_for(30min);
+    source->set_document(world.now(), alice, 0, online("phone", "at last"));
+    CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "at last"; }, 60ms));
+}
+
+TEST_CASE("a watch before there is any node of the domain is served when one comes") {
+    OverlayWorld world(3);
+    auto& meeting_point = world.add("c.example");
+    auto& watcher = world.add("b.example", {&meeting_point});
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    REQUIRE(world.network.run_until([&] { return watcher->settled(watch); }, 10s));
+    CHECK(watcher->sources(watch).empty());
+    CHECK(watcher.dht->listens() == 1);
+    world.network.run_for(20min);
+    auto& source = world.add("a.example", {&meeting_point});
+    source->set_document(world.now(), alice, 0, online("phone", "here"));
+    CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "here"; }, 10s));
+    CHECK(watcher.dht->listens() == 0);
+}
+
+TEST_CASE("two sources of one presentity are both followed") {
+    OverlayWorld world(4);
+    auto& meeting_point = world.add("c.example");
+    auto& first = world.add("a.example", {&meeting_point});
+    auto& second = world.add("a.example", {&meeting_point});
+    auto& watcher = world.add("b.example", {&meeting_point});
+    first->set_document(world.now(), alice, 0, online("phone", "one"));
+    second->set_document(world.now(), alice, 0, online("desk", "two"));
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    const auto documents = [&] {
+        std::size_t n = 0;
+        for (const auto& source : watcher->sources(watch)) n += source.document ? 1 : 0;
+        return n;
+    };
+    CHECK(world.network.run_until([&] { return documents() == 2; }, 20s));
+    second->set_document(world.now(), alice, 0, nullptr);
+    CHECK(world.network.run_until([&] { return documents() == 1; }, 20s));
+    CHECK(note_of(watcher, watch) == "one");
+}
+
+TEST_CASE("a source at a delegate is found through the DHT, although the domain's own node knows nothing") {
+    OverlayWorld world(5);
+    world.kit.delegate("a.example", "c.example");
+    world.federation = world.kit.share();
+    world.dht = std::make_unique<overlay::DhtFakeWorld>(world.federation, 200ms);
+    auto& own = world.add("a.example");
+    auto& delegate = world.add("c.example", {&own});
+    auto& watcher = world.add("b.example", {&own});
+    delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "through c"; }, 10s));
+}
+
+TEST_CASE("a node publishes records for users of its own domain only") {
+    OverlayWorld world(6);
+    auto& node = world.add("c.example");
+    auto& other = world.add("b.example", {&node});
+    node->set_document(world.now(), alice, 0, online("phone", "not mine"));
+    world.network.run_for(10s);
+    CHECK(node.count("record_puts_refused") == 1);
+    const auto watch = other->watch(world.now(), bob, alice);
+    world.network.run_for(10s);
+    CHECK(other->sources(watch).empty());
+}
+
+TEST_CASE("a source out of reach shows what its newest record says, to those who were given its key") {
+    Pair pair;
+    pair.publish("seen");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "seen"));
+    pair.network.run_for(proto::limits::record_rewrite_least);
+    pair.network.partition({pair.source.endpoint});  // the stand-in's table is still shared: the DHT finds another way
+    pair.publish("told the DHT");
+    pair.network.run_for(2min);
+    REQUIRE(pair.liveness(watch) == Liveness::unknown);
+    CHECK(note_of(pair.watcher, watch) == "told the DHT");
+    CHECK(pair.liveness(watch) == Liveness::unknown);
+}
+
+TEST_CASE("the content key changes when an authorization ends: old keys open no new record") {
+    Pair pair;
+    pair.publish("seen");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "seen"));
+    pair.network.run_for(10s);
+    const auto puts = pair.dht->puts;
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::terminated, 0, "rejected"});
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts == puts + 1);  // at once, not only when the state changes next
+    pair.network.partition({pair.source.endpoint});
+    pair.network.run_for(2min);
+    CHECK(note_of(pair.watcher, watch) == "");
+}
+
+TEST_CASE("a DHT without an answer is asked again soon after the first neighbour is met") {
+    OverlayWorld world(7);
+    auto& meeting_point = world.add("c.example");
+    auto& source = world.add("a.example", {&meeting_point});
+    source->set_document(world.now(), alice, 0, online("phone", "here"));
+    world.network.run_for(5s);
+    auto& watcher = world.add("b.example");
+    world.dht->reachable = false;
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    world.network.run_for(20min);
+    CHECK(note_of(watcher, watch) == "");
+    world.dht->reachable = true;
+    watcher->set_bootstrap(world.now(), {meeting_point.endpoint});
+    CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "here"; }, 10s));
+}

@@ -1,0 +1,114 @@
+// Publishing: records are written when due, no more often than they may be, and never run out while their source lives.
+#include <doctest/doctest.h>
+
+#include "proto/limits.hpp"
+#include "tests/support/overlay_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+namespace limits = presmesh::proto::limits;
+
+namespace {
+
+proto::DhtKey key_of(const OverlayWorld& world, const proto::PresentityUri& presentity) {
+    return proto::dht_key(world.federation->key, presentity.domain(),
+                          proto::presentity_key(world.federation->key, presentity));
+}
+
+std::optional<proto::Record> stored(OverlayWorld& world, const proto::PresentityUri& presentity) {
+    const auto key = key_of(world, presentity);
+    for (const auto& [id, wire] : world.dht->values(world.now(), key))
+        if (auto record = proto::read_record(wire, *world.federation, world.now().wall, &key)) return *record;
+    return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("the first announcement is written at once, changes no more often than they may") {
+    Pair pair;
+    pair.publish("first");
+    pair.network.run_for(5s);
+    auto record = stored(pair, pair.alice);
+    REQUIRE(record);
+    CHECK(record->digest == online("phone", "first")->digest);
+    CHECK(record->endpoints == std::vector{pair.source.endpoint});
+    CHECK(record->domain == "a.example");
+    const auto puts = pair.dht->puts;
+    for (int i = 0; i < 60; ++i) {
+        pair.publish("change " + std::to_string(i));
+        pair.network.run_for(5s);
+    }
+    CHECK(pair.dht->puts == puts);
+    pair.network.run_for(limits::record_rewrite_least);
+    CHECK(pair.dht->puts == puts + 1);
+    record = stored(pair, pair.alice);
+    REQUIRE(record);
+    CHECK(record->digest == online("phone", "change 59")->digest);
+}
+
+TEST_CASE("a record is refreshed long before it runs out, under a higher number") {
+    Pair pair;
+    pair.publish("here");
+    pair.network.run_for(5s);
+    auto last = stored(pair, pair.alice)->sequence;
+    int refreshed = 0;
+    for (int hour = 0; hour < 72; ++hour) {
+        pair.network.run_for(1h);
+        const auto record = stored(pair, pair.alice);
+        REQUIRE(record);
+        CHECK(record->expires - pair.now().wall > 6h);
+        CHECK(record->sequence >= last);
+        refreshed += record->sequence > last ? 1 : 0;
+        last = record->sequence;
+    }
+    CHECK(refreshed >= 4);
+    CHECK(refreshed <= 8);
+}
+
+TEST_CASE("a withdrawn source leaves a tombstone that is newer, shows nothing, and runs out soon") {
+    Pair pair;
+    pair.publish("here");
+    pair.network.run_for(5s);
+    const auto before = *stored(pair, pair.alice);
+    pair.source->set_document(pair.now(), pair.alice, 0, nullptr);
+    pair.network.run_for(5s);
+    const auto tombstone = stored(pair, pair.alice);
+    REQUIRE(tombstone);
+    CHECK(tombstone->sequence > before.sequence);
+    CHECK(tombstone->digest == proto::Digest{});
+    CHECK(tombstone->expires - pair.now().wall <= limits::tombstone_lifetime);
+    pair.network.run_for(2h);
+    CHECK_FALSE(stored(pair, pair.alice));
+    pair.publish("again");
+    pair.network.run_for(5s);
+    CHECK(stored(pair, pair.alice)->sequence > tombstone->sequence);
+}
+
+TEST_CASE("many announcements are spread out, and a new one does not wait behind them") {
+    Pair pair;
+    pair.network.run_for(5s);
+    const auto puts = pair.dht->puts;
+    for (int i = 0; i < 1000; ++i)
+        pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0, online());
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts - puts <= 11 * limits::record_puts_per_second + 1);
+    CHECK(pair.dht->puts - puts >= 10 * limits::record_puts_per_second);
+    pair.publish("now");
+    pair.network.run_for(1s);
+    CHECK(stored(pair, pair.alice));
+    pair.network.run_for(50s);
+    CHECK(pair.dht->puts - puts == 1001);
+}
+
+TEST_CASE("a node announces itself under its domain") {
+    Pair pair;
+    pair.network.run_for(5s);
+    const auto key = proto::domain_dht_key(pair.federation->key, "a.example");
+    const auto values = pair.dht->values(pair.now(), key);
+    REQUIRE(values.size() == 1);
+    const auto record = proto::read_record(values.begin()->second, *pair.federation, pair.now().wall, &key);
+    REQUIRE(record);
+    CHECK(record->kind == proto::RecordKind::domain);
+    CHECK(record->endpoints == std::vector{pair.source.endpoint});
+}
