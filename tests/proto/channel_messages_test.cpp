@@ -1,0 +1,157 @@
+// The channel's bytes: everything written is read back equal, and nothing else is read.
+#include "proto/channel_messages.hpp"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include "proto/limits.hpp"
+#include "proto/msgpack_io.hpp"
+
+using namespace presmesh::proto;
+
+namespace {
+
+PresentityUri name(const char* text) {
+    return *PresentityUri::parse(text);
+}
+
+template <std::size_t N>
+std::array<std::uint8_t, N> filled() {
+    std::array<std::uint8_t, N> out{};
+    out.fill(*rc::gen::arbitrary<std::uint8_t>());
+    return out;
+}
+
+PresentityUri any_name() {
+    return name(*rc::gen::element("alice@a.example", "\"b o b\"@b.example", "sip%3Ac:x;y@c.example",
+                                  "j\xc3\xbcrgen@xn--mnchen-3ya.example"));
+}
+
+Sequence any_sequence() {
+    return {*rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint64_t>()};
+}
+
+ChannelMessage any_message() {
+    const auto number = *rc::gen::arbitrary<std::uint64_t>();
+    const bool coin = *rc::gen::arbitrary<bool>();
+    const auto bytes = *rc::gen::resize(40, rc::gen::arbitrary<Bytes>());
+    switch (*rc::gen::inRange(0, 11)) {
+        case 0:
+            return AckMessage{number, *rc::gen::arbitrary<std::uint64_t>()};
+        case 1:
+            return LeaseMessage{*rc::gen::arbitrary<std::uint32_t>()};
+        case 2:
+            return LeaveMessage{};
+        case 3:
+            return QueryMessage{number, any_name()};
+        case 4:
+            return SourcesMessage{number, coin, {bytes}};
+        case 5: {
+            const auto held = coin ? std::optional(filled<32>()) : std::nullopt;
+            return WatchMessage{number, *rc::gen::arbitrary<std::uint32_t>(), any_name(), any_name(), held};
+        }
+        case 6:
+            return UnwatchMessage{number};
+        case 7: {
+            const auto key = coin ? std::optional(filled<32>()) : std::nullopt;
+            const auto state = static_cast<ChannelWatchState>(*rc::gen::inRange(0, 3));
+            return WatchStateMessage{number, 7, state, coin ? "rejected" : "", 9, key};
+        }
+        case 8:
+            return DocumentMessage{number, any_sequence(), 1, 2, bytes};
+        case 9:
+            return CurrentMessage{number, any_sequence(), filled<32>()};
+        default:
+            return GoneMessage{number, any_sequence()};
+    }
+}
+
+Bytes packet_of(MsgpackWriter& body) {
+    auto bytes = encode(ChannelHeader{1, 2, 3});
+    bytes.insert(bytes.end(), body.bytes().begin(), body.bytes().end());
+    return bytes;
+}
+
+Reason refusal(MsgpackWriter& body) {
+    auto packet = decode_channel_packet(packet_of(body));
+    REQUIRE_FALSE(packet.has_value());
+    return packet.error().reason;
+}
+
+}  // namespace
+
+TEST_CASE("a packet is read back as it was written") {
+    CHECK(rc::check([] {
+        ChannelPacket packet{{*rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint64_t>(), 5}, {}};
+        const auto count = *rc::gen::inRange(0, 5);
+        for (int i = 0; i < count; ++i) packet.messages.push_back(any_message());
+        const auto bytes = encode(packet);
+        if (bytes.size() > limits::channel_datagram_bytes) RC_DISCARD("over a datagram");
+        const auto read = decode_channel_packet(bytes);
+        RC_ASSERT(read.has_value());
+        RC_ASSERT(*read == packet);
+    }));
+}
+
+TEST_CASE("a packet cut short anywhere is refused, or is the same packet with fewer messages") {
+    const ChannelPacket packet{{1, 2, 3},
+                               {WatchMessage{4, 5, name("alice@a.example"), name("bob@b.example"), Digest{}},
+                                DocumentMessage{6, {7, 8}, 0, 1, {1, 2, 3}}}};
+    const auto bytes = encode(packet);
+    for (std::size_t n = 0; n < bytes.size(); ++n) {
+        const auto read = decode_channel_packet(BytesView(bytes).first(n));
+        if (read) CHECK(read->messages.size() < packet.messages.size());
+    }
+}
+
+TEST_CASE("what a later minor version adds is passed over") {
+    MsgpackWriter body;
+    body.array(2).uint(200).str("a kind to come");
+    body.array(3).uint(7).uint(42).str("a field to come");  // UNWATCH
+    const auto packet = decode_channel_packet(packet_of(body));
+    REQUIRE(packet.has_value());
+    REQUIRE(packet->messages.size() == 1);
+    CHECK(packet->messages[0] == ChannelMessage{UnwatchMessage{42}});
+}
+
+TEST_CASE("refused, each by its name") {
+    MsgpackWriter version;
+    version.array(4).uint(2).uint(1).uint(2).uint(3);
+    CHECK(decode_channel_packet(version.bytes()).error().reason == Reason::unsupported_version);
+
+    MsgpackWriter spelling;
+    spelling.array(3).uint(4).uint(1).str("sip:alice@a.example");
+    CHECK(refusal(spelling) == Reason::not_canonical);
+
+    MsgpackWriter no_name;
+    no_name.array(3).uint(4).uint(1).str("pres:@a.example");
+    CHECK(refusal(no_name) == Reason::malformed);
+
+    MsgpackWriter part;
+    part.array(7).uint(9).uint(1).uint(1).uint(1).uint(2).uint(2).bin(Bytes{1});
+    CHECK(refusal(part) == Reason::malformed);
+
+    MsgpackWriter parts;
+    parts.array(7).uint(9).uint(1).uint(1).uint(1).uint(0).uint(limits::document_parts + 1).bin(Bytes{1});
+    CHECK_FALSE(decode_channel_packet(packet_of(parts)).has_value());
+
+    MsgpackWriter records;
+    records.array(4).uint(5).uint(1).boolean(true).array(3).bin({}).bin({}).bin({});
+    CHECK(refusal(records) == Reason::too_large);
+
+    MsgpackWriter kindless;
+    kindless.array(0);
+    CHECK(refusal(kindless) == Reason::malformed);
+
+    CHECK(decode_channel_packet(Bytes(limits::channel_datagram_bytes + 1)).error().reason == Reason::too_large);
+    CHECK(decode_channel_packet({}).error().reason == Reason::malformed);
+}
+
+TEST_CASE("the bytes of FORMAT.md") {
+    const ChannelPacket packet{{1, 2, 3}, {AckMessage{4, 5}, UnwatchMessage{300}, GoneMessage{6, {7, 8}}}};
+    CHECK(to_hex(encode(packet)) ==
+          "9401010203"
+          "93010405"
+          "9207cd012c"
+          "940b060708");
+}
