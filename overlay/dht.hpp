@@ -42,7 +42,7 @@ using DhtEvent = std::variant<RecordFound, LookupDone, RecordGone>;
 
 struct DhtStatus {
     std::size_t good_peers = 0;      ///< in the routing tables of all shards
-    std::size_t stored_records = 0;  ///< that we hold for others
+    std::size_t stored_records = 0;  ///< that we hold, for others and of our own
     std::size_t stored_bytes = 0;
     std::size_t refused_records = 0;
 };

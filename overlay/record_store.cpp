@@ -23,11 +23,17 @@ Result<void> RecordStore::offer(proto::WallTime now, const Place& place, proto::
     return judged;
 }
 
-Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::BytesView wire) {
-    auto record = proto::read_record(wire, *federation_, now, &place.key);
-    if (!record) return tl::make_unexpected(record.error());
-    if (record->value_id() != place.value_id)
+Result<proto::Record> RecordStore::read(proto::WallTime now, const Place& place, proto::BytesView wire) {
+    auto record = proto::read_record(wire, *federation_, now, &place.key, &certificates_);
+    if (record && record->value_id() != place.value_id) {
         return refuse(Reason::conflict, "a value id that is not the record's own");
+    }
+    return record;
+}
+
+Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::BytesView wire) {
+    auto record = read(now, place, wire);
+    if (!record) return tl::make_unexpected(record.error());
     const auto found = kept_.find(place);
     if (found != kept_.end()) {
         if (found->second.wire_digest == proto::blake2b_256(wire)) return {};
@@ -87,8 +93,8 @@ std::vector<Place> RecordStore::set_federation(proto::WallTime now,
     std::vector<Place> gone;
     for (const auto& [place, kept] : kept_) {
         const proto::Certificate& certificate = kept.record.certificate;
-        const bool stays = federation_->admit(certificate, now) &&
-                           federation_->may_publish(certificate.domain, kept.record.domain, now) &&
+        const bool stays = federation_->admit(certificate, now, &certificates_) &&
+                           federation_->may_publish(certificate.domain, kept.record.domain, now, &certificates_) &&
                            kept.record.dht_key(federation_->key) == place.key;
         if (!stays) gone.push_back(place);
     }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
+#include "proto/certificate_cache.hpp"
 #include "proto/federation.hpp"
 #include "proto/record.hpp"
 #include "proto/result.hpp"
@@ -34,12 +35,13 @@ class RecordStore {
     /// everything read_record refuses; conflict (a value id that is not the record's own); older (also the same
     /// sequence with other bytes); quota (per key, per member, in all).
     proto::Result<void> offer(proto::WallTime now, const Place& place, proto::BytesView wire);
+    /// What can be said of these bytes by themselves: read_record, and conflict. For readers.
+    proto::Result<proto::Record> read(proto::WallTime now, const Place& place, proto::BytesView wire);
     /// Forgets what has run out, and says what it was.
     std::vector<Place> expire(proto::WallTime now);
     /// Forgets what the new federation would not admit, and says what it was.
     std::vector<Place> set_federation(proto::WallTime now, std::shared_ptr<const proto::Federation> federation);
 
-    const proto::Federation& federation() const { return *federation_; }
     /// When the next record runs out; WallTime::max() when there is none.
     proto::WallTime next_expiry() const;
     bool contains(const Place& place) const { return kept_.contains(place); }
@@ -60,6 +62,7 @@ class RecordStore {
     void forget(const Place& place);
 
     std::shared_ptr<const proto::Federation> federation_;
+    proto::CertificateCache certificates_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;
     std::map<std::string, std::size_t> per_member_;

@@ -29,7 +29,7 @@ class FederationKit {
         proto::Member member;
         member.domain = domain;
         member.key = key.public_key();
-        federation_.members[domain] = member;
+        federation_.add(member);
         domains_.insert_or_assign(domain, key);
     }
     void remove_domain(const std::string& domain) { federation_.members.erase(domain); }

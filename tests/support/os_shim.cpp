@@ -31,8 +31,12 @@ VirtualTime::VirtualTime(std::uint64_t seed) {
     state().engine.seed(seed);
     state().active = true;
 }
-VirtualTime::~VirtualTime() { state().active = false; }
-void VirtualTime::set(proto::Now now) { state().now = now; }
+VirtualTime::~VirtualTime() {
+    state().active = false;
+}
+void VirtualTime::set(proto::Now now) {
+    state().now = now;
+}
 
 }  // namespace presmesh::tests
 
