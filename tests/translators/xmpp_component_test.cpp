@@ -1,0 +1,198 @@
+// The XEP-0114 stream as a state machine: handshake, named failures, waiting, silence, bounds.
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "proto/limits.hpp"
+#include "tests/support/xmpp_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* header =
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
+    "xmlns:stream='http://etherx.jabber.org/streams' from='a.example' id='3BF96D32'>";
+
+struct Line {
+    proto::SeededRandom random{1};
+    xm::XmppSettings settings = xmpp_settings();
+    xm::Component component{settings.components[0], settings, random};
+    proto::Now now{proto::SteadyTime{1000s}, proto::wall_from_seconds(1'700'000'000)};
+
+    std::string output() {
+        std::string all;
+        while (auto piece = component.poll_output()) all += *piece;
+        return all;
+    }
+    void input(std::string_view text) { component.handle_input(now, proto::as_bytes(text)); }
+    /// Until the next wake-up; how long that was.
+    proto::Duration wait() {
+        const auto before = now.steady;
+        now.steady = std::max(before, component.next_timeout());
+        component.handle_timeout(now);
+        return now.steady - before;
+    }
+    void connect() {
+        component.connecting(now);
+        component.connected(now);
+    }
+    void come_up() {
+        component.start(now);
+        connect();
+        input(header);
+        input("<handshake/>");
+        output();
+        REQUIRE(std::holds_alternative<xm::ComponentUp>(component.poll_event().value()));
+    }
+    std::string down_reason() {
+        auto event = component.poll_event();
+        REQUIRE(event);
+        REQUIRE(std::holds_alternative<xm::ComponentDown>(*event));
+        return std::get<xm::ComponentDown>(*event).reason;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("XEP-0114 section 3: SHA-1 over stream id and secret (the vector of FIPS 180)") {
+    CHECK(xm::component_handshake("", "abc") == "a9993e364706816aba3e25717850c26c9cd0d89d");
+    CHECK(xm::component_handshake("a", "bc") == "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+TEST_CASE("a stream is opened, and up when the server takes the handshake") {
+    Line line;
+    line.component.start(line.now);
+    CHECK(line.component.wants_connection());
+    line.connect();
+    CHECK(line.output().find("to='a.example'") != std::string::npos);
+    line.input(header);
+    CHECK(line.output() == "<handshake>" + xm::component_handshake("3BF96D32", "s3cret") + "</handshake>");
+    CHECK(line.component.state() == xm::ComponentState::authenticating);
+    CHECK_FALSE(line.component.send(line.now, "<presence/>"));
+    line.input("<handshake/>");
+    CHECK(line.component.state() == xm::ComponentState::up);
+    CHECK(line.component.send(line.now, "<presence/>"));
+    CHECK(line.output() == "<presence/>");
+}
+
+TEST_CASE("every stream error is named, and the stream is tried again") {
+    for (const std::string condition : {"not-authorized", "host-unknown", "conflict", "system-shutdown"}) {
+        Line line;
+        line.component.start(line.now);
+        line.connect();
+        line.input(header);
+        line.input("<stream:error><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
+        CHECK(line.component.wants_close());
+        line.component.disconnected(line.now, "closed");
+        CHECK(line.down_reason() == condition);
+        CHECK_FALSE(line.component.wants_connection());
+        line.wait();
+        CHECK(line.component.wants_connection());
+    }
+}
+
+TEST_CASE("waits double up to their bound, with jitter, and start anew after a stream that held") {
+    Line line;
+    line.component.start(line.now);
+    proto::Duration base = line.settings.reconnect_min;
+    for (int i = 0; i < 12; ++i) {
+        line.component.connecting(line.now);
+        line.component.disconnected(line.now, "connection-refused");
+        const auto waited = line.wait();
+        CHECK(waited >= base * 3 / 4);
+        CHECK(waited <= base * 5 / 4);
+        base = std::min<proto::Duration>(base * 2, line.settings.reconnect_max);
+        CHECK(line.down_reason() == "connection-refused");
+    }
+    line.connect();
+    line.input(header);
+    line.input("<handshake/>");
+    line.now.steady += 30s;
+    line.component.disconnected(line.now, "closed-by-server");
+    CHECK(line.wait() <= proto::Duration(line.settings.reconnect_min) * 5 / 4);
+}
+
+TEST_CASE("a silent server is asked, then dropped; a late answer keeps it") {
+    Line line;
+    line.come_up();
+    CHECK(line.wait() == line.settings.ping_every);
+    CHECK(line.output().find("urn:xmpp:ping") != std::string::npos);
+    line.now.steady += 19s;
+    line.input(" ");
+    CHECK(line.wait() == line.settings.ping_every);
+    CHECK_FALSE(line.component.wants_close());
+    CHECK(line.wait() == line.settings.ping_timeout);
+    CHECK(line.component.wants_close());
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.down_reason() == "ping-timeout");
+}
+
+TEST_CASE("connecting and the handshake have an end") {
+    Line line;
+    line.component.start(line.now);
+    line.component.connecting(line.now);
+    CHECK(line.wait() == line.settings.connect_timeout);
+    CHECK(line.component.wants_close());
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.down_reason() == "connect-timeout");
+    line.wait();
+    line.connect();
+    CHECK(line.wait() == line.settings.handshake_timeout);
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.down_reason() == "handshake-timeout");
+}
+
+TEST_CASE("bad bytes end the stream with a named condition") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"<presence", "not-well-formed"},     // made bad by what follows
+        {"<!DOCTYPE x>", "not-well-formed"},  // inside the root it is not even XML {"<?php ?>", "restricted-xml"},
+                                              // {"<!-- hello -->", "restricted-xml"},
+        {"\xff\xfe", "not-well-formed"},
+        {"words", "not-well-formed"},
+    };
+    for (const auto& [bytes, condition] : cases) {
+        CAPTURE(bytes);
+        Line line;
+        line.come_up();
+        line.input(bytes);
+        line.input("<<<");
+        CHECK(line.component.wants_close());
+        CHECK(line.output().find(condition) != std::string::npos);
+    }
+    Line line;
+    line.come_up();
+    line.input("<message>");
+    for (int i = 0; i < 200 && !line.component.wants_close(); ++i) line.input(std::string(16384, 'a'));
+    CHECK(line.output().find("policy-violation") != std::string::npos);
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.down_reason() == "too_large");
+}
+
+TEST_CASE("a server that does not read is given up, not waited for") {
+    Line line;
+    line.come_up();
+    const std::string stanza = "<presence>" + std::string(60'000, 'x') + "</presence>";
+    std::size_t sent = 0;
+    while (line.component.send(line.now, stanza)) {
+        sent += stanza.size();
+        REQUIRE(sent <= proto::limits::xmpp_output_bytes);
+        REQUIRE(line.component.queued_bytes() <= proto::limits::xmpp_output_bytes);
+    }
+    CHECK(line.component.wants_close());
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.down_reason() == "output-overflow");
+}
+
+TEST_CASE("a stop says goodbye and wants nothing more") {
+    Line line;
+    line.come_up();
+    line.component.stop(line.now);
+    CHECK(line.output() == "</stream:stream>");
+    CHECK(line.component.wants_close());
+    line.component.disconnected(line.now, "closed");
+    CHECK(line.component.next_timeout() == proto::never);
+    CHECK_FALSE(line.component.wants_connection());
+}
