@@ -201,11 +201,8 @@ void Finder::handle_timeout(proto::Now now) {
 }
 
 void Finder::node_up(proto::Now now, const proto::NodeId& node, std::string_view domain) {
-    for (const auto& presentity : following_.of_domain(domain)) {
-        auto found = searches_.find(presentity);
-        if (found == searches_.end() || found->second.rung == Rung::content) continue;
-        following_.attach(presentity, node, {});
-    }
+    // Those that have a live source as well: this may be a second one.
+    for (const auto& presentity : following_.of_domain(domain)) following_.attach(presentity, node, {});
     // Those for whom the DHT had no neighbour to ask may have one now.
     for (const auto& presentity : std::exchange(unanswered_, {}))
         if (auto found = searches_.find(presentity); found != searches_.end() && found->second.rung == Rung::resting)

@@ -60,33 +60,35 @@ std::vector<proto::PresentityUri> Following::of_domain(std::string_view domain) 
 
 // ---- what a watch sees
 
-std::vector<SourceView> Following::sources(WatchId id) const {
+std::vector<SourceView> Following::sources(WatchId id, proto::WallTime now) const {
     std::vector<SourceView> out;
     auto watch = watches_.find(id);
     if (watch == watches_.end()) return out;
     const auto& [presentity, watcher] = watch->second;
     for (const auto& [node, attached] : followed_.at(presentity).nodes)
-        if (auto view = view_of(node, attached, watcher)) out.push_back(std::move(*view));
+        if (auto view = view_of(node, attached, watcher, now)) out.push_back(std::move(*view));
     return out;
 }
 
 /// None for a node that has said nothing, and of which nobody says that it is a source.
 std::optional<SourceView> Following::view_of(const proto::NodeId& node, const Attached& attached,
-                                             const proto::PresentityUri& watcher) const {
+                                             const proto::PresentityUri& watcher, proto::WallTime now) const {
     const auto* channel = peers_.find(node);
     const auto number = attached.watches.find(watcher);
     const auto* watch =
         channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
     if (watch == nullptr || (!watch->was_answered && !attached.record)) return std::nullopt;
     SourceView view{node, watch->state, watch->reason, channel->liveness(), watch->document};
-    if (view.liveness == Liveness::unknown) view.document = last_known(*watch, attached.record);
+    if (view.liveness == Liveness::unknown) view.document = last_known(*watch, attached.record, now);
     return view;
 }
 
 /// What is known of a source whose node is gone: what it last told us, or its record where that is newer and ours to
 /// open.
-proto::DocumentPtr Following::last_known(const OutWatch& watch, const std::optional<LastRecord>& record) {
-    if (!record || !watch.content_key || record->sequence < watch.sequence) return watch.document;
+proto::DocumentPtr Following::last_known(const OutWatch& watch, const std::optional<LastRecord>& record,
+                                         proto::WallTime now) {
+    if (!record || !watch.content_key || record->sequence < watch.sequence || record->expires <= now)
+        return watch.document;
     if (watch.document && watch.document->digest == record->digest) return watch.document;
     auto summary = proto::open_summary(record->sealed_summary, *watch.content_key);
     if (!summary) return watch.document;

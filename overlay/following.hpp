@@ -29,7 +29,7 @@ class Following {
     /// The presentity that nobody watches any more, if this was its last watch.
     std::optional<proto::PresentityUri> unwatch(WatchId watch);
     const proto::PresentityUri* presentity_of(WatchId watch) const;
-    std::vector<SourceView> sources(WatchId watch) const;
+    std::vector<SourceView> sources(WatchId watch, proto::WallTime now) const;
     std::size_t watches() const { return watches_.size(); }
     bool follows(const proto::PresentityUri& presentity) const { return followed_.contains(presentity); }
     std::vector<proto::PresentityUri> of_domain(std::string_view domain) const;
@@ -78,8 +78,9 @@ class Following {
         std::map<proto::NodeId, Attached> nodes;
     };
     std::optional<SourceView> view_of(const proto::NodeId& node, const Attached& attached,
-                                      const proto::PresentityUri& watcher) const;
-    static proto::DocumentPtr last_known(const OutWatch& watch, const std::optional<LastRecord>& record);
+                                      const proto::PresentityUri& watcher, proto::WallTime now) const;
+    static proto::DocumentPtr last_known(const OutWatch& watch, const std::optional<LastRecord>& record,
+                                         proto::WallTime now);
     bool is_live_source(const proto::NodeId& node, const Attached& attached) const;
     void changed(const Followed& followed);
 

@@ -68,13 +68,12 @@ class Overlay::Impl {
     }
 
     std::optional<proto::Datagram> poll_output() {
-        if (auto datagram = transport_.poll_output()) return datagram;
-        if (!unsent_) return std::nullopt;
-        unsent_ = false;
-        peers_.flush(now_);
-        pump(now_);
-        unsent_ = false;  // flushing tells of nothing that would have to be sent
-        return transport_.poll_output();
+        for (;;) {
+            if (auto datagram = transport_.poll_output()) return datagram;
+            if (!peers_.wants_flush()) return std::nullopt;
+            peers_.flush(now_);
+            pump(now_);
+        }
     }
 
     std::optional<Event> poll_event() {
@@ -135,7 +134,7 @@ class Overlay::Impl {
         pump(now);
     }
 
-    std::vector<SourceView> sources(WatchId watch) const { return following_.sources(watch); }
+    std::vector<SourceView> sources(WatchId watch) const { return following_.sources(watch, now_.wall); }
 
     bool settled(WatchId watch) const {
         const auto* presentity = following_.presentity_of(watch);
@@ -147,22 +146,23 @@ class Overlay::Impl {
   private:
     void pump(proto::Now now) {
         now_ = now;
-        unsent_ = true;
-        bool more = true;
-        while (more) {
-            more = false;
-            while (auto event = transport_.poll_event()) handle(now, *event), more = true;
-            while (auto packet = dht_->poll_output()) {
-                transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
-                more = true;
-            }
-            while (auto event = dht_->poll_event()) finder_.handle_event(now, *event), more = true;
-            while (auto event = peers_.poll_event()) handle(now, *event), more = true;
-            while (auto told = audience_.poll_event()) handle(now, std::move(*told)), more = true;
-            while (auto presentity = finder_.poll_settled()) following_.presentity_changed(*presentity);
-        }
-        finder_.handle_timeout(now);
-        publisher_.handle_timeout(now);
+        do {
+            finder_.handle_timeout(now);
+            publisher_.handle_timeout(now);
+        } while (pass_on(now));
+    }
+
+    /// False when nobody had anything to tell.
+    bool pass_on(proto::Now now) {
+        bool any = false;
+        for (; auto event = transport_.poll_event(); any = true) handle(now, *event);
+        for (; auto packet = dht_->poll_output(); any = true)
+            transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
+        for (; auto event = dht_->poll_event(); any = true) finder_.handle_event(now, *event);
+        for (; auto event = peers_.poll_event(); any = true) handle(now, *event);
+        for (; auto told = audience_.poll_event(); any = true) handle(now, std::move(*told));
+        while (auto presentity = finder_.poll_settled()) following_.presentity_changed(*presentity);
+        return any;
     }
 
     // ---- from the transport
@@ -239,15 +239,18 @@ class Overlay::Impl {
                    std::get<ChannelEvent>(event.what));
     }
 
-    /// The watcher must be one of the asking node's domain, or of one that let it speak for its users.
+    /// The watcher must be one of the asking node's domain, or of one that let it speak for its users; the presentity
+    /// one that this node may publish for.
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
-        auto domain = domains_.find(node);
-        if (domain != domains_.end()) {
-            const auto allowed = settings_.federation->may_publish(domain->second, watch.watcher.domain(), now.wall);
-            if (allowed) return audience_.begin(node, watch);
-            ++refused_[allowed.error().reason];
-        }
-        peers_.open(node).source().answer(watch.watch, {WatchState::terminated, 0, "rejected"}, std::nullopt, {});
+        const auto domain = domains_.find(node);
+        const auto& asking = domain == domains_.end() ? std::string() : domain->second;
+        const auto allowed = settings_.federation->may_publish(asking, watch.watcher.domain(), now.wall);
+        const auto ours =
+            settings_.federation->may_publish(settings_.certificate.domain, watch.presentity.domain(), now.wall);
+        if (allowed && ours) return audience_.begin(node, watch);
+        ++refused_[(allowed ? ours : allowed).error().reason];
+        const auto* reason = allowed ? "noresource" : "rejected";
+        peers_.open(node).source().answer(watch.watch, {WatchState::terminated, 0, reason}, std::nullopt, {});
     }
 
     void take_answer(proto::Now now, const proto::NodeId& node, const SourcesAnswered& answer) {
@@ -288,7 +291,6 @@ class Overlay::Impl {
     std::deque<Event> events_;
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     proto::Now now_{};
-    bool unsent_ = false;
 };
 
 Status Overlay::Impl::status() const {

@@ -1,4 +1,5 @@
-// The face of the overlay: publish, watch, and the five verbs. Finding goes through the DHT, following through the channel.
+// The face of the overlay: publish, watch, and the five verbs. Finding goes through the DHT, following through the
+// channel.
 //
 //   handle_input(now, from, bytes)   a datagram arrived at our socket
 //   handle_timeout(now)              the wake-up came; early and spurious calls do nothing
@@ -33,8 +34,8 @@ struct Settings {
     proto::SigningKey node_key;
     proto::Certificate certificate;
     FederationPtr federation;
-    std::vector<proto::Endpoint> advertised;  ///< where others reach us; at most 2; port a multiple of 8
-    std::uint64_t epoch = 0;                  ///< higher than in any earlier run of this node
+    std::vector<proto::Endpoint> advertised;                 ///< where others reach us; at most 2; port a multiple of 8
+    std::uint64_t epoch = 0;                                 ///< higher than in any earlier run of this node
     proto::Duration crash_bound = std::chrono::seconds{30};  ///< crash of a node -> its presentities unknown here
 };
 
@@ -69,7 +70,8 @@ struct SourceView {
 };
 
 // ---- events
-/// A watcher of another node asks for one of our presentities: answer with Overlay::answer, now or later; pending until then.
+/// A watcher of another node asks for one of our presentities: answer with Overlay::answer, now or later; pending until
+/// then.
 struct WatchRequested {
     proto::PresentityUri presentity;
     proto::PresentityUri watcher;  ///< its domain is the asking node's (checked)
@@ -97,7 +99,8 @@ struct Status {
     std::vector<PeerStatus> peers;
     std::size_t published = 0;
     std::size_t watches = 0;
-    std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< datagrams, refusals by reason, resends...: name, value
+    std::vector<std::pair<std::string, std::uint64_t>>
+        counters;  ///< datagrams, refusals by reason, resends...: name, value
 };
 
 class Overlay {
@@ -123,12 +126,13 @@ class Overlay {
     void leave(proto::Now now);
 
     // ---- as a source
-    /// What watchers of `view` of this presentity see from now on. View 0 is also what the DHT record sums up; setting it
-    /// the first time announces the presentity. A null document withdraws the view (view 0: the whole source, and watchers
-    /// are told there is none).
+    /// What watchers of `view` of this presentity see from now on. View 0 is also what the DHT record sums up; setting
+    /// it the first time announces the presentity. A null document withdraws the view (view 0: the whole source, and
+    /// watchers are told there is none).
     void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
     /// Answers WatchRequested, or changes an earlier answer.
-    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
+    void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                Answer answer);
 
     // ---- as a watcher
     /// Finds the presentity's sources and follows them until unwatch. WatchChanged tells of every difference.

@@ -90,10 +90,10 @@ void Peers::connect_failed(const proto::Endpoint& endpoint) {
 
 void Peers::dial_failed(const proto::NodeId& node, State& state) {
     state.dialing = false;
-    state.unreachable = true;
     state.next_endpoint = (state.next_endpoint + 1) % state.endpoints.size();
-    events_.push_back({node, Unreachable{}});
     touched_.insert(node);
+    if (std::exchange(state.unreachable, true)) return;
+    events_.push_back({node, Unreachable{}});
 }
 
 void Peers::drop(const proto::NodeId& node) {
@@ -158,15 +158,17 @@ void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
     auto found = states_.find(node);
     if (found == states_.end()) return;
     auto& peer = found->second;
-    const bool session = transport_.peer(node) != nullptr;
-    if (session) {
+    const auto* session = transport_.peer(node);
+    if (session != nullptr) {
         send_all(now, node, peer);
         hold(node, peer);
     } else if (peer.channel->idle()) {
         return close(found);
-    } else if (peer.channel->has_output()) {
-        dial(now, peer);
     }
+    // A session outlives its node: one that is silent may have moved to another of its addresses.
+    const bool silent = session != nullptr && peer.channel->heard_at() && peer.channel->liveness() == Liveness::unknown;
+    if (silent ? peer.channel->watcher().watches() > 0 : session == nullptr && peer.channel->has_output())
+        dial(now, session, peer);
     timers_.set(node, wake_up(now, peer));
 }
 
@@ -185,8 +187,12 @@ void Peers::hold(const proto::NodeId& node, State& state) {
     }
 }
 
-void Peers::dial(proto::Now now, State& state) {
+void Peers::dial(proto::Now now, const Peer* session, State& state) {
     if (state.endpoints.empty() || state.dialing || now.steady < state.next_dial) return;
+    if (session != nullptr && state.endpoints[state.next_endpoint] == session->endpoint) {
+        state.next_endpoint = (state.next_endpoint + 1) % state.endpoints.size();
+        if (state.endpoints[state.next_endpoint] == session->endpoint) return;  // it has no other
+    }
     state.dialing = true;
     state.next_dial = now.steady + random_.jitter(state.pause, 0.2);
     state.pause = std::min<proto::Duration>(state.pause * 2, limits::dial_most);

@@ -52,6 +52,7 @@ class Peers {
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const { return timers_.next(); }
     void flush(proto::Now now);
+    bool wants_flush() const { return !touched_.empty() && !left_; }
     std::optional<PeerEvent> poll_event();
 
     std::uint64_t sent() const { return sent_; }
@@ -72,7 +73,7 @@ class Peers {
     std::uint64_t next_memory() { return ++memory_; }
     void drain(const proto::NodeId& node, State& state);
     void send_all(proto::Now now, const proto::NodeId& node, State& state);
-    void dial(proto::Now now, State& state);
+    void dial(proto::Now now, const Peer* session, State& state);
     void close(std::map<proto::NodeId, State>::iterator place);
     void dial_failed(const proto::NodeId& node, State& state);
     void hold(const proto::NodeId& node, State& state);

@@ -17,8 +17,7 @@ Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counte
 void Publisher::go_online(proto::Now now) {
     if (online_) return;
     online_ = true;
-    due_.set({}, now.steady);
-    next_put_ = now.steady;
+    domain_due_ = next_put_ = now.steady;
 }
 
 void Publisher::set(proto::Now now, const RecordDue& due) {
@@ -42,22 +41,20 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
 }
 
 proto::SteadyTime Publisher::next_timeout() const {
-    if (!online_ || due_.next() == proto::never) return proto::never;
-    return std::max(due_.next(), next_put_);
+    if (!online_) return proto::never;
+    return std::min(domain_due_, due_.next() == proto::never ? proto::never : std::max(due_.next(), next_put_));
 }
 
 void Publisher::handle_timeout(proto::Now now) {
     if (!online_) return;
+    if (domain_due_ <= now.steady) write_domain(now);
     // Up to a second's worth may go out together after a quiet second.
     next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
     while (next_put_ <= now.steady) {
         auto presentity = due_.pop_newest(now.steady);
         if (!presentity) return;
         next_put_ += put_interval;
-        if (presentity->empty())
-            write_domain(now);
-        else if (auto found = entries_.find(*presentity); found != entries_.end())
-            write(now, *presentity, found->second);
+        if (auto found = entries_.find(*presentity); found != entries_.end()) write(now, *presentity, found->second);
     }
 }
 
@@ -90,7 +87,7 @@ void Publisher::write_domain(proto::Now now) {
     auto record = draft(now, proto::RecordKind::domain, limits::record_lifetime);
     record.domain = settings_.certificate.domain;
     put(now, record);
-    due_.set({}, now.steady + refresh_after());
+    domain_due_ = now.steady + refresh_after();
 }
 
 proto::Record Publisher::draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime) {

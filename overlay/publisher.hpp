@@ -51,7 +51,8 @@ class Publisher {
     proto::Random& random_;
     bool online_ = false;
     std::map<proto::PresentityUri, Entry> entries_;
-    TimerQueue<proto::PresentityUri> due_;  // the empty name: the domain record
+    TimerQueue<proto::PresentityUri> due_;
+    proto::SteadyTime domain_due_ = proto::never;
     proto::SteadyTime next_put_{};
     std::uint64_t puts_ = 0;
     std::uint64_t refused_ = 0;

@@ -1,0 +1,211 @@
+// One channel by itself, and two against each other, packet by packet.
+#include "overlay/channel.hpp"
+
+#include <doctest/doctest.h>
+
+#include "proto/limits.hpp"
+#include "tests/support/presence.hpp"
+
+using namespace presmesh;
+using namespace presmesh::overlay;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto alice = uri("alice@a.example");
+const auto bob = uri("bob@b.example");
+
+template <typename Message>
+std::vector<Message> told(const proto::Bytes& bytes) {
+    std::vector<Message> out;
+    const auto packet = proto::decode_channel_packet(bytes);
+    for (const auto& message : packet->messages)
+        if (const auto* one = std::get_if<Message>(&message)) out.push_back(*one);
+    return out;
+}
+
+/// A peer that says whatever the test wants.
+struct Peer {
+    Channel channel{1000, 30s};
+    proto::SeededRandom random{1};
+    proto::Duration time{0};
+    std::uint64_t number = 0;
+    std::uint64_t memory = 5;
+
+    void say(std::vector<proto::ChannelMessage> messages, std::uint64_t to = 1000) {
+        REQUIRE(
+            channel.handle_input(at(time), encode(proto::ChannelPacket{{memory, to, ++number}, std::move(messages)})));
+    }
+    /// All that the channel sends now.
+    std::vector<proto::Bytes> hear() {
+        std::vector<proto::Bytes> out;
+        while (auto bytes = channel.poll_output(at(time))) out.push_back(std::move(*bytes));
+        return out;
+    }
+    template <typename Message>
+    std::vector<Message> hear_all() {
+        std::vector<Message> out;
+        for (const auto& bytes : hear())
+            for (const auto& one : told<Message>(bytes)) out.push_back(one);
+        return out;
+    }
+    bool acknowledges(std::uint64_t wanted) {
+        for (const auto& ack : hear_all<proto::AckMessage>())
+            if (ack.largest == wanted) return true;
+        return false;
+    }
+    template <typename Event>
+    std::size_t events() {
+        std::size_t n = 0;
+        while (auto event = channel.poll_event()) n += std::holds_alternative<Event>(*event) ? 1 : 0;
+        return n;
+    }
+    void wait(proto::Duration span) {
+        time += span;
+        channel.handle_timeout(at(time), random);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a document on a stream that is not known yet comes again: its packet is not acknowledged") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    const auto bytes = online()->bytes;
+    peer.say({proto::DocumentMessage{3, {1, 1}, 0, 1, bytes}});
+    CHECK_FALSE(peer.acknowledges(1));
+    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt}});
+    CHECK(peer.acknowledges(2));
+    peer.say({proto::DocumentMessage{3, {1, 1}, 0, 1, bytes}});
+    CHECK(peer.acknowledges(3));
+    CHECK(peer.channel.watcher().find(watch)->document->digest == online()->digest);
+}
+
+TEST_CASE("an older document never replaces a newer one, an older answer never a newer one") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    using proto::ChannelWatchState;
+    peer.say({proto::WatchStateMessage{watch, 2, ChannelWatchState::active, "", 3, std::nullopt},
+              proto::DocumentMessage{3, {2, 5}, 0, 1, online("phone", "new")->bytes}});
+    peer.say({proto::DocumentMessage{3, {2, 4}, 0, 1, online("phone", "old")->bytes}});
+    peer.say({proto::DocumentMessage{3, {1, 9}, 0, 1, online("phone", "old")->bytes}});
+    peer.say({proto::DocumentMessage{3, {2, 5}, 0, 1, online("phone", "other")->bytes}});
+    peer.say({proto::GoneMessage{3, {2, 4}}});
+    peer.say({proto::WatchStateMessage{watch, 1, ChannelWatchState::terminated, "rejected", 0, std::nullopt}});
+    const auto* seen = peer.channel.watcher().find(watch);
+    CHECK(seen->state == WatchState::active);
+    REQUIRE(seen->document);
+    CHECK(seen->document->digest == online("phone", "new")->digest);
+}
+
+TEST_CASE("what was said to hold is asked for whole when it is not held after all") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+              proto::CurrentMessage{3, {1, 1}, online()->digest}});
+    const auto asked = peer.hear_all<proto::WatchMessage>();
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].watch == watch);
+    CHECK(asked[0].revision == 2);
+    CHECK_FALSE(asked[0].held);
+}
+
+TEST_CASE("a source that is asked for the whole again sends the whole") {
+    Peer peer;
+    const auto document = online();
+    peer.say({proto::WatchMessage{1, 1, alice, bob, document->digest}});
+    peer.channel.source().answer(1, {WatchState::active, 0, {}}, std::nullopt, {{1, 1}, document});
+    CHECK(peer.hear_all<proto::CurrentMessage>().size() == 1);
+    peer.say({proto::WatchMessage{1, 2, alice, bob, std::nullopt}});
+    CHECK(peer.hear_all<proto::DocumentMessage>().size() == 1);
+}
+
+TEST_CASE("a late copy of an ended watch does not begin it again") {
+    Peer peer;
+    peer.say({proto::UnwatchMessage{1}});
+    peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});
+    CHECK(peer.events<InboundWatch>() == 0);
+    peer.say({proto::WatchMessage{2, 1, alice, bob, std::nullopt}});
+    CHECK(peer.events<InboundWatch>() == 1);
+    peer.say({proto::WatchMessage{2, 1, alice, bob, std::nullopt}});
+    CHECK(peer.events<InboundWatch>() == 0);
+}
+
+TEST_CASE("unacknowledged, a document is sent again at a slowing pace, and only its newest") {
+    Peer peer;
+    peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});
+    peer.channel.source().answer(1, {WatchState::active, 0, {}}, std::nullopt, {{1, 1}, online("phone", "1")});
+    REQUIRE(peer.hear_all<proto::DocumentMessage>().size() == 1);
+    peer.channel.source().set_value(alice, 0, {{1, 2}, online("phone", "2")});
+    REQUIRE(peer.hear_all<proto::DocumentMessage>().size() == 1);
+    std::vector<proto::DocumentMessage> again;
+    for (int i = 0; i < 100; ++i) {
+        peer.wait(100ms);
+        for (auto& one : peer.hear_all<proto::DocumentMessage>()) again.push_back(one);
+    }
+    CHECK(again.size() >= 3);
+    CHECK(again.size() <= 6);
+    for (const auto& one : again) CHECK(one.sequence.counter == 2);
+}
+
+TEST_CASE("a peer that has forgotten us: its watches end, ours are asked again with what we hold") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+              proto::DocumentMessage{3, {1, 1}, 0, 1, online()->bytes},
+              proto::WatchMessage{1, 1, bob, alice, std::nullopt}});
+    peer.events<InboundWatch>();
+    peer.hear();
+    peer.memory = 6;
+    peer.say({proto::LeaseMessage{30'000}}, 0);
+    CHECK(peer.events<InboundUnwatch>() == 1);
+    const auto asked = peer.hear_all<proto::WatchMessage>();
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].held == online()->digest);
+    // What was on its way from the earlier run is nothing any more.
+    peer.memory = 5;
+    peer.say({proto::GoneMessage{3, {1, 2}}});
+    CHECK(peer.channel.watcher().find(watch)->document != nullptr);
+}
+
+TEST_CASE("what was meant for an earlier us is not taken in, and answered so that the peer learns") {
+    Peer peer;
+    peer.hear();
+    peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}}, 999);
+    CHECK(peer.events<InboundWatch>() == 0);
+    const auto sent = peer.hear();
+    REQUIRE(sent.size() == 1);
+    CHECK(proto::decode_channel_packet(sent[0])->header.own == 1000);
+    CHECK(told<proto::AckMessage>(sent[0]).empty());
+}
+
+TEST_CASE("packets in flight are bounded, whatever is to be sent") {
+    Peer peer;
+    for (std::uint64_t i = 1; i <= 200; ++i) {
+        const auto name = uri("user" + std::to_string(i) + "@a.example");
+        peer.say({proto::WatchMessage{i, 1, name, bob, std::nullopt}});
+        peer.channel.source().answer(i, {WatchState::active, 0, {}}, std::nullopt,
+                                     {{1, i}, online("phone", std::string(900, 'x') + std::to_string(i))});
+    }
+    CHECK(peer.hear().size() <= proto::limits::channel_window_first + 1);
+    CHECK(peer.hear().empty());
+}
+
+TEST_CASE("a document that cannot be read is counted, and not shown") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+              proto::DocumentMessage{3, {1, 1}, 0, 1, {0xff, 0xff}}});
+    CHECK(peer.channel.watcher().bad_documents() == 1);
+    CHECK(peer.channel.watcher().find(watch)->document == nullptr);
+}
+
+TEST_CASE("bad packets are refused by name") {
+    Channel channel(1, 30s);
+    CHECK(channel.handle_input(at(0s), proto::Bytes{0xff}).error().reason == proto::Reason::malformed);
+    const auto nobody = encode(proto::ChannelPacket{{0, 1, 1}, {}});
+    CHECK(channel.handle_input(at(0s), nobody).error().reason == proto::Reason::malformed);
+}
