@@ -343,9 +343,9 @@ void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact&
     std::vector<Group> groups;
     for (auto& [user, copy] : contact.copies) {
         if (!votes({name, user}, copy) || copy.parked) continue;
-        auto group =
-            std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == copy.content; });
-        if (group == groups.end()) group = groups.insert(groups.end(), Group{&copy.content, 0, 0});
+        const Content& held = copy.content;  // a structured binding cannot be captured
+        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == held; });
+        if (group == groups.end()) group = groups.insert(groups.end(), Group{&held, 0, 0});
         ++group->size;
         group->newest = std::max(group->newest, copy.changed);
     }
