@@ -337,3 +337,24 @@ TEST_CASE("a revoked node's documents are seen no more") {
     pair.network.run_for(5min);
     CHECK(pair.watcher->sources(watch).empty());
 }
+
+TEST_CASE("one seed, one trace") {
+    const auto trace = [](std::uint64_t seed) {
+        Pair pair(seed);
+        pair.network.hardship = {50ms, 30ms, 0.1, 0.1};
+        proto::Bytes all;
+        pair.network.on_send = [&](const auto&, const auto& to, const auto& bytes) {
+            all.push_back(to.address[15]);
+            all.insert(all.end(), bytes.begin(), bytes.end());
+        };
+        pair.publish("first");
+        pair.watch();
+        for (int i = 0; i < 10; ++i) {
+            pair.publish("change " + std::to_string(i));
+            pair.network.run_for(3s);
+        }
+        return proto::blake2b_256(all);
+    };
+    CHECK(trace(1) == trace(1));
+    CHECK(trace(1) != trace(2));
+}
