@@ -166,3 +166,18 @@ TEST_CASE("a DHT without an answer is asked again soon after the first neighbour
     watcher->set_bootstrap(world.now(), {meeting_point.endpoint});
     CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "here"; }, 10s));
 }
+
+TEST_CASE("a node that moved to another address is found there by its new records") {
+    Pair pair;
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    pair.crash(pair.source);
+    pair.network.run_for(1min);
+    pair.source.endpoint = proto::Endpoint::v4(0x0a0000c8, 4800);
+    pair.start(pair.source);
+    auto& friend_of_both = pair.add("c.example", {&pair.source, &pair.watcher});
+    (void)friend_of_both;
+    pair.publish("after");
+    CHECK(pair.shows(watch, "after", 3min));
+}
