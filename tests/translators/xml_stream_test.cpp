@@ -91,6 +91,14 @@ TEST_CASE("what RFC 6120 section 11 forbids is refused by name") {
     CHECK(refusal(other.feed("<html xmlns='http://www.w3.org/1999/xhtml'>")) == Reason::wrong_namespace);
 }
 
+TEST_CASE("a stream in UTF-16 is refused at its first byte that is none of UTF-8") {
+    for (const auto& start : {std::string("<\0s\0", 4), std::string("\xFF\xFE<\0", 4), std::string("\xFE\xFF", 2),
+                              std::string("p\0\xB3", 3)}) {
+        XmlStream stream;
+        CHECK(refusal(stream.feed(start)) == Reason::malformed);
+    }
+}
+
 TEST_CASE("stanzas before a fault are still delivered") {
     const auto events = after_header("<presence/><a></b>");
     REQUIRE(events.size() == 2);

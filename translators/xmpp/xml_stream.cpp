@@ -42,6 +42,11 @@ Name split(const char* name) {
     return {whole.substr(0, at), whole.substr(at + 1)};
 }
 
+/// Told to read UTF-8, expat still looks for UTF-16 in the first bytes. None of these is in any XML in UTF-8.
+bool is_never_utf8(std::uint8_t byte) {
+    return byte == 0 || byte >= 0xFE;
+}
+
 bool is_space(std::string_view text) {
     return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
@@ -63,7 +68,9 @@ class XmlStream::Parser {
         while (!bytes.empty() && !over_) {
             const auto slice = bytes.first(std::min(bytes.size(), slice_bytes));
             bytes = bytes.subspan(slice.size());
-            parse(slice);
+            const auto bad = std::find_if(slice.begin(), slice.end(), is_never_utf8);
+            parse(slice.first(static_cast<std::size_t>(bad - slice.begin())));
+            if (bad != slice.end()) fail(Reason::malformed, "not UTF-8");
         }
         return std::move(events_);
     }
