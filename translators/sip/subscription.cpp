@@ -18,6 +18,7 @@ class Lines {
         const auto end = rest_.find('\n');
         if (end == std::string_view::npos) return std::nullopt;
         std::string line(rest_.substr(0, end));
+        if (line.find('\r') != std::string::npos) return std::nullopt;  // never written
         rest_.remove_prefix(end + 1);
         return line;
     }
