@@ -139,4 +139,13 @@ inline constexpr std::size_t records_per_key = 64;            ///< sources of on
 inline constexpr std::size_t records_per_member = 250'000;    ///< as many as one domain's node may have presentities
 inline constexpr std::size_t records_in_all = 500'000;        ///< about 1 KB each
 
+// HTTP
+inline constexpr std::size_t http_body_bytes = 256 * 1024;  ///< of a request; as large as the largest PIDF body
+inline constexpr std::size_t http_header_bytes = 16 * 1024; ///< request line and fields; tokens and URIs are far shorter
+inline constexpr auto http_idle = 75s;                      ///< without a request, then the connection is closed
+inline constexpr auto http_request_time = 30s;              ///< from a request's first byte to its last, and for a response to be taken
+inline constexpr auto http_fetch_wait = 2s;                 ///< for the first state of a presentity that was not watched yet
+inline constexpr auto http_fetch_wait_max = 30s;            ///< what ?wait= may ask for
+inline constexpr std::size_t http_streams = 10'000;         ///< event streams and waiting fetches of all clients together
+
 }  // namespace presmesh::proto::limits

@@ -1,0 +1,44 @@
+// The daemon's HTTP interface, as the commands use it: one request at a time, waiting for the answer.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "node/cli/output.hpp"
+#include "proto/result.hpp"
+
+namespace presmesh::cli {
+
+struct Reply {
+    unsigned status = 0;
+    std::string content_type;
+    std::string body;
+};
+
+class Client {
+  public:
+    /// From --url and --token, PRESMESH_URL and PRESMESH_TOKEN, or the config file's [http] (its first usable token).
+    static proto::Result<Client> make(const Options& options);
+
+    /// unavailable: nobody answers there.
+    proto::Result<Reply> request(const std::string& method, const std::string& target, const std::string& body = {},
+                                 const std::string& content_type = "application/json",
+                                 const std::string& accept = "application/json") const;
+    /// As request; a status of 400 and more becomes the refusal that the problem document tells.
+    proto::Result<Reply> ask(const std::string& method, const std::string& target, const std::string& body = {},
+                             const std::string& content_type = "application/json",
+                             const std::string& accept = "application/json") const;
+    /// Calls `event` with the data of each server-sent event until it says false or the stream ends.
+    proto::Result<void> follow(const std::string& target,
+                               const std::function<bool(const std::string& data)>& event) const;
+    const std::string& address() const { return address_; }
+
+  private:
+    std::string host_;
+    std::string port_;
+    std::string address_;
+    std::string token_;
+};
+
+}  // namespace presmesh::cli

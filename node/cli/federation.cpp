@@ -1,0 +1,203 @@
+// presmesh federation: the file that all providers share, made and changed without an editor, checked before it is
+// written.
+#include "node/cli/commands.hpp"
+#include "node/daemon/files.hpp"
+#include "node/daemon/material.hpp"
+#include "node/daemon/system.hpp"
+#include "proto/uri.hpp"
+
+namespace presmesh::cli {
+
+namespace {
+
+using proto::Federation;
+using proto::Member;
+
+struct Asked {
+    std::string file = "federation.toml";
+    std::string domain;
+    std::string other;  ///< a key, an entry file, a delegate, a node
+    std::vector<std::string> bootstrap;
+    std::string domain_key = "domain.key";
+    int days = 365;
+};
+using AskedPtr = std::shared_ptr<Asked>;
+
+std::optional<Federation> load(const Options& options, const std::string& file) {
+    std::vector<daemon::FileFaultAt> faults;
+    auto federation = daemon::load_federation(file, faults);
+    if (federation) return *federation;
+    Json list = Json::array();
+    for (const auto& fault : faults) {
+        list.push_back({{"file", fault.file}, {"line", fault.line}, {"text", fault.text}});
+        if (!options.json) std::cerr << fault.to_string() << "\n";
+    }
+    if (options.json) std::cerr << Json({{"error", "malformed"}, {"faults", list}}).dump() << "\n";
+    return std::nullopt;
+}
+
+int save(const Options& options, const std::string& file, const Federation& federation, const std::string& text) {
+    const auto toml = federation.to_toml();
+    if (const auto again = Federation::parse(toml); !again)
+        return refused(options, "the change would make a faulty file: " + again.error().front().text);
+    if (auto written = daemon::write_file(file, toml, daemon::FileMode::secret, true); !written)
+        return refused(options, written.error());
+    return done(options, {{"file", file}, {"members", federation.members.size()}, {"done", text}}, text + "\n");
+}
+
+int create(const Options& options, const Asked& asked) {
+    Federation federation;
+    daemon::SystemRandom random;
+    random.fill(federation.key);
+    if (auto written = daemon::write_file(asked.file, federation.to_toml(), daemon::FileMode::secret, false); !written)
+        return refused(options, written.error());
+    return done(options, {{"file", asked.file}},
+                "made " + asked.file + " with a key of its own; its copies must stay among the members\n");
+}
+
+/// From a provider's own federation file (what its init made), or from a domain, key and addresses.
+int add(const Options& options, const Asked& asked) {
+    auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    std::vector<std::string> added;
+    if (!asked.other.empty()) {
+        auto domain = proto::canonical_domain(asked.domain);
+        if (!domain) return refused(options, domain.error());
+        const auto key = proto::from_hex(asked.other);
+        Member member;
+        if (key.size() != member.key.size()) return refused(options, "the domain's key must be 64 hexadecimal digits");
+        std::copy(key.begin(), key.end(), member.key.begin());
+        member.domain = *domain;
+        member.bootstrap = asked.bootstrap;
+        federation->add(member);
+        added.push_back(*domain);
+    } else {
+        const auto theirs = load(options, asked.domain);
+        if (!theirs) return exit_refused;
+        for (const auto& [domain, member] : theirs->members) {
+            federation->add(member);
+            added.push_back(domain);
+        }
+    }
+    std::string text = "added";
+    for (const auto& domain : added) text += " " + domain;
+    return save(options, asked.file, *federation, text);
+}
+
+int remove(const Options& options, const Asked& asked) {
+    auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    const auto* member = federation->find(asked.domain);
+    if (member == nullptr) return refused(options, asked.domain + " is no member");
+    Federation rest;
+    rest.key = federation->key;
+    for (const auto& [domain, one] : federation->members) {
+        if (domain != member->domain) rest.add(one);
+    }
+    return save(options, asked.file, rest, "removed " + member->domain);
+}
+
+int show(const Options& options, const Asked& asked) {
+    const auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    Json members = Json::array();
+    std::string text;
+    for (const auto& [domain, member] : federation->members) {
+        Json delegates = Json::array();
+        for (const auto& delegation : member.delegations) delegates.push_back(delegation.delegate);
+        members.push_back({{"domain", domain},
+                           {"key", proto::to_hex(member.key)},
+                           {"bootstrap", member.bootstrap},
+                           {"revoked", member.revoked.size()},
+                           {"delegates", delegates}});
+        text += domain + "  " + proto::to_hex(member.key).substr(0, 16) + "...";
+        for (const auto& entry : member.bootstrap) text += "  " + entry;
+        if (!member.revoked.empty()) text += "  (" + std::to_string(member.revoked.size()) + " nodes revoked)";
+        text += "\n";
+    }
+    // The same for everybody who has the same file, and tells nothing about its key.
+    const auto digest = proto::to_hex(proto::blake2b_256(proto::as_bytes(federation->to_toml()))).substr(0, 16);
+    return done(options, {{"file", asked.file}, {"digest", digest}, {"members", members}},
+                text + "digest " + digest + " (the same at every member)\n");
+}
+
+int check(const Options& options, const Asked& asked) {
+    if (!load(options, asked.file)) return exit_refused;
+    return done(options, {{"file", asked.file}, {"ok", true}}, asked.file + " is fine\n");
+}
+
+int revoke(const Options& options, const Asked& asked) {
+    auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    const auto* found = federation->find(asked.domain);
+    if (found == nullptr) return refused(options, asked.domain + " is no member");
+    const auto id = proto::from_hex(asked.other);
+    proto::NodeId node{};
+    if (id.size() != node.size())
+        return refused(options, "a node is named by 40 hexadecimal digits (see presmesh status)");
+    std::copy(id.begin(), id.end(), node.begin());
+    auto member = *found;
+    member.revoked.insert(node);
+    federation->add(member);
+    return save(options, asked.file, *federation, "revoked node " + asked.other + " of " + member.domain);
+}
+
+int delegate(const Options& options, const Asked& asked) {
+    auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    const auto* found = federation->find(asked.domain);
+    auto other = proto::canonical_domain(asked.other);
+    if (found == nullptr) return refused(options, asked.domain + " is no member");
+    if (!other || federation->find(*other) == nullptr) return refused(options, asked.other + " is no member");
+    const auto key = daemon::read_key(asked.domain_key);
+    if (!key) return refused(options, asked.domain_key + ": " + key.error().detail);
+    if (key->public_key() != found->key)
+        return refused(options, asked.domain_key + " is not the key of " + found->domain);
+    const auto now = proto::wall_from_seconds(proto::to_seconds(daemon::system_now().wall) - 3600);
+    auto member = *found;
+    member.delegations.push_back(
+        proto::Delegation::issue(*key, member.domain, *other, now, now + std::chrono::hours{24 * asked.days}));
+    federation->add(member);
+    return save(options, asked.file, *federation, *other + " may publish for users of " + member.domain);
+}
+
+using Action = int (*)(const Options&, const Asked&);
+
+CLI::App* add_action(CLI::App& parent, const Options& options, Run& run, const AskedPtr& asked, const char* name,
+                     const char* about, Action action) {
+    auto* command = parent.add_subcommand(name, about);
+    command->add_option("FILE", asked->file, "the federation file")->required();
+    command->callback(
+        [&options, &run, asked, action] { run = [&options, asked, action] { return action(options, *asked); }; });
+    return command;
+}
+
+}  // namespace
+
+void add_federation(CLI::App& app, const Options& options, Run& run) {
+    const auto asked = std::make_shared<Asked>();
+    auto* group = app.add_subcommand("federation", "make, change and check a federation file");
+    group->require_subcommand(1);
+    add_action(*group, options, run, asked, "new", "an empty federation with a key of its own", create);
+    auto* adding =
+        add_action(*group, options, run, asked, "add", "add a member: its init's federation.toml, or DOMAIN KEY", add);
+    adding->add_option("MEMBER", asked->domain, "a provider's federation.toml, or its domain")->required();
+    adding->add_option("KEY", asked->other, "with a domain: its public key in hexadecimal");
+    adding->add_option("--bootstrap", asked->bootstrap, "host:port of one of its nodes; may be said again");
+    add_action(*group, options, run, asked, "remove", "end a membership", remove)
+        ->add_option("DOMAIN", asked->domain)
+        ->required();
+    add_action(*group, options, run, asked, "show", "list the members", show);
+    add_action(*group, options, run, asked, "check", "say every fault of a file", check);
+    auto* revoking = add_action(*group, options, run, asked, "revoke", "take a node's certificate back", revoke);
+    revoking->add_option("DOMAIN", asked->domain)->required();
+    revoking->add_option("NODE", asked->other, "its id, 40 hexadecimal digits")->required();
+    auto* delegating =
+        add_action(*group, options, run, asked, "delegate", "let another member publish for our users", delegate);
+    delegating->add_option("DOMAIN", asked->domain, "whose users")->required();
+    delegating->add_option("DELEGATE", asked->other, "who may publish for them")->required();
+    delegating->add_option("--domain-key", asked->domain_key)->capture_default_str();
+    delegating->add_option("--days", asked->days)->capture_default_str()->check(CLI::Range(1, 3650));
+}
+
+}  // namespace presmesh::cli

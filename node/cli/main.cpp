@@ -1,0 +1,35 @@
+// presmesh: keys, federation files, and a running daemon's users. Exit status 0: done; 1: refused; 2: wrong usage.
+#include <csignal>
+
+#include "node/cli/commands.hpp"
+#include "node/daemon/daemon.hpp"
+#include "proto/identity.hpp"
+
+int main(int argc, char** argv) {
+    using namespace presmesh::cli;
+    presmesh::proto::crypto_init();
+    ::signal(SIGPIPE, SIG_IGN);
+    CLI::App app{"presmesh: set up and use a node of a presence federation"};
+    Options options;
+    Run run;
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.set_version_flag("--version", std::string("presmesh ") + presmesh::daemon::version);
+    app.add_flag("--json", options.json, "print JSON");
+    app.add_option("-c,--config", options.config,
+                   "the daemon's config file: where its address and a token are found (or PRESMESH_CONFIG)");
+    app.add_option("--url", options.url, "the daemon's HTTP address (or PRESMESH_URL)");
+    app.add_option("--token", options.token,
+                   "the bearer token (or PRESMESH_TOKEN, which does not show in the list of processes)");
+    app.add_option("--as", options.watcher, "who reads, where the token may read as anybody");
+    add_init(app, options, run);
+    add_federation(app, options, run);
+    add_presence(app, options, run);
+    add_node(app, options, run);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& fault) {
+        return app.exit(fault) == 0 ? exit_ok : exit_usage;
+    }
+    return run ? run() : static_cast<int>(exit_usage);
+}

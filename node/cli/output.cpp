@@ -1,0 +1,30 @@
+#include "node/cli/output.hpp"
+
+namespace presmesh::cli {
+
+namespace {
+std::string dump(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+}  // namespace
+
+int refused(const Options& options, const proto::Error& error) {
+    if (options.json) {
+        std::cerr << dump({{"error", proto::to_string(error.reason)}, {"detail", error.detail}}) << "\n";
+    } else {
+        std::cerr << "presmesh: " << (error.detail.empty() ? std::string(proto::to_string(error.reason)) : error.detail)
+                  << "\n";
+    }
+    return exit_refused;
+}
+
+int refused(const Options& options, const std::string& text) {
+    return refused(options, proto::Error{proto::Reason::unavailable, text});
+}
+
+int done(const Options& options, const Json& json, const std::string& text) {
+    std::cout << (options.json ? dump(json) + "\n" : text) << std::flush;
+    return exit_ok;
+}
+
+}  // namespace presmesh::cli

@@ -1,0 +1,248 @@
+// presmesh publish, get, watch, rules, watchers, approve, deny: what users do, through the daemon's HTTP.
+#include <mutex>
+#include <thread>
+
+#include "node/cli/client.hpp"
+#include "node/cli/commands.hpp"
+#include "node/daemon/files.hpp"
+#include "node/daemon/http_target.hpp"
+
+namespace presmesh::cli {
+
+namespace {
+
+struct Asked {
+    std::string uri;
+    std::vector<std::string> uris;  ///< of watch
+    std::string show;
+    std::string note;
+    std::string lang;
+    std::string activity;
+    std::string file;
+    std::string publication = "default";
+    std::string watcher;
+    std::vector<std::string> rules;
+    int priority = 0;
+    bool has_priority = false;
+    bool polite = false;
+    int expires = 0;
+    int events = 0;
+};
+
+std::string path_of(const std::string& what, const std::string& uri) {
+    return "/v1/" + what + "/" + daemon::percent_encode(uri);
+}
+std::string as_query(const Options& options, const char* separator = "?") {
+    return options.watcher.empty() ? "" : separator + ("watcher=" + daemon::percent_encode(options.watcher));
+}
+
+std::string text_of(const Json& json, const char* key) {
+    return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+}
+
+/// "pres:alice@a.example  open away "lunch" (phone)"
+std::string line_of(const Json& view) {
+    std::string line = text_of(view, "presentity");
+    const auto liveness = text_of(view, "liveness");
+    if (text_of(view, "state") != "active")
+        line += "  " + text_of(view, "state") +
+                (text_of(view, "reason").empty() ? "" : " (" + text_of(view, "reason") + ")");
+    if (!view.contains("presence") || !view["presence"].is_object()) return line + "  nothing is known\n";
+    if (liveness != "live") line += "  [" + liveness + "]";
+    const auto& presence = view["presence"];
+    if (!presence.contains("services")) return line + "  no service\n";
+    for (const auto& service : presence["services"]) {
+        line +=
+            "  " + text_of(service, "basic") + (text_of(service, "show").empty() ? "" : " " + text_of(service, "show"));
+        if (service.contains("notes") && !service["notes"].empty())
+            line += " \"" + text_of(service["notes"][0], "text") + "\"";
+        line += " (" + text_of(service, "id") + ")";
+    }
+    return line + "\n";
+}
+
+std::string document_of(const Asked& asked) {
+    Json service = {{"id", asked.publication == "default" ? "presmesh" : asked.publication},
+                    {"basic", asked.show == "offline" ? "closed" : "open"}};
+    if (!asked.show.empty() && asked.show != "available" && asked.show != "offline") service["show"] = asked.show;
+    if (asked.has_priority) service["priority"] = asked.priority;
+    if (!asked.note.empty()) service["notes"] = {Json{{"lang", asked.lang}, {"text", asked.note}}};
+    if (!asked.activity.empty()) service["activities"] = {{"names", {asked.activity}}};
+    return Json{{"services", {service}}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+/// A request whose answer is printed as it is, or as `text` makes it.
+int ask(const Options& options, const std::string& method, const std::string& target, const std::string& body,
+        const std::function<std::string(const Json&)>& text, const std::string& content_type = "application/json") {
+    const auto client = Client::make(options);
+    if (!client) return refused(options, client.error());
+    const auto reply = client->ask(method, target, body, content_type);
+    if (!reply) return refused(options, reply.error());
+    const auto json = reply->body.empty() ? Json::object() : Json::parse(reply->body, nullptr, false);
+    if (json.is_discarded()) return refused(options, "the daemon's answer is not JSON");
+    return done(options, json, text(json));
+}
+
+int publish(const Options& options, const Asked& asked) {
+    std::string query = "?publication=" + daemon::percent_encode(asked.publication);
+    if (asked.expires > 0) query += "&expires=" + std::to_string(asked.expires);
+    std::string body = document_of(asked);
+    std::string type = "application/json";
+    if (!asked.file.empty()) {
+        auto text = daemon::read_file(asked.file);
+        if (!text) return refused(options, text.error());
+        body = std::move(*text);
+        if (body.find_first_not_of(" \t\r\n\xEF\xBB\xBF") != std::string::npos &&
+            body[body.find_first_not_of(" \t\r\n\xEF\xBB\xBF")] == '<')
+            type = "application/pidf+xml";
+    }
+    return ask(
+        options, "PUT", path_of("presence", asked.uri) + query, body,
+        [](const Json& json) {
+            return "published for " + std::to_string(json.value("expires", 0)) + " s, entity tag " +
+                   text_of(json, "etag") + "\n";
+        },
+        type);
+}
+
+int withdraw(const Options& options, const Asked& asked) {
+    return ask(options, "DELETE",
+               path_of("presence", asked.uri) + "?publication=" + daemon::percent_encode(asked.publication), {},
+               [](const Json&) { return std::string("withdrawn\n"); });
+}
+
+int get(const Options& options, const Asked& asked) {
+    return ask(options, "GET", path_of("presence", asked.uri) + as_query(options), {}, line_of);
+}
+
+int watch(const Options& options, const Asked& asked) {
+    const auto client = Client::make(options);
+    if (!client) return refused(options, client.error());
+    std::mutex printing;
+    int left = asked.events;
+    bool failed = false;
+    const auto follow = [&](const std::string& uri) {
+        const auto told =
+            client->follow(path_of("presence", uri) + "/events" + as_query(options), [&](const std::string& data) {
+                const std::lock_guard lock(printing);
+                const auto json = Json::parse(data, nullptr, false);
+                done(options, json, json.is_discarded() ? data + "\n" : line_of(json));
+                return asked.events == 0 || --left > 0;
+            });
+        const std::lock_guard lock(printing);
+        if (!told) {
+            refused(options, told.error());
+            failed = true;
+        }
+    };
+    std::vector<std::thread> threads;
+    for (const auto& uri : asked.uris) threads.emplace_back(follow, uri);
+    for (auto& thread : threads) thread.join();
+    return failed ? exit_refused : exit_ok;
+}
+
+std::string rules_text(const Json& json) {
+    std::string text;
+    for (const auto* list : {"rules", "decisions"}) {
+        if (!json.contains(list)) continue;
+        for (const auto& rule : json[list])
+            text += text_of(rule, "who") + "  " + text_of(rule, "handling") +
+                    (std::string_view(list) == "decisions" ? "  (decided)" : "") + "\n";
+    }
+    return text.empty() ? "no rules of its own: the node's default holds\n" : text;
+}
+
+int rules(const Options& options, const Asked& asked) {
+    if (asked.rules.empty()) return ask(options, "GET", path_of("rules", asked.uri), {}, rules_text);
+    Json list = Json::array();
+    for (const auto& rule : asked.rules) {
+        const auto equals = rule.rfind('=');
+        if (rule == "none") continue;
+        if (equals == std::string::npos) {
+            refused(options, "a rule is WHO=allow|confirm|polite-block|block, or none");
+            return exit_usage;
+        }
+        list.push_back({{"who", rule.substr(0, equals)}, {"handling", rule.substr(equals + 1)}});
+    }
+    return ask(options, "PUT", path_of("rules", asked.uri), Json{{"rules", list}}.dump(), rules_text);
+}
+
+std::string watchers_text(const Json& json) {
+    std::string text;
+    if (!json.contains("watchers")) return text;
+    for (const auto& one : json["watchers"])
+        text += text_of(one, "watcher") + "  " + text_of(one, "state") + "  " + text_of(one, "handling") + "\n";
+    return text.empty() ? "nobody watches\n" : text;
+}
+
+int watchers(const Options& options, const Asked& asked) {
+    return ask(options, "GET", path_of("watchers", asked.uri), {}, watchers_text);
+}
+
+int decide(const Options& options, const Asked& asked, const char* decision) {
+    return ask(options, "POST", path_of("watchers", asked.uri),
+               Json{{"watcher", asked.watcher}, {"decision", decision}}.dump(), watchers_text);
+}
+
+int approve(const Options& options, const Asked& asked) {
+    return decide(options, asked, "allow");
+}
+int deny(const Options& options, const Asked& asked) {
+    return decide(options, asked, asked.polite ? "polite-block" : "block");
+}
+
+using Action = int (*)(const Options&, const Asked&);
+
+}  // namespace
+
+void add_presence(CLI::App& app, const Options& options, Run& run) {
+    const auto asked = std::make_shared<Asked>();
+    const auto command = [&](const char* name, const char* about, Action action) {
+        auto* made = app.add_subcommand(name, about);
+        made->callback(
+            [&options, &run, asked, action] { run = [&options, asked, action] { return action(options, *asked); }; });
+        return made;
+    };
+    const auto one_uri = [&](CLI::App* made) {
+        return made->add_option("URI", asked->uri, "pres:user@domain, or any spelling of it")->required();
+    };
+    const auto named = [&](CLI::App* made) {
+        made->add_option("--publication", asked->publication, "a name: what is published under it again replaces it")
+            ->capture_default_str();
+    };
+
+    auto* publishing = command("publish", "say a user's presence", publish);
+    one_uri(publishing);
+    named(publishing);
+    publishing->add_option("--show", asked->show)
+        ->check(CLI::IsMember({"available", "away", "chat", "dnd", "xa", "offline"}));
+    publishing->add_option("--note", asked->note);
+    publishing->add_option("--lang", asked->lang, "the note's language");
+    publishing->add_option("--activity", asked->activity, "an RPID activity, such as on-the-phone");
+    publishing->add_option("--priority", asked->priority)
+        ->check(CLI::Range(-128, 127))
+        ->each([asked](const std::string&) { asked->has_priority = true; });
+    publishing->add_option("--expires", asked->expires, "seconds")->check(CLI::Range(1, 86400));
+    publishing->add_option("--file", asked->file, "a PIDF or JSON document instead");
+    auto* withdrawing = command("withdraw", "take a publication back", withdraw);
+    one_uri(withdrawing);
+    named(withdrawing);
+    one_uri(command("get", "what is known of a user now", get));
+    auto* watching = command("watch", "follow users until stopped", watch);
+    watching->add_option("URI", asked->uris)->required();
+    watching->add_option("--events", asked->events, "end after so many");
+    auto* ruling = command("rules", "show or set who may see a user", rules);
+    one_uri(ruling);
+    ruling->add_option("RULE", asked->rules,
+                       "WHO=allow|confirm|polite-block|block; all of them are replaced; none takes all away");
+    one_uri(command("watchers", "who watches a user", watchers));
+    auto* approving = command("approve", "let a watcher see a user", approve);
+    one_uri(approving);
+    approving->add_option("WATCHER", asked->watcher)->required();
+    auto* denying = command("deny", "refuse a watcher", deny);
+    one_uri(denying);
+    denying->add_option("WATCHER", asked->watcher)->required();
+    denying->add_flag("--polite", asked->polite, "without telling: the user looks offline");
+}
+
+}  // namespace presmesh::cli

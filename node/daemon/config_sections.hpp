@@ -1,0 +1,27 @@
+// What the files config*.cpp share: values that more than one section has.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "node/daemon/config.hpp"
+#include "node/daemon/toml_section.hpp"
+
+namespace presmesh::daemon {
+
+bool is_loopback(const proto::Endpoint& endpoint);
+/// Canonical, or empty and a fault.
+std::string read_domain(TomlSection& section, std::string_view key, const std::string& text);
+std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_view key,
+                                            std::vector<std::string> fallback);
+/// The key `name` ("secret"), or the file that `name`_file names (without its line end); empty when there is neither.
+std::string read_secret(TomlSection& section, const std::string& name, const std::string& folder);
+std::chrono::seconds in_seconds(proto::Duration duration);
+
+/// `domain` is whose users a section is about that does not say.
+std::vector<translators::sip::SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
+                                                    const std::string& domain);
+
+std::vector<translators::xmpp::XmppSettings> read_xmpp(std::vector<TomlSection> sections, const std::string& folder);
+
+}  // namespace presmesh::daemon

@@ -1,0 +1,149 @@
+#include <set>
+
+#include "node/daemon/config_sections.hpp"
+
+namespace presmesh::daemon {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using translators::sip::Account;
+using translators::sip::Mode;
+using translators::sip::SipSettings;
+
+milliseconds in_milliseconds(proto::Duration d) {
+    return std::chrono::duration_cast<milliseconds>(d);
+}
+
+/// "udp:ADDRESS:PORT", "tcp:ADDRESS:PORT" or "ADDRESS:PORT".
+bool is_listen_address(std::string_view text) {
+    for (const std::string_view transport : {"udp:", "tcp:"}) {
+        if (text.starts_with(transport)) text.remove_prefix(transport.size());
+    }
+    return proto::Endpoint::parse(text).has_value();
+}
+
+void read_listen(TomlSection& section, SipSettings& settings) {
+    settings.listen = section.texts("listen");
+    if (!section.has("listen")) settings.listen = {"127.0.0.1:5060"};
+    for (const auto& text : settings.listen) {
+        if (!is_listen_address(text)) {
+            section.fault("listen",
+                          "listen must be such as \"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\", or without a transport "
+                          "for both, and is \"" +
+                              text + "\"");
+        }
+    }
+    if (settings.listen.empty()) section.fault("listen", "listen must not be empty");
+}
+
+void read_domains(TomlSection& section, const std::string& own, SipSettings& settings) {
+    for (const auto& text : section.texts("domains")) settings.domains.push_back(read_domain(section, "domains", text));
+    if (!section.has("domains") && !own.empty()) settings.domains = {own};
+    if (section.has("domains") && settings.domains.empty()) section.fault("domains", "domains must not be empty");
+}
+
+void read_ha1(TomlSection& section, const char* key, std::size_t digits, std::string& into) {
+    into = section.text_or(key, "");
+    const bool hex = into.find_first_not_of("0123456789abcdef") == std::string::npos;
+    if (into.empty() || (hex && into.size() == digits)) return;
+    section.fault(key, std::string(key) + " must be " + std::to_string(digits) + " lower-case hexadecimal digits");
+}
+
+void read_accounts(TomlSection& section, SipSettings& settings) {
+    for (auto& part : section.tables("accounts")) {
+        const auto user = part.required_text("user");
+        Account account;
+        read_ha1(part, "ha1_md5", 32, account.ha1_md5);
+        read_ha1(part, "ha1_sha256", 64, account.ha1_sha256);
+        if (account.ha1_md5.empty() && account.ha1_sha256.empty()) part.fault("user", "needs ha1_md5 or ha1_sha256");
+        if (!user.empty() && !settings.accounts.emplace(user, account).second)
+            part.fault("user", "user " + user + " is named twice");
+        part.finish();
+    }
+    if (settings.authenticate && settings.accounts.empty())
+        section.fault("authenticate", "authenticate = true needs accounts");
+}
+
+void read_attach(TomlSection& section, const std::string& folder, SipSettings& settings) {
+    const bool attach = settings.mode == Mode::attach;
+    settings.server = attach ? section.required_text("server") : section.text_or("server", "");
+    if (!settings.server.empty() && !settings.server.starts_with("sip:") && !settings.server.starts_with("sips:")) {
+        section.fault("server", "server must be a SIP URI such as \"sip:127.0.0.1:5060;transport=tcp\", and is \"" +
+                                    settings.server + "\"");
+    }
+    settings.watcher = section.text_or("watcher", "");
+    if (!settings.watcher.empty() && !proto::PresentityUri::parse(settings.watcher)) {
+        section.fault("watcher", "watcher must be a SIP URI such as \"sip:presmesh@example.com\", and is \"" +
+                                     settings.watcher + "\"");
+    }
+    if (settings.watcher.empty() && attach && !settings.domains.empty())
+        settings.watcher = "sip:presmesh@" + settings.domains.front();
+    settings.as_real_watcher = section.flag("as_real_watcher", settings.as_real_watcher);
+    settings.credentials.user = section.text_or("user", "");
+    settings.credentials.password = read_secret(section, "password", folder);
+    settings.credentials.realm = section.text_or("password_realm", "");
+    if (settings.credentials.user.empty() != settings.credentials.password.empty())
+        section.fault("user", "needs user and password (or password_file) together");
+    settings.subscribe_expires =
+        in_seconds(section.duration("subscribe_expires", seconds{60}, hours{24}, settings.subscribe_expires));
+    settings.ping_every = in_seconds(section.duration("ping_every", seconds{0}, hours{1}, settings.ping_every));
+    settings.state_grace = in_seconds(section.duration("state_grace", seconds{0}, hours{1}, settings.state_grace));
+    for (const auto* key :
+         {"server", "watcher", "as_real_watcher", "user", "subscribe_expires", "ping_every", "state_grace"}) {
+        if (!attach && section.has(key)) section.fault(key, std::string(key) + " is of mode = \"attach\" only");
+    }
+}
+
+void read_serve(TomlSection& section, SipSettings& settings) {
+    settings.authenticate = section.flag("authenticate", settings.authenticate);
+    settings.realm = section.text_or("realm", "");
+    read_accounts(section, settings);
+    settings.nonce_lifetime =
+        in_seconds(section.duration("nonce_lifetime", seconds{10}, hours{24}, settings.nonce_lifetime));
+    for (const auto* key : {"authenticate", "realm", "accounts", "nonce_lifetime"}) {
+        if (settings.mode == Mode::attach && section.has(key))
+            section.fault(key, std::string(key) + " is of mode = \"serve\" only");
+    }
+}
+
+SipSettings read_one(TomlSection& section, const std::string& folder, const std::string& domain) {
+    SipSettings settings;
+    settings.mode = section.choice("mode", {"serve", "attach"}, 0) == 0 ? Mode::serve : Mode::attach;
+    if (!section.has("mode")) section.fault("mode", "needs mode = \"serve\" or mode = \"attach\"");
+    settings.name = section.text_or("name", settings.mode == Mode::serve ? "sip.serve" : "sip.attach");
+    read_domains(section, domain, settings);
+    read_listen(section, settings);
+    settings.advertised = section.text_or("advertised", "");
+    read_attach(section, folder, settings);
+    read_serve(section, settings);
+    settings.rate.burst = static_cast<std::uint32_t>(section.number("rate_burst", 1, 1'000'000, settings.rate.burst));
+    settings.rate.interval =
+        in_milliseconds(section.duration("rate_interval", seconds{0}, hours{1}, settings.rate.interval));
+    settings.max_expires =
+        in_seconds(section.duration("max_expires", seconds{60}, hours{24 * 7}, settings.max_expires));
+    settings.fetch_wait = in_milliseconds(section.duration("fetch_wait", seconds{0}, seconds{30}, settings.fetch_wait));
+    settings.requests_per_second =
+        static_cast<std::uint32_t>(section.number("requests_per_second", 1, 10'000'000, settings.requests_per_second));
+    section.finish();
+    return settings;
+}
+
+}  // namespace
+
+std::vector<SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
+                                  const std::string& domain) {
+    std::vector<SipSettings> all;
+    std::set<std::string> names;
+    for (auto& section : sections) {
+        all.push_back(read_one(section, folder, domain));
+        if (!names.insert(all.back().name).second)
+            section.fault("name", "name " + all.back().name +
+                                      " is taken by another [[sip]] section: names keep saved state apart");
+    }
+    return all;
+}
+
+}  // namespace presmesh::daemon

@@ -1,0 +1,315 @@
+#include "node/daemon/daemon.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+
+#include "node/daemon/asio_runtime.hpp"
+#include "node/daemon/bootstrap.hpp"
+#include "node/daemon/http_api.hpp"
+#include "node/daemon/http_server.hpp"
+#include "node/daemon/shells.hpp"
+#include "node/daemon/sqlite_store.hpp"
+#include "node/daemon/system.hpp"
+#include "overlay/dht_node.hpp"
+
+namespace presmesh::daemon {
+
+using proto::Result;
+
+namespace {
+
+constexpr auto stop_time = std::chrono::seconds{3};  // for goodbyes still on their way out
+constexpr auto stop_check = std::chrono::milliseconds{10};
+constexpr auto certificate_warning = std::chrono::hours{24 * 14};
+constexpr auto certificate_check = std::chrono::hours{12};
+
+node::ServiceSettings service_settings(const Config& config, const proto::Federation& federation, proto::WallTime now) {
+    node::ServiceSettings settings;
+    settings.domains = {config.node.domain};
+    for (const auto& [domain, member] : federation.members) {
+        if (federation.may_publish(config.node.domain, domain, now)) settings.domains.insert(domain);
+    }
+    settings.rules = config.presence.rules;
+    settings.default_handling = config.presence.default_handling;
+    settings.follow_own_domains = config.presence.follow_own_domains;
+    return settings;
+}
+
+std::string join(const std::vector<proto::Endpoint>& endpoints) {
+    std::string text;
+    for (const auto& endpoint : endpoints) text += (text.empty() ? "" : ",") + endpoint.to_string();
+    return text;
+}
+
+}  // namespace
+
+class Daemon::Impl {
+  public:
+    Impl(std::string config_path, Loaded loaded, Log& log)
+        : config_path_(std::move(config_path)),
+          config_(std::move(loaded.config)),
+          material_(std::move(loaded.material)),
+          log_(log),
+          diagnostics_(log),
+          runtime_(io_),
+          bootstrap_(
+              io_, [this](std::vector<proto::Endpoint> nodes) { bootstrap_found(std::move(nodes)); },
+              [this](const std::string& entry, const std::string& why) {
+                  log_.warning("a bootstrap address cannot be resolved", {{"entry", entry}, {"why", why}});
+              }),
+          signals_(io_, SIGTERM, SIGINT, SIGHUP),
+          stop_timer_(io_),
+          certificate_timer_(io_) {}
+
+    Result<void> start();
+    void run() { io_.run(); }
+    void reload();
+    void stop();
+    std::vector<proto::Endpoint> http_endpoints() const {
+        return http_ ? http_->local() : std::vector<proto::Endpoint>{};
+    }
+
+  private:
+    Result<void> open_store();
+    std::unique_ptr<overlay::Dht> make_dht() const;
+    void make_node();
+    Result<void> start_shells();
+    Result<void> start_http();
+    void flush_http();
+    void bootstrap_found(std::vector<proto::Endpoint> nodes);
+    void wait_for_signal();
+    void wait_until_idle(std::chrono::steady_clock::time_point until);
+    void watch_certificate();
+    NodeReport report() const;
+
+    std::string config_path_;
+    Config config_;
+    Material material_;
+    Log& log_;
+    LoggedDiagnostics diagnostics_;
+    SystemRandom random_;
+    proto::WallTime started_{};
+    boost::asio::io_context io_{1};
+    // In this order: the node uses the store, the shells' translators and HTTP's are known to the node.
+    std::unique_ptr<SqliteStore> store_;
+    AsioRuntime runtime_;
+    std::vector<std::unique_ptr<Shell>> shells_;
+    std::unique_ptr<HttpApi> http_api_;
+    std::unique_ptr<HttpServer> http_;
+    std::unique_ptr<node::Node> node_;
+    Bootstrap bootstrap_;
+    boost::asio::signal_set signals_;
+    boost::asio::steady_timer stop_timer_;
+    boost::asio::steady_timer certificate_timer_;
+    bool stopping_ = false;
+};
+
+Result<void> Daemon::Impl::open_store() {
+    auto store = SqliteStore::open(config_.node.state_file);
+    if (!store) return tl::make_unexpected(store.error());
+    store_ = std::move(*store);
+    return {};
+}
+
+std::unique_ptr<overlay::Dht> Daemon::Impl::make_dht() const {
+    const auto& own = config_.node.advertise;
+    overlay::DhtSettings settings;
+    settings.node_key = material_.certificate->node_key;
+    settings.federation = material_.federation;
+    settings.own = own;
+    settings.shards = config_.node.shards;
+    settings.ipv4 = std::any_of(own.begin(), own.end(), [](const auto& e) { return e.is_v4(); });
+    settings.ipv6 = std::any_of(own.begin(), own.end(), [](const auto& e) { return !e.is_v4(); });
+    return std::make_unique<overlay::DhtNode>(std::move(settings));
+}
+
+void Daemon::Impl::make_node() {
+    const auto now = system_now();
+    started_ = now.wall;
+    node::NodeSettings settings{*material_.node_key,      *material_.certificate,
+                                material_.federation,     config_.node.advertise,
+                                config_.node.crash_bound, service_settings(config_, *material_.federation, now.wall)};
+    node_ = std::make_unique<node::Node>(now, std::move(settings), make_dht(), *store_, random_, diagnostics_);
+}
+
+Result<void> Daemon::Impl::start_shells() {
+    for (const auto& settings : config_.sip) shells_.push_back(make_sip_shell(settings, io_, runtime_, random_, log_));
+    for (const auto& settings : config_.xmpp)
+        shells_.push_back(make_xmpp_shell(settings, io_, runtime_, random_, log_));
+    for (auto& shell : shells_) {
+        if (auto done = shell->start(); !done) return done;
+        node_->add_translator(shell->translator());
+        runtime_.after_turn([&shell = *shell] { shell.flush(); });
+    }
+    return {};
+}
+
+Result<void> Daemon::Impl::start_http() {
+    HttpApiSettings settings;
+    settings.open_metrics = !config_.http.allow_remote;
+    http_api_ = std::make_unique<HttpApi>(settings, node_->service(), [this] { return report(); });
+    http_api_->set_tokens(std::move(material_.tokens));
+    node_->add_translator(*http_api_);
+    if (!config_.http.enabled) return {};
+    http_ = std::make_unique<HttpServer>(
+        io_, HttpServerSettings{config_.http.connections, config_.http.requests_per_second},
+        [this](ExchangeId exchange, HttpRequest request) {
+            runtime_.run_turn([this, exchange, request = std::move(request)](proto::Now now) {
+                http_api_->handle_request(now, exchange, request);
+            });
+        },
+        [this](ExchangeId exchange) {
+            runtime_.run_turn([this, exchange](proto::Now now) { http_api_->handle_closed(now, exchange); });
+        });
+    for (const auto& endpoint : config_.http.listen) {
+        if (auto done = http_->listen(endpoint); !done) return done;
+    }
+    runtime_.after_turn([this] { flush_http(); });
+    return {};
+}
+
+void Daemon::Impl::flush_http() {
+    while (auto output = http_api_->poll_output()) http_->output(std::move(*output));
+}
+
+Result<void> Daemon::Impl::start() {
+    if (auto done = open_store(); !done) return done;
+    for (const auto& endpoint : config_.node.listen) {
+        if (auto done = runtime_.listen(endpoint); !done) return done;
+    }
+    make_node();
+    if (auto done = start_shells(); !done) return done;
+    if (auto done = start_http(); !done) return done;
+    log_.info("presmeshd starts", {{"version", version},
+                                   {"domain", config_.node.domain},
+                                   {"node", proto::to_hex(node_->id())},
+                                   {"epoch", std::to_string(node_->epoch())},
+                                   {"config", config_path_}});
+    runtime_.start(*node_);
+    log_.info("overlay is listening",
+              {{"listen", join(runtime_.local())}, {"advertise", join(config_.node.advertise)}});
+    if (http_) log_.info("http is listening", {{"listen", join(http_->local())}});
+    for (const auto& shell : shells_)
+        log_.info("translator is running", {{"name", std::string(shell->translator().name())}});
+    bootstrap_.set(*material_.federation, config_.node.advertise);
+    watch_certificate();
+    wait_for_signal();
+    log_.info("ready");
+    return {};
+}
+
+void Daemon::Impl::bootstrap_found(std::vector<proto::Endpoint> nodes) {
+    log_.info("bootstrap addresses", {{"nodes", join(nodes)}});
+    runtime_.run_turn([this, nodes = std::move(nodes)](proto::Now now) { node_->set_bootstrap(now, nodes); });
+}
+
+void Daemon::Impl::watch_certificate() {
+    const auto now = system_now().wall;
+    const auto left = material_.certificate->not_after - now;
+    if (left < certificate_warning) {
+        const auto days = std::to_string(std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
+        log_.warning("the node's certificate runs out soon; make a new one with presmesh node-cert", {{"days", days}});
+    }
+    certificate_timer_.expires_after(certificate_check);
+    certificate_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) watch_certificate();
+    });
+}
+
+void Daemon::Impl::wait_for_signal() {
+    signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+        if (error) return;
+        if (signal == SIGHUP) {
+            reload();
+        } else if (stopping_) {
+            log_.warning("a second signal: stopping at once");
+            return io_.stop();
+        } else {
+            log_.info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+            stop();
+        }
+        wait_for_signal();
+    });
+}
+
+void Daemon::Impl::reload() {
+    auto loaded = load_all(config_path_, system_now().wall);
+    if (!loaded.faults.empty()) {
+        for (const auto& fault : loaded.faults) log_.error("not reloaded: " + fault.to_string());
+        return;
+    }
+    if (auto done = log_.configure(loaded.config.log); !done)
+        log_.error("the log stays as it is: " + done.error().detail);
+    http_api_->set_tokens(std::move(loaded.material.tokens));
+    material_.federation = loaded.material.federation;
+    runtime_.run_turn([this](proto::Now now) { node_->set_federation(now, material_.federation); });
+    bootstrap_.set(*material_.federation, config_.node.advertise);
+    log_.info("reloaded: federation, tokens and log; the rest of the config takes effect at the next start",
+              {{"members", std::to_string(material_.federation->members.size())}});
+}
+
+void Daemon::Impl::stop() {
+    if (std::exchange(stopping_, true)) return;
+    bootstrap_.stop();
+    certificate_timer_.cancel();
+    runtime_.stop();
+    if (http_) http_->stop();
+    for (auto& shell : shells_) shell->stop();
+    wait_until_idle(std::chrono::steady_clock::now() + stop_time);
+}
+
+void Daemon::Impl::wait_until_idle(std::chrono::steady_clock::time_point until) {
+    const bool busy = (http_ && http_->connections() > 0) ||
+                      std::any_of(shells_.begin(), shells_.end(), [](const auto& s) { return !s->idle(); });
+    if (!busy || std::chrono::steady_clock::now() >= until) {
+        log_.info("stopped");
+        return io_.stop();
+    }
+    stop_timer_.expires_after(stop_check);
+    stop_timer_.async_wait([this, until](const boost::system::error_code& error) {
+        if (!error) wait_until_idle(until);
+    });
+}
+
+NodeReport Daemon::Impl::report() const {
+    NodeReport report;
+    report.version = version;
+    report.domain = config_.node.domain;
+    report.id = node_->id();
+    report.epoch = node_->epoch();
+    report.advertised = config_.node.advertise;
+    for (const auto& shell : shells_) report.translators.emplace_back(shell->translator().name());
+    report.members = material_.federation->members.size();
+    report.now = system_now().wall;
+    report.started = started_;
+    report.certificate_not_after = material_.certificate->not_after;
+    report.overlay = node_->overlay_status();
+    report.service = node_->service().status();
+    report.counters = diagnostics_.counters();
+    report.counters[{"udp_datagrams_lost", "send"}] = runtime_.lost_datagrams();
+    report.http_connections = http_ ? http_->connections() : 0;
+    return report;
+}
+
+Daemon::Daemon(std::string config_path, Loaded loaded, Log& log)
+    : impl_(std::make_unique<Impl>(std::move(config_path), std::move(loaded), log)) {}
+Daemon::~Daemon() = default;
+Result<void> Daemon::start() {
+    return impl_->start();
+}
+void Daemon::run() {
+    impl_->run();
+}
+void Daemon::reload() {
+    impl_->reload();
+}
+void Daemon::stop() {
+    impl_->stop();
+}
+std::vector<proto::Endpoint> Daemon::http_endpoints() const {
+    return impl_->http_endpoints();
+}
+
+}  // namespace presmesh::daemon

@@ -1,0 +1,107 @@
+#include "node/daemon/files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+namespace presmesh::daemon {
+
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+
+namespace {
+
+class Descriptor {
+  public:
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int get() const { return fd_; }
+
+  private:
+    int fd_;
+};
+
+Reason reason_of(int error) {
+    switch (error) {
+        case ENOENT:
+        case ENOTDIR:
+            return Reason::not_found;
+        case EACCES:
+        case EPERM:
+            return Reason::forbidden;
+        default:
+            return Reason::unavailable;
+    }
+}
+
+tl::unexpected<proto::Error> system_fault(const std::string& what) {
+    const int error = errno;
+    return refuse(reason_of(error), what + ": " + std::strerror(error));
+}
+
+bool write_all(int fd, std::string_view text) {
+    while (!text.empty()) {
+        const auto written = ::write(fd, text.data(), text.size());
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return false;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::string& path) {
+    const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (file.get() < 0) return system_fault("cannot open " + path);
+    std::string text;
+    char buffer[16 * 1024];
+    for (;;) {
+        const auto got = ::read(file.get(), buffer, sizeof(buffer));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return system_fault("cannot read " + path);
+        if (got == 0) return text;
+        text.append(buffer, static_cast<std::size_t>(got));
+        if (text.size() > operator_file_bytes) return refuse(Reason::too_large, path + " is larger than 16 MiB");
+    }
+}
+
+Result<void> write_file(const std::string& path, std::string_view text, FileMode mode, bool replace) {
+    if (!replace && file_exists(path)) return refuse(Reason::conflict, path + " exists already");
+    const std::string fresh = path + ".new";
+    ::unlink(fresh.c_str());
+    {
+        const Descriptor file(
+            ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
+        if (file.get() < 0) return system_fault("cannot write " + fresh);
+        if (!write_all(file.get(), text) || ::fsync(file.get()) != 0) return system_fault("cannot write " + fresh);
+    }
+    if (::rename(fresh.c_str(), path.c_str()) != 0) return system_fault("cannot replace " + path);
+    return {};
+}
+
+bool file_exists(const std::string& path) {
+    std::error_code ignored;
+    return std::filesystem::exists(path, ignored);
+}
+
+std::string resolve_path(const std::string& folder, const std::string& path) {
+    if (path.empty() || path.front() == '/') return path;
+    return (std::filesystem::path(folder) / path).lexically_normal().string();
+}
+
+std::string folder_of(const std::string& path) {
+    const auto folder = std::filesystem::path(path).parent_path().string();
+    return folder.empty() ? "." : folder;
+}
+
+}  // namespace presmesh::daemon

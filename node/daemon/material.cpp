@@ -1,0 +1,158 @@
+#include "node/daemon/material.hpp"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+#include "node/daemon/files.hpp"
+
+namespace presmesh::daemon {
+
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+
+namespace {
+
+std::string_view trimmed(std::string_view line) {
+    const auto begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string_view::npos) return {};
+    return line.substr(begin, line.find_last_not_of(" \t\r") - begin + 1);
+}
+
+/// The one line of a key or certificate file that is not a comment, as bytes.
+Result<proto::Bytes> read_hex_file(const std::string& path) {
+    auto text = read_file(path);
+    if (!text) return tl::make_unexpected(text.error());
+    proto::Bytes bytes;
+    std::string_view rest = *text;
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find('\n'), rest.size());
+        const auto line = trimmed(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+        if (line.empty() || line.front() == '#') continue;
+        if (!bytes.empty()) return refuse(Reason::malformed, "holds more than one line");
+        bytes = proto::from_hex(line);
+        if (bytes.empty()) return refuse(Reason::malformed, "is not hexadecimal");
+    }
+    sodium_memzero(text->data(), text->size());
+    if (bytes.empty()) return refuse(Reason::malformed, "is empty");
+    return bytes;
+}
+
+template <typename T>
+std::optional<T> or_fault(Result<T> result, const std::string& path, std::vector<FileFaultAt>& faults) {
+    if (result) return std::move(*result);
+    faults.push_back({path, 0, result.error().detail});
+    return std::nullopt;
+}
+
+void check_together(const Config& config, proto::WallTime now, Material& material) {
+    const auto& path = config.node.certificate_file;
+    auto& faults = material.faults;
+    if (!material.certificate) return;
+    const auto& certificate = *material.certificate;
+    if (certificate.domain != config.node.domain)
+        faults.push_back(
+            {path, 0, "is for the domain " + certificate.domain + ", and the config says " + config.node.domain});
+    if (material.node_key && certificate.node_key != material.node_key->public_key())
+        faults.push_back({path, 0, "is for another node key than " + config.node.key_file});
+    if (!material.federation) return;
+    if (material.federation->find(certificate.domain) == nullptr) {
+        faults.push_back({config.node.federation_file, 0, "does not list our own domain " + certificate.domain});
+    } else if (auto admitted = material.federation->admit(certificate, now); !admitted) {
+        faults.push_back({path, 0,
+                          "would be refused by every node (" + std::string(proto::to_string(admitted.error().reason)) +
+                              "): " + admitted.error().detail});
+    }
+}
+
+}  // namespace
+
+std::string FileFaultAt::to_string() const {
+    return file + ":" + (line > 0 ? std::to_string(line) + ":" : std::string()) + " " + text;
+}
+
+Result<proto::SigningKey> read_key(const std::string& path) {
+    auto bytes = read_hex_file(path);
+    if (!bytes) return refuse(bytes.error().reason, "the key " + bytes.error().detail);
+    proto::SymmetricKey seed{};
+    if (bytes->size() != seed.size()) return refuse(Reason::malformed, "the key must have 64 hexadecimal digits");
+    std::copy(bytes->begin(), bytes->end(), seed.begin());
+    auto key = proto::SigningKey::from_seed(seed);
+    sodium_memzero(seed.data(), seed.size());
+    sodium_memzero(bytes->data(), bytes->size());
+    return key;
+}
+
+std::string key_file_text(const proto::SigningKey& key, std::string_view about) {
+    return "# " + std::string(about) + "\n" + proto::to_hex(key.seed()) + "\n";
+}
+
+Result<proto::Certificate> read_certificate(const std::string& path) {
+    auto bytes = read_hex_file(path);
+    if (!bytes) return refuse(bytes.error().reason, "the certificate " + bytes.error().detail);
+    return proto::Certificate::decode(*bytes);
+}
+
+std::string certificate_file_text(const proto::Certificate& certificate) {
+    return "# presmesh: a node certificate of " + certificate.domain + "; not secret\n" +
+           proto::to_hex(certificate.encode()) + "\n";
+}
+
+std::shared_ptr<const proto::Federation> load_federation(const std::string& path, std::vector<FileFaultAt>& faults) {
+    auto text = read_file(path);
+    if (!text) {
+        faults.push_back({path, 0, text.error().detail});
+        return nullptr;
+    }
+    auto federation = proto::Federation::parse(*text);
+    if (federation) return std::make_shared<const proto::Federation>(std::move(*federation));
+    for (const auto& fault : federation.error()) faults.push_back({path, fault.line, fault.text});
+    return nullptr;
+}
+
+Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults) {
+    if (!http.enabled || http.token_file.empty()) return {};
+    auto text = read_file(http.token_file);
+    if (!text) {
+        faults.push_back({http.token_file, 0, text.error().detail});
+        return {};
+    }
+    auto tokens = Tokens::parse(*text);
+    sodium_memzero(text->data(), text->size());
+    if (tokens) return std::move(*tokens);
+    for (const auto& fault : tokens.error()) faults.push_back({http.token_file, fault.line, fault.text});
+    return {};
+}
+
+Material load_material(const Config& config, proto::WallTime now) {
+    Material material;
+    if (!config.node.key_file.empty())
+        material.node_key = or_fault(read_key(config.node.key_file), config.node.key_file, material.faults);
+    if (!config.node.certificate_file.empty()) {
+        material.certificate =
+            or_fault(read_certificate(config.node.certificate_file), config.node.certificate_file, material.faults);
+    }
+    if (!config.node.federation_file.empty())
+        material.federation = load_federation(config.node.federation_file, material.faults);
+    material.tokens = load_tokens(config.http, material.faults);
+    check_together(config, now, material);
+    return material;
+}
+
+Loaded load_all(const std::string& config_path, proto::WallTime now) {
+    Loaded loaded;
+    auto parsed = load_config(config_path);
+    if (!parsed) {
+        loaded.faults.push_back({config_path, 0, parsed.error().detail});
+        return loaded;
+    }
+    for (const auto& fault : parsed->faults) loaded.faults.push_back({config_path, fault.line, fault.text});
+    loaded.config = std::move(parsed->config);
+    loaded.material = load_material(loaded.config, now);
+    loaded.faults.insert(loaded.faults.end(), loaded.material.faults.begin(), loaded.material.faults.end());
+    return loaded;
+}
+
+}  // namespace presmesh::daemon

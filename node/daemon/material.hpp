@@ -1,0 +1,51 @@
+// What the config file points to, loaded and checked against each other: keys, certificate, federation, tokens.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/daemon/config.hpp"
+#include "node/daemon/tokens.hpp"
+#include "proto/federation.hpp"
+#include "proto/identity.hpp"
+
+namespace presmesh::daemon {
+
+/// A fault with the file it is in.
+struct FileFaultAt {
+    std::string file;
+    int line = 0;  ///< 0: the file as a whole
+    std::string text;
+    std::string to_string() const;  ///< "FILE:LINE: text"
+};
+
+struct Material {
+    std::optional<proto::SigningKey> node_key;
+    std::optional<proto::Certificate> certificate;
+    std::shared_ptr<const proto::Federation> federation;
+    Tokens tokens;
+    std::vector<FileFaultAt> faults;  ///< all must be set and this empty, for a start
+};
+
+Material load_material(const Config& config, proto::WallTime now);
+/// The parts that a reload reads again.
+std::shared_ptr<const proto::Federation> load_federation(const std::string& path, std::vector<FileFaultAt>& faults);
+Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
+
+/// Key files: one line of hexadecimal digits; lines that start with # are for people.
+proto::Result<proto::SigningKey> read_key(const std::string& path);
+std::string key_file_text(const proto::SigningKey& key, std::string_view about);
+proto::Result<proto::Certificate> read_certificate(const std::string& path);
+std::string certificate_file_text(const proto::Certificate& certificate);
+
+/// The whole check of a config file and everything it names; `config` is usable when there are no faults.
+struct Loaded {
+    Config config;
+    Material material;
+    std::vector<FileFaultAt> faults;
+};
+Loaded load_all(const std::string& config_path, proto::WallTime now);
+
+}  // namespace presmesh::daemon

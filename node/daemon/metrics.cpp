@@ -1,0 +1,118 @@
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "node/daemon/node_report.hpp"
+
+namespace presmesh::daemon {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+std::string metric_name(std::string_view name, std::string_view suffix) {
+    std::string out = "presmesh_" + std::string(name) + std::string(suffix);
+    for (auto& c : out) {
+        if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_') c = '_';
+    }
+    return out;
+}
+
+ClientMetric labelled(std::string_view label, std::string_view value) {
+    ClientMetric metric;
+    if (!value.empty()) metric.label.push_back({std::string(label), std::string(value)});
+    return metric;
+}
+
+class Families {
+  public:
+    void gauge(std::string_view name, std::string_view help, double value, std::string_view label = {},
+               std::string_view label_value = {}) {
+        auto metric = labelled(label, label_value);
+        metric.gauge.value = value;
+        family(metric_name(name, ""), help, MetricType::Gauge).metric.push_back(std::move(metric));
+    }
+    void counter(std::string_view name, std::string_view help, double value, std::string_view label = {},
+                 std::string_view label_value = {}) {
+        auto metric = labelled(label, label_value);
+        metric.counter.value = value;
+        family(metric_name(name, "_total"), help, MetricType::Counter).metric.push_back(std::move(metric));
+    }
+    std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+  private:
+    MetricFamily& family(const std::string& name, std::string_view help, MetricType type) {
+        const auto found =
+            std::find_if(families_.begin(), families_.end(), [&](const auto& f) { return f.name == name; });
+        if (found != families_.end()) return *found;
+        MetricFamily fresh;
+        fresh.name = name;
+        fresh.help = std::string(help);
+        fresh.type = type;
+        families_.push_back(std::move(fresh));
+        return families_.back();
+    }
+    std::vector<MetricFamily> families_;
+};
+
+void add_overlay(Families& out, const overlay::Status& status) {
+    out.gauge("overlay_published", "Presentities this node is a source of", static_cast<double>(status.published));
+    out.gauge("overlay_watches", "Watches this node holds in the overlay", static_cast<double>(status.watches));
+    out.gauge("dht_good_peers", "Peers in the routing tables of all shards",
+              static_cast<double>(status.dht.good_peers));
+    out.gauge("dht_stored_records", "Records held for others", static_cast<double>(status.dht.stored_records));
+    out.gauge("dht_stored_bytes", "Their bytes", static_cast<double>(status.dht.stored_bytes));
+    out.counter("dht_refused_records", "Records refused by the store policy",
+                static_cast<double>(status.dht.refused_records));
+    std::map<std::string_view, int> peers = {{"live", 0}, {"stale", 0}, {"unknown", 0}};
+    for (const auto& peer : status.peers) ++peers[overlay::to_string(peer.liveness)];
+    for (const auto& [liveness, count] : peers)
+        out.gauge("overlay_peers", "Nodes with a session, by liveness", count, "liveness", liveness);
+    for (const auto& [name, value] : status.counters)
+        out.counter("overlay_events", "What the overlay counts, by name", static_cast<double>(value), "name", name);
+}
+
+void add_service(Families& out, const node::ServiceStatus& status) {
+    out.gauge("presentities", "Presentities with a publication", static_cast<double>(status.presentities));
+    out.gauge("publications", "Publications held", static_cast<double>(status.publications));
+    out.gauge("watches", "Watches of this node's users", static_cast<double>(status.watches));
+    out.gauge("watchers", "Watchers of this node's presentities", static_cast<double>(status.watchers));
+    out.gauge("watchers_pending", "Of them, those that wait for a decision", static_cast<double>(status.pending));
+}
+
+double resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    double all = 0;
+    double resident = 0;
+    statm >> all >> resident;
+    return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+}
+
+double seconds_of(proto::WallTime time) {
+    return static_cast<double>(time.time_since_epoch().count()) / 1e6;
+}
+
+}  // namespace
+
+std::string report_to_prometheus(const NodeReport& report) {
+    Families out;
+    out.gauge("build_info", "Always 1; the label tells the version", 1, "version", report.version);
+    out.gauge("start_time_seconds", "When the node started, since 1970", seconds_of(report.started));
+    out.gauge("certificate_not_after_seconds", "When the node's certificate runs out, since 1970",
+              seconds_of(report.certificate_not_after));
+    out.gauge("resident_memory_bytes", "Memory of the process", resident_bytes());
+    out.gauge("federation_members", "Domains in the federation file", static_cast<double>(report.members));
+    out.gauge("http_connections", "Open HTTP connections", static_cast<double>(report.http_connections));
+    add_service(out, report.service);
+    add_overlay(out, report.overlay);
+    for (const auto& [at, value] : report.counters)
+        out.counter(at.first, "Counted events", static_cast<double>(value), "label", at.second);
+    return out.text();
+}
+
+}  // namespace presmesh::daemon

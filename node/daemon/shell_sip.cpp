@@ -1,0 +1,61 @@
+#include <boost/asio/post.hpp>
+
+#include "node/daemon/shells.hpp"
+#include "translators/sip/shell_endpoint.hpp"
+#include "translators/sip/translator.hpp"
+
+namespace presmesh::daemon {
+
+namespace sip = translators::sip;
+
+namespace {
+
+class SipShell final : public Shell {
+  public:
+    SipShell(const sip::SipSettings& settings, boost::asio::io_context& io, AsioRuntime& runtime, proto::Random& random,
+             Log& log)
+        : runtime_(runtime),
+          log_(log),
+          translator_(settings, random),
+          endpoint_(
+              settings, [&io](std::function<void()> work) { boost::asio::post(io, std::move(work)); },
+              [this](std::vector<sip::Incoming> messages) { receive(std::move(messages)); }) {}
+
+    translators::Translator& translator() override { return translator_; }
+
+    proto::Result<void> start() override {
+        if (auto done = endpoint_.start(); !done) return done;
+        for (const auto& address : endpoint_.addresses())
+            log_.info("sip is listening", {{"name", std::string(translator_.name())}, {"address", address}});
+        return {};
+    }
+
+    void flush() override {
+        std::vector<sip::Outgoing> messages;
+        while (auto message = translator_.poll_output()) messages.push_back(std::move(*message));
+        if (!messages.empty()) endpoint_.send(std::move(messages));
+    }
+
+    void stop() override { endpoint_.stop(); }
+
+  private:
+    void receive(std::vector<sip::Incoming> messages) {
+        runtime_.run_turn([this, messages = std::move(messages)](proto::Now now) {
+            for (const auto& message : messages) translator_.handle_input(now, message);
+        });
+    }
+
+    AsioRuntime& runtime_;
+    Log& log_;
+    sip::SipTranslator translator_;
+    sip::ShellEndpoint endpoint_;
+};
+
+}  // namespace
+
+std::unique_ptr<Shell> make_sip_shell(const sip::SipSettings& settings, boost::asio::io_context& io,
+                                      AsioRuntime& runtime, proto::Random& random, Log& log) {
+    return std::make_unique<SipShell>(settings, io, runtime, random, log);
+}
+
+}  // namespace presmesh::daemon

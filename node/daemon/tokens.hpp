@@ -1,0 +1,46 @@
+// Bearer tokens of the HTTP interface: a file of lines `TOKEN user@domain|* [read|write|admin]`, # for people.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/federation.hpp"
+#include "proto/uri.hpp"
+
+namespace presmesh::daemon {
+
+enum class Access : std::uint8_t {
+    read,   ///< see presence, as the token's user
+    write,  ///< and publish and rule for that user
+    admin,  ///< and see the node's status
+};
+
+struct Grant {
+    std::optional<proto::PresentityUri> user;  ///< none: any user of this node
+    Access access = Access::write;
+    bool may_act_for(const proto::PresentityUri& someone) const { return !user || *user == someone; }
+};
+
+class Tokens {
+  public:
+    static tl::expected<Tokens, std::vector<proto::FileFault>> parse(std::string_view text);
+    /// Takes the same time for every token of a length, right or wrong.
+    const Grant* find(std::string_view token) const;
+    std::size_t size() const { return entries_.size(); }
+
+  private:
+    struct Entry {
+        proto::Digest digest;  ///< of the token, so that the comparison says nothing about it
+        Grant grant;
+    };
+    std::vector<Entry> entries_;
+};
+
+/// A token is at least this long: 16 characters of any alphabet are beyond guessing over a network.
+inline constexpr std::size_t token_least_bytes = 16;
+
+}  // namespace presmesh::daemon

@@ -1,0 +1,63 @@
+// One table of a TOML file, read key by key: each key is checked where it is read, and finish() reports what nobody
+// read. Faults are collected, never thrown, so that a file is judged whole. Included by config*.cpp alone.
+#pragma once
+
+#include <toml++/toml.h>
+#include <initializer_list>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/federation.hpp"
+#include "proto/time.hpp"
+
+namespace presmesh::daemon {
+
+class TomlSection {
+  public:
+    using Faults = std::vector<proto::FileFault>;
+    /// `table` may be null: then every key is absent. `name` is how faults call the section, e.g. "[http]".
+    TomlSection(const toml::table* table, std::string name, int line, Faults& faults);
+
+    bool has(std::string_view key) const;
+    int line_of(std::string_view key) const;
+    int line() const { return line_; }
+    const std::string& name() const { return name_; }
+
+    std::optional<std::string> text(std::string_view key);
+    std::string text_or(std::string_view key, std::string_view fallback);
+    /// A fault when absent or empty.
+    std::string required_text(std::string_view key);
+    bool flag(std::string_view key, bool fallback);
+    std::int64_t number(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback);
+    /// "500ms", "30s", "5m", "1h", "2d".
+    proto::Duration duration(std::string_view key, proto::Duration least, proto::Duration most,
+                             proto::Duration fallback);
+    /// The index of the word in `words`.
+    std::size_t choice(std::string_view key, std::initializer_list<std::string_view> words, std::size_t fallback);
+    /// A text or an array of texts.
+    std::vector<std::string> texts(std::string_view key);
+    /// Sub-tables of an array of tables, each a section of its own; the caller finishes them.
+    std::vector<TomlSection> tables(std::string_view key);
+
+    void fault(std::string_view key, std::string text);
+    /// Reports keys that nobody asked for, with the nearest name that somebody did.
+    void finish();
+
+  private:
+    const toml::node* take(std::string_view key);
+
+    const toml::table* table_;
+    std::string name_;
+    int line_;
+    Faults* faults_;
+    std::set<std::string, std::less<>> known_;
+};
+
+/// The nearest of `names` when it is near enough to be meant (edit distance at most a third of the word), else empty.
+std::string nearest_name(std::string_view word, const std::set<std::string, std::less<>>& names);
+std::optional<proto::Duration> parse_duration(std::string_view text);
+
+}  // namespace presmesh::daemon

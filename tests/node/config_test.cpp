@@ -1,0 +1,199 @@
+#include "node/daemon/config.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/temp_folder.hpp"
+
+using namespace presmesh;
+using daemon::parse_config;
+
+namespace {
+
+constexpr const char* minimal = R"([node]
+domain = "A.example."
+key = "node.key"
+certificate = "/etc/node.cert"
+federation = "federation.toml"
+listen = "127.0.0.1:4000"
+)";
+
+std::vector<std::string> faults_of(const std::string& toml, const std::string& folder = "/x") {
+    std::vector<std::string> texts;
+    for (const auto& fault : parse_config(toml, folder).faults)
+        texts.push_back(std::to_string(fault.line) + ": " + fault.text);
+    return texts;
+}
+
+bool has(const std::vector<std::string>& faults, std::string_view start) {
+    return std::any_of(faults.begin(), faults.end(), [&](const auto& f) { return f.starts_with(start); });
+}
+
+}  // namespace
+
+TEST_CASE("a small file, and what is taken where it is silent") {
+    const auto parsed = parse_config(minimal, "/etc/presmesh");
+    CHECK(faults_of(minimal).empty());
+    const auto& node = parsed.config.node;
+    CHECK(node.domain == "a.example");
+    CHECK(node.key_file == "/etc/presmesh/node.key");
+    CHECK(node.certificate_file == "/etc/node.cert");
+    CHECK(node.state_file == "/etc/presmesh/state.sqlite");
+    CHECK(node.advertise == node.listen);
+    CHECK(node.shards == 4);
+    CHECK(node.crash_bound == std::chrono::seconds{30});
+    CHECK(parsed.config.presence.default_handling == node::Handling::confirm);
+    CHECK(parsed.config.http.enabled);
+    CHECK(parsed.config.http.listen.at(0).to_string() == "127.0.0.1:8470");
+    CHECK(parsed.config.log.level == daemon::LogLevel::info);
+    CHECK(parsed.config.sip.empty());
+    CHECK(parsed.config.xmpp.empty());
+}
+
+TEST_CASE("every fault at once, each with its line") {
+    const auto faults = faults_of(R"([node]
+domain = "a example"
+key = 5
+certificate = ""
+listen = ["127.0.0.1:4001", "127.0.0.1:4008", "here"]
+shards = 9
+crash_bound = "soon"
+crash_bund = "5s"
+[http]
+listen = "0.0.0.0:80"
+[log]
+level = "inf"
+[preasence]
+)");
+    CHECK(has(faults, "1: [node] needs federation"));
+    CHECK(has(faults, "2: [node] domain must be a domain name"));
+    CHECK(has(faults, "3: [node] key must be a text, and is a number"));
+    CHECK(has(faults, "4: [node] certificate must not be empty"));
+    CHECK(has(faults, "5: [node] listen needs a port that is a multiple of 8"));
+    CHECK(has(faults, "5: [node] listen takes one IPv4 and one IPv6"));
+    CHECK(has(faults, "5: [node] listen must be an address and port"));
+    CHECK(has(faults, "6: [node] shards must lie between 1 and 8, and is 9"));
+    CHECK(has(faults, "7: [node] crash_bound must be a time"));
+    CHECK(has(faults, "8: [node] does not know crash_bund; is crash_bound meant?"));
+    CHECK(has(faults, "10: [http] listen names 0.0.0.0:80"));
+    CHECK(has(faults,
+              "12: [log] level must be one of \"debug\", \"info\", \"warning\", \"error\", and is \"inf\"; is \"info\" "
+              "meant?"));
+    CHECK(has(faults, "13: there is no section preasence; is presence meant?"));
+    CHECK(faults.size() == 13);
+}
+
+TEST_CASE("a file that is not TOML says where") {
+    const auto faults = faults_of("[node]\ndomain = \n");
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].starts_with("2: "));
+    CHECK(faults_of("") == std::vector<std::string>{"0: the section [node] is missing"});
+    CHECK(has(faults_of("node = 1"), "1: node must be a section"));
+}
+
+TEST_CASE("a wildcard needs an address to advertise") {
+    std::string text = minimal;
+    text.replace(text.find("127.0.0.1"), 9, "0.0.0.0");
+    CHECK(has(faults_of(text), "1: [node] needs advertise"));
+    CHECK(faults_of(text + "advertise = \"192.0.2.1:4000\"\n").empty());
+    CHECK(has(faults_of(text + "advertise = \"0.0.0.0:4000\"\n"), "7: [node] advertise must say an address"));
+    CHECK(has(faults_of(text + "advertise = []\n"), "7: [node] advertise must not be empty"));
+}
+
+TEST_CASE("http listens for others only when told so") {
+    CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::1]:0\"\n").empty());
+    CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::]:80\"\nallow_remote = true\n").empty());
+    CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::]:80\"\n").size() == 1);
+}
+
+TEST_CASE("presence rules of the node") {
+    const auto text =
+        std::string(minimal) +
+        "[presence]\ndefault_rule = \"polite-block\"\nallow = [\"b.example\", \"bob@c.example\"]\nblock = \"*\"\n";
+    const auto parsed = parse_config(text, "/x");
+    REQUIRE(parsed.faults.empty());
+    CHECK(parsed.config.presence.default_handling == node::Handling::polite_block);
+    CHECK(parsed.config.presence.rules.rules().size() == 3);
+    CHECK(has(faults_of(std::string(minimal) + "[presence]\nallow = [\"@\"]\n"), "8: [presence] allow must name"));
+}
+
+TEST_CASE("an attached XMPP server") {
+    const testing::TempFolder folder;
+    folder.write("secret", "s3cret\n");
+    const auto text = std::string(minimal) + R"([[xmpp]]
+domain = "x.example"
+server = "[::1]:5347"
+components = [
+  { host = "A.example", secret = "one" },
+  { host = "gw.x.example", secret_file = "secret", gateway = true },
+]
+reconnect_max = "2m"
+)";
+    const auto parsed = parse_config(text, folder.path());
+    REQUIRE(faults_of(text, folder.path()).empty());
+    const auto& xmpp = parsed.config.xmpp.at(0);
+    CHECK(xmpp.host == "::1");
+    CHECK(xmpp.port == 5347);
+    CHECK(xmpp.components.at(0).name == "a.example");
+    CHECK(xmpp.components.at(1).secret == "s3cret");
+    CHECK(xmpp.components.at(1).gateway);
+    CHECK(xmpp.reconnect_max == std::chrono::minutes{2});
+
+    const auto bad = faults_of(std::string(minimal) + R"([[xmpp]]
+domian = "x.example"
+server = "h:99999"
+components = [
+  { host = "a.example", secret = "one", gateway = true },
+  { host = "a.example", secret_file = "nowhere", gateway = true },
+  { }
+]
+)",
+                               folder.path());
+    CHECK(has(bad, "7: [[xmpp]] needs domain"));
+    CHECK(has(bad, "8: [[xmpp]] does not know domian; is domain meant?"));
+    CHECK(has(bad, "9: [[xmpp]] server must be host:port"));
+    CHECK(has(bad, "12: [[xmpp]] components host a.example is named twice"));
+    CHECK(has(bad, "12: [[xmpp]] components gateway: there can be one"));
+    CHECK(has(bad, "12: [[xmpp]] components secret_file:"));
+    CHECK(has(bad, "13: [[xmpp]] components needs host"));
+    CHECK(has(bad, "13: [[xmpp]] components needs secret"));
+    CHECK(bad.size() == 8);
+}
+
+TEST_CASE("SIP, served and attached") {
+    const auto text = std::string(minimal) + R"([[sip]]
+mode = "serve"
+listen = ["udp:127.0.0.1:5060", "tcp:[::1]:5060"]
+authenticate = true
+accounts = [{ user = "alice", ha1_md5 = "0123456789abcdef0123456789abcdef" }]
+[[sip]]
+mode = "attach"
+domains = ["K.example"]
+listen = "127.0.0.1:5070"
+server = "sip:127.0.0.1:5060;transport=tcp"
+rate_interval = "0s"
+)";
+    CHECK(faults_of(text).empty());
+    const auto parsed = parse_config(text, "/x");
+    CHECK(parsed.config.sip.at(0).domains == std::vector<std::string>{"a.example"});
+    CHECK(parsed.config.sip.at(0).accounts.contains("alice"));
+    CHECK(parsed.config.sip.at(1).domains == std::vector<std::string>{"k.example"});
+    CHECK(parsed.config.sip.at(1).watcher == "sip:presmesh@k.example");
+    CHECK(parsed.config.sip.at(1).rate.interval.count() == 0);
+
+    const auto bad = faults_of(std::string(minimal) + R"([[sip]]
+listen = "udp:nowhere"
+server = "http://x"
+authenticate = true
+[[sip]]
+mode = "atach"
+name = "sip.serve"
+)");
+    CHECK(has(bad, "7: [[sip]] needs mode"));
+    CHECK(has(bad, "8: [[sip]] listen must be such as"));
+    CHECK(has(bad, "9: [[sip]] server must be a SIP URI"));
+    CHECK(has(bad, "9: [[sip]] server is of mode = \"attach\" only"));
+    CHECK(has(bad, "10: [[sip]] authenticate = true needs accounts"));
+    CHECK(has(bad, "12: [[sip]] mode must be one of \"serve\", \"attach\", and is \"atach\"; is \"attach\" meant?"));
+    CHECK(has(bad, "13: [[sip]] name sip.serve is taken"));
+    CHECK(bad.size() == 7);
+}
