@@ -164,7 +164,7 @@ class Sections {
     void finish() {
         for (const auto& [key, node] : root_) {
             if (known_.contains(key.str())) continue;
-            const auto nearest = nearest_name(key.str(), known_);
+            const auto nearest = proto::nearest_name(key.str(), known_);
             faults_.push_back({static_cast<int>(key.source().begin.line),
                                "there is no section " + std::string(key.str()) +
                                    (nearest.empty() ? "" : "; is " + nearest + " meant?")});

@@ -5,9 +5,11 @@
 #include <vector>
 
 #include "node/daemon/config.hpp"
-#include "node/daemon/toml_section.hpp"
+#include "proto/toml_section.hpp"
 
 namespace presmesh::daemon {
+
+using proto::TomlSection;
 
 bool is_loopback(const proto::Endpoint& endpoint);
 /// Canonical, or empty and a fault.

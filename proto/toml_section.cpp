@@ -1,10 +1,10 @@
-#include "node/daemon/toml_section.hpp"
+#include "proto/toml_section.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <numeric>
 
-namespace presmesh::daemon {
+namespace presmesh::proto {
 
 namespace {
 
@@ -41,7 +41,7 @@ std::string wrong_type(std::string_view key, std::string_view wanted, const toml
     return std::string(key) + " must be " + std::string(wanted) + ", and is " + std::string(type_name(node));
 }
 
-std::string duration_text(proto::Duration d) {
+std::string duration_text(Duration d) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(d).count();
     if (ms % 1000 != 0) return std::to_string(ms) + "ms";
     const auto s = ms / 1000;
@@ -65,7 +65,7 @@ std::string nearest_name(std::string_view word, const std::set<std::string, std:
     return best;
 }
 
-std::optional<proto::Duration> parse_duration(std::string_view text) {
+std::optional<Duration> parse_duration(std::string_view text) {
     std::int64_t count = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
     if (error != std::errc{} || count < 0 || count > 1'000'000'000) return std::nullopt;
@@ -144,8 +144,7 @@ std::int64_t TomlSection::number(std::string_view key, std::int64_t least, std::
     return value->get();
 }
 
-proto::Duration TomlSection::duration(std::string_view key, proto::Duration least, proto::Duration most,
-                                      proto::Duration fallback) {
+Duration TomlSection::duration(std::string_view key, Duration least, Duration most, Duration fallback) {
     const auto value = text(key);
     if (!value) return fallback;
     const auto parsed = parse_duration(*value);
@@ -232,4 +231,4 @@ void TomlSection::finish() {
     }
 }
 
-}  // namespace presmesh::daemon
+}  // namespace presmesh::proto

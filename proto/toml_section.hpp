@@ -1,5 +1,6 @@
 // One table of a TOML file, read key by key: each key is checked where it is read, and finish() reports what nobody
-// read. Faults are collected, never thrown, so that a file is judged whole. Included by config*.cpp alone.
+// read. Faults are collected, never thrown, so that a file is judged whole. For files that read a
+// configuration or a scenario; it brings the whole of toml++ with it.
 #pragma once
 
 #include <toml++/toml.h>
@@ -13,11 +14,11 @@
 #include "proto/federation.hpp"
 #include "proto/time.hpp"
 
-namespace presmesh::daemon {
+namespace presmesh::proto {
 
 class TomlSection {
   public:
-    using Faults = std::vector<proto::FileFault>;
+    using Faults = std::vector<FileFault>;
     /// `table` may be null: then every key is absent. `name` is how faults call the section, e.g. "[http]".
     TomlSection(const toml::table* table, std::string name, int line, Faults& faults);
 
@@ -33,8 +34,7 @@ class TomlSection {
     bool flag(std::string_view key, bool fallback);
     std::int64_t number(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback);
     /// "500ms", "30s", "5m", "1h", "2d".
-    proto::Duration duration(std::string_view key, proto::Duration least, proto::Duration most,
-                             proto::Duration fallback);
+    Duration duration(std::string_view key, Duration least, Duration most, Duration fallback);
     /// The index of the word in `words`.
     std::size_t choice(std::string_view key, std::initializer_list<std::string_view> words, std::size_t fallback);
     /// A text or an array of texts.
@@ -58,6 +58,6 @@ class TomlSection {
 
 /// The nearest of `names` when it is near enough to be meant (edit distance at most a third of the word), else empty.
 std::string nearest_name(std::string_view word, const std::set<std::string, std::less<>>& names);
-std::optional<proto::Duration> parse_duration(std::string_view text);
+std::optional<Duration> parse_duration(std::string_view text);
 
-}  // namespace presmesh::daemon
+}  // namespace presmesh::proto
