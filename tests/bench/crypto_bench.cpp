@@ -1,0 +1,147 @@
+// Records, summaries and datagrams per second on one core, each beside the bare cryptography it cannot do without.
+// tests/bench/run pairs the names.
+#include <benchmark/benchmark.h>
+#include <sodium.h>
+
+#include <memory>
+
+#include "overlay/sealed_transport.hpp"
+#include "proto/federation.hpp"
+#include "proto/identity.hpp"
+#include "proto/record.hpp"
+
+using namespace presmesh::proto;
+
+namespace {
+
+constexpr WallTime today = wall_from_seconds(1'800'000'000);
+
+struct World {
+    SeededRandom random{1};
+    SigningKey domain = SigningKey::generate(random);
+    SigningKey node = SigningKey::generate(random);
+    Certificate certificate = Certificate::issue(domain, "a.example", node.public_key(), role_store | role_publish, today - std::chrono::hours(1),
+                                                 today + std::chrono::hours(24 * 365));
+    std::shared_ptr<Federation> federation = std::make_shared<Federation>();
+    SymmetricKey content_key{};
+    Record record;
+
+    World() {
+        crypto_init();
+        random.fill(federation->key);
+        Member member;
+        member.domain = "a.example";
+        member.key = domain.public_key();
+        federation->members["a.example"] = member;
+        record.presentity = presentity_key(federation->key, *PresentityUri::parse("alice@a.example"));
+        record.domain = "a.example";
+        record.sequence = {1, 1};
+        record.issued = today;
+        record.expires = today + std::chrono::hours(24);
+        record.endpoints = {Endpoint::v4(0x7f000001, 4000)};
+        record.sealed_summary = seal_summary(Summary{Basic::open, Show::away, {"away"}, "back at three", 5}, content_key, random);
+        (void)sign(record, node, certificate);
+    }
+};
+
+World& world() {
+    static World the_world;
+    return the_world;
+}
+
+void record_sign(benchmark::State& state) {
+    auto& w = world();
+    Record record = w.record;
+    for (auto _ : state) benchmark::DoNotOptimize(sign(record, w.node, w.certificate));
+}
+BENCHMARK(record_sign);
+
+void record_verify_new_certificate(benchmark::State& state) {
+    auto& w = world();
+    for (auto _ : state) {
+        auto result = read_record(w.record.wire, *w.federation, today);
+        if (!result) state.SkipWithError("refused");
+        benchmark::DoNotOptimize(result);
+    }
+}
+BENCHMARK(record_verify_new_certificate);
+
+void summary_seal(benchmark::State& state) {
+    auto& w = world();
+    Summary summary{Basic::open, Show::away, {"away"}, "back at three", 5};
+    for (auto _ : state) benchmark::DoNotOptimize(seal_summary(summary, w.content_key, w.random));
+}
+BENCHMARK(summary_seal);
+
+void summary_open(benchmark::State& state) {
+    auto& w = world();
+    for (auto _ : state) benchmark::DoNotOptimize(open_summary(w.record.sealed_summary, w.content_key));
+}
+BENCHMARK(summary_open);
+
+void ed25519_sign(benchmark::State& state) {
+    unsigned char pk[32], sk[64], sig[64], message[450] = {};
+    crypto_sign_keypair(pk, sk);
+    for (auto _ : state) crypto_sign_detached(sig, nullptr, message, sizeof message, sk);
+}
+BENCHMARK(ed25519_sign);
+
+void ed25519_verify(benchmark::State& state) {
+    unsigned char pk[32], sk[64], sig[64], message[450] = {};
+    crypto_sign_keypair(pk, sk);
+    crypto_sign_detached(sig, nullptr, message, sizeof message, sk);
+    for (auto _ : state) benchmark::DoNotOptimize(crypto_sign_verify_detached(sig, message, sizeof message, pk));
+}
+BENCHMARK(ed25519_verify);
+
+void xchacha20poly1305_seal(benchmark::State& state) {
+    unsigned char key[32] = {}, nonce[24] = {}, plain[96] = {}, sealed[96 + 16];
+    for (auto _ : state) crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
+}
+BENCHMARK(xchacha20poly1305_seal);
+
+void xchacha20poly1305_open(benchmark::State& state) {
+    unsigned char key[32] = {}, nonce[24] = {}, plain[96] = {}, sealed[96 + 16];
+    crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
+    for (auto _ : state)
+        benchmark::DoNotOptimize(crypto_aead_xchacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed, sizeof sealed, nullptr, 0, nonce, key));
+}
+BENCHMARK(xchacha20poly1305_open);
+
+void chacha20poly1305_seal_open(benchmark::State& state) {
+    unsigned char key[32] = {}, nonce[12] = {}, plain[600] = {}, sealed[616];
+    for (auto _ : state) {
+        crypto_aead_chacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
+        benchmark::DoNotOptimize(crypto_aead_chacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed, sizeof sealed, nullptr, 0, nonce, key));
+    }
+}
+BENCHMARK(chacha20poly1305_seal_open);
+
+void datagram_seal_open(benchmark::State& state) {
+    using namespace presmesh::overlay;
+    auto& w = world();
+    auto key_b = SigningKey::generate(w.random);
+    auto certificate_b = Certificate::issue(w.domain, "a.example", key_b.public_key(), role_store, today - std::chrono::hours(1), today + std::chrono::hours(1));
+    SealedTransport a(w.node, w.certificate, w.federation, w.random), b(key_b, certificate_b, w.federation, w.random);
+    auto at_a = Endpoint::v4(0x7f000001, 8000), at_b = Endpoint::v4(0x7f000001, 8008);
+    Now now{SteadyTime{std::chrono::seconds(1)}, today};
+    auto settle = [&] {
+        for (bool moved = true; moved;) {
+            moved = false;
+            while (auto d = a.poll_output()) b.handle_input(now, at_a, d->bytes), moved = true;
+            while (auto d = b.poll_output()) a.handle_input(now, at_b, d->bytes), moved = true;
+        }
+    };
+    a.connect(now, at_b);
+    settle();
+    Bytes bytes(600);
+    NodeId to = node_id(key_b.public_key());
+    for (auto _ : state) {
+        if (!a.send(now, to, channel_port, channel_port, bytes)) state.SkipWithError("no session");
+        settle();
+        while (auto e = b.poll_event()) benchmark::DoNotOptimize(e);
+    }
+}
+BENCHMARK(datagram_seal_open);
+
+}  // namespace
