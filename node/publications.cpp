@@ -23,6 +23,8 @@ namespace {
 constexpr std::uint64_t row_version = 1;
 constexpr std::size_t tag_bytes_max = 64;
 constexpr std::size_t owner_bytes_max = 512;
+/// Sorts before every other id, and no other publication can have it.
+constexpr std::string_view farewell_id = "!";
 
 std::int64_t micros(proto::WallTime time) {
     return time.time_since_epoch().count();
@@ -87,7 +89,7 @@ Result<PublishReceipt> Publications::update(proto::Now now, const PublishRequest
     if (found == all.end()) return refuse(Reason::condition_failed, "no publication with this entity tag");
     PublishReceipt receipt{fresh_tag(), expires};
     if (expires.count() == 0) {
-        remove(request.presentity, std::string(found->id));
+        remove(now, request.presentity, std::string(found->id));
         return receipt;
     }
     if (request.document) {
@@ -110,7 +112,7 @@ Result<void> Publications::set(proto::Now now, std::string_view owner, const Pre
                                proto::DocumentPtr document, std::chrono::seconds expires) {
     std::string id = "+" + std::string(owner);
     if (!document || expires.count() <= 0) {
-        remove(presentity, id);
+        remove(now, presentity, id);
         return {};
     }
     if (document->bytes.size() > limits::document_bytes) return refuse(Reason::too_large);
@@ -137,7 +139,8 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
 
     std::vector<Contribution> contributions{{publication.id, publication.stamp, publication.document}};
     for (const Publication& other : before)
-        if (other.id != publication.id) contributions.push_back({other.id, other.stamp, other.document});
+        if (other.id != publication.id && other.id != farewell_id)
+            contributions.push_back({other.id, other.stamp, other.document});
     Composition whole = compose(std::move(contributions));
     if (!whole.complete) return refuse(Reason::too_large, "together with what is published already");
 
@@ -149,8 +152,20 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
     *place = std::move(publication);
     if (is_new) ++count_;
     keep(now, presentity, *place, expires);
+    if (place->id != farewell_id) erase_row(presentity, entry.publications, farewell_id);
     settle(presentity, entry, whole.document);
     return {};
+}
+
+/// A user's last publication was taken back, or ran out: that user is offline, and it is this node that knows. Watchers
+/// are told so for a while; only then is nothing known. (An attached server that falls silent proves nothing of the kind.)
+void Publications::say_farewell(proto::Now now, const PresentityUri& presentity) {
+    if (farewells_ >= limits_.presentities / limits::farewell_share) return;
+    Publication farewell;
+    farewell.id = farewell_id;
+    farewell.document = offline_document(presentity);
+    farewell.stamp = now.wall;
+    if (put(now, presentity, std::move(farewell), limits::farewell)) ++farewells_;
 }
 
 void Publications::keep(proto::Now now, const PresentityUri& presentity, Publication& publication,
@@ -161,18 +176,27 @@ void Publications::keep(proto::Now now, const PresentityUri& presentity, Publica
     save(presentity, publication);
 }
 
-void Publications::remove(const PresentityUri& presentity, std::string_view id) {
+void Publications::remove(proto::Now now, const PresentityUri& presentity, std::string_view id) {
     auto source = sources_.find(presentity);
     if (source == sources_.end()) return;
     auto& all = source->second.publications;
     auto found = find_id(all, id);
     if (found == all.end()) return;
+    const bool users_own = found->owner.empty() && id != farewell_id;
+    erase_row(presentity, all, id);
+    if (all.empty() && users_own) say_farewell(now, presentity);
+    if (all.empty() || all.front().id != farewell_id) settle(presentity, source->second, composed(all));
+    if (all.empty()) sources_.erase(source);
+}
+
+void Publications::erase_row(const PresentityUri& presentity, std::vector<Publication>& all, std::string_view id) {
+    auto found = find_id(all, id);
+    if (found == all.end()) return;
     store_.erase(store_tables::publications, join_key(presentity.canonical(), id));
     expiries_.cancel(found->timer);
+    if (id == farewell_id) --farewells_;
     all.erase(found);
     --count_;
-    settle(presentity, source->second, composed(all));
-    if (all.empty()) sources_.erase(source);
 }
 
 proto::DocumentPtr Publications::composed(const std::vector<Publication>& publications) {
@@ -188,7 +212,7 @@ void Publications::settle(const PresentityUri& presentity, Source& source, proto
 }
 
 void Publications::handle_timeout(proto::Now now) {
-    while (auto due = expiries_.pop(now.steady)) remove(due->presentity, due->id);
+    while (auto due = expiries_.pop(now.steady)) remove(now, due->presentity, due->id);
 }
 
 proto::DocumentPtr Publications::document(const PresentityUri& presentity) const {
@@ -206,7 +230,7 @@ std::vector<PublicationInfo> Publications::list(const PresentityUri& presentity)
     auto source = sources_.find(presentity);
     if (source == sources_.end()) return out;
     for (const Publication& p : source->second.publications)
-        out.push_back({p.etag, p.owner, p.expires, p.document->bytes.size()});
+        if (p.id != farewell_id) out.push_back({p.etag, p.owner, p.expires, p.document->bytes.size()});
     return out;
 }
 
@@ -248,6 +272,7 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     // A wall clock that was set back must not keep anything for longer than it could have been granted.
     auto left = std::min<proto::Duration>(publication.expires - now.wall, limits_.max_expires);
     publication.timer = expiries_.set(now.steady + left, Due{*presentity, publication.id});
+    if (publication.id == farewell_id) ++farewells_;
     sources_[*presentity].publications.push_back(std::move(publication));
     ++count_;
     return true;

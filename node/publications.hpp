@@ -48,14 +48,14 @@ class Publications {
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const { return expiries_.next(); }
 
-    /// This source's document; null when nothing is published.
+    /// This source's document; null when nothing is known. Whoever took back the last publication is known to be offline.
     proto::DocumentPtr document(const proto::PresentityUri& presentity) const;
     /// Presentities whose document may differ from what it was at the last call; each once, in the order of change.
     std::vector<proto::PresentityUri> take_changed();
 
     std::vector<PublicationInfo> list(const proto::PresentityUri& presentity) const;
-    std::size_t presentities() const { return sources_.size(); }
-    std::size_t count() const { return count_; }
+    std::size_t presentities() const { return sources_.size() - farewells_; }
+    std::size_t count() const { return count_ - farewells_; }
 
   private:
     struct Publication {
@@ -84,7 +84,9 @@ class Publications {
     /// Replaces or adds a publication if the whole still composes.
     proto::Result<void> put(proto::Now now, const proto::PresentityUri& presentity, Publication publication,
                             std::chrono::seconds expires);
-    void remove(const proto::PresentityUri& presentity, std::string_view id);
+    void remove(proto::Now now, const proto::PresentityUri& presentity, std::string_view id);
+    void erase_row(const proto::PresentityUri& presentity, std::vector<Publication>& all, std::string_view id);
+    void say_farewell(proto::Now now, const proto::PresentityUri& presentity);
     void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
               std::chrono::seconds left);
     static proto::DocumentPtr composed(const std::vector<Publication>& publications);
@@ -101,7 +103,8 @@ class Publications {
     TimerQueue<Due> expiries_;
     std::vector<proto::PresentityUri> changed_;
     std::set<proto::PresentityUri> changed_set_;
-    std::size_t count_ = 0;
+    std::size_t count_ = 0;      ///< farewells too
+    std::size_t farewells_ = 0;
 };
 
 }  // namespace presmesh::node

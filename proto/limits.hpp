@@ -47,6 +47,8 @@ inline constexpr std::size_t rules_per_presentity = 1'000;
 inline constexpr std::size_t turn_rounds = 32;              ///< tell-and-answer rounds inside one turn; what is left waits for the next
 inline constexpr auto publication_min_expires = 60s;       ///< RFC 3903 leaves it to us; shorter is SIP 423
 inline constexpr auto publication_max_expires = 24h;
+inline constexpr auto farewell = 24h;                      ///< how long "published nothing any more" is told as offline
+inline constexpr std::size_t farewell_share = 4;           ///< at most presentities_per_node / this are remembered so
 inline constexpr auto publication_default_expires = 1h;    ///< RFC 3903 section 6
 
 // XMPP translator

@@ -129,4 +129,4 @@ class Federation:
         """Until every node has a session with some other."""
         if len(self.nodes) > 1:
             for node in self.nodes:
-                wait_for(lambda: node.status().get("peers"), seconds, f"{node.name} to meet another node")
+                wait_for(lambda: node.status()["overlay"]["peers"], seconds, f"{node.name} to meet another node")

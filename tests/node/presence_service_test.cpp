@@ -97,13 +97,16 @@ TEST_CASE("several changes of a turn are told once; a change that is none is not
     CHECK(one.sip.told.size() == told + 1);
 }
 
-TEST_CASE("a publication that runs out leaves nothing, which is not a document that says offline") {
+TEST_CASE("a user's publication that runs out leaves an offline user, and later nothing known") {
     One one({}, Handling::allow);
     one.publish(online());
     one.watch();
     REQUIRE(one.last().document);
     one.world.run_for(proto::limits::publication_default_expires + 1s);
     CHECK(one.last().state == WatchState::active);
+    REQUIRE(one.last().document);
+    CHECK_FALSE(one.last().document->presence.is_open());
+    one.world.run_for(proto::limits::farewell);
     CHECK(one.last().document == nullptr);
 }
 
@@ -252,7 +255,7 @@ TEST_CASE("a crash loses no publication, no rule and no decision, and the epoch 
     CHECK(one.last().document->presence.services[0].notes[0].text == "kept");
     one.publish(nullptr, etag);
     one.world.run_for(proto::limits::publication_default_expires + 1s);
-    CHECK(one.last().document == nullptr);
+    CHECK_FALSE(one.last().document->presence.is_open());
 }
 
 TEST_CASE("an attended presentity: its server is told at the end of the turn, answers, and brings the state") {

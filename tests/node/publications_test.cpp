@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "node/compose.hpp"
 #include "proto/limits.hpp"
 #include "tests/support/presence.hpp"
 
@@ -63,8 +64,36 @@ TEST_CASE("RFC 3903 section 4: initial, refresh, modify, remove; a new entity ta
     auto removed = t.publish(at(13s), nullptr, modified->etag, 0s);
     REQUIRE(removed);
     CHECK(removed->expires == 0s);
-    CHECK(t.publications.document(alice) == nullptr);
+    CHECK(t.publications.document(alice)->digest == offline_document(alice)->digest);
     CHECK(t.publications.presentities() == 0);
+    CHECK(t.publications.count() == 0);
+    CHECK(t.publications.list(alice).empty());
+}
+
+TEST_CASE("a farewell is kept for its time, over restarts, and makes way for whatever comes next") {
+    Table t;
+    auto first = t.publish(at(0s), online("phone", "one"), {}, 100s);
+    t.publications.handle_timeout(at(100s));
+    CHECK(t.publications.document(alice)->digest == offline_document(alice)->digest);
+    t.store.commit();
+    t.restart(at(200s));
+    REQUIRE(t.publications.document(alice));
+    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
+    REQUIRE(t.publish(at(300s), online("phone", "back"), {}, 100s));
+    CHECK(t.publications.document(alice)->presence.services.size() == 1);
+    CHECK(t.publications.document(alice)->presence.is_open());
+    t.publications.handle_timeout(at(400s));
+    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
+    t.publications.handle_timeout(at(400s + proto::limits::farewell));
+    CHECK(t.publications.document(alice) == nullptr);
+    CHECK(t.publications.next_timeout() == proto::never);
+}
+
+TEST_CASE("an attached server that falls silent says nothing about its users") {
+    Table t;
+    REQUIRE(t.publications.set(at(0s), "sip.attach", alice, online("phone", "one"), 100s));
+    t.publications.handle_timeout(at(100s));
+    CHECK(t.publications.document(alice) == nullptr);
 }
 
 TEST_CASE("a publication runs out when it said, and not before") {
@@ -75,9 +104,9 @@ TEST_CASE("a publication runs out when it said, and not before") {
     CHECK(t.publications.document(alice));
     t.publications.take_changed();
     t.publications.handle_timeout(at(100s));
-    CHECK(!t.publications.document(alice));
+    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
     CHECK(t.publications.take_changed() == std::vector{alice});
-    CHECK(t.publications.next_timeout() == proto::never);
+    CHECK(t.publications.next_timeout() == at(100s + proto::limits::farewell).steady);
 }
 
 TEST_CASE("expiry is clamped from above and refused from below") {
@@ -187,7 +216,8 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
         std::set<std::string> expected, shown, expected_tags, shown_tags;
         for (const auto& [tag, entry] : model) expected.insert(entry.service), expected_tags.insert(tag);
         if (auto whole = t.publications.document(alice))
-            for (const auto& s : whole->presence.services) shown.insert(s.id);
+            for (const auto& s : whole->presence.services)
+                if (s.basic != proto::Basic::closed) shown.insert(s.id);
         for (const auto& info : t.publications.list(alice)) shown_tags.insert(info.etag);
         RC_ASSERT(shown == expected);
         RC_ASSERT(shown_tags == expected_tags);

@@ -30,7 +30,7 @@ struct Account {
 
 /// A token bucket per subscription (RFC 3856 section 6.10): `burst` notifications at once, then one per `interval`.
 struct RateControl {
-    std::uint32_t burst = 8;                    ///< at least 1
+    std::uint32_t burst = 20;                   ///< at least 1; a person's own changes fit in it
     std::chrono::milliseconds interval{5'000};  ///< 0: no limit
 };
 

@@ -214,6 +214,7 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
     const auto stanzas = stanzas_of(pair, entry.view);
     std::set<std::string_view> told;
     for (const auto& stanza : stanzas) told.insert(stanza.resource);
+    const bool shown_before = !entry.shown.empty();
     bool changed = false;
     for (auto it = entry.shown.begin(); it != entry.shown.end();) {
         if (told.contains(it->first)) {
@@ -230,6 +231,7 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
         const bool available = stanza.element.get("type").empty();
         const auto known = entry.shown.find(stanza.resource);
         changed = changed || (known != entry.shown.end() && known->second.available) != available;
+        if (!available && shown_before && known == entry.shown.end()) continue;  // nobody saw it: it cannot go away
         if (!send_shown(now, pair, entry, stanza.resource, stanza.element)) return;
     }
     if (changed) save_shown(pair, entry);
