@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <sstream>
 
 namespace presmesh::proto {
 
@@ -144,6 +145,21 @@ std::int64_t TomlSection::number(std::string_view key, std::int64_t least, std::
     return value->get();
 }
 
+double TomlSection::real(std::string_view key, double least, double most, double fallback) {
+    const auto* node = take(key);
+    if (node == nullptr) return fallback;
+    const auto value = node->value<double>();
+    if (!node->is_number() || !value) {
+        fault(key, wrong_type(key, "a number", *node));
+        return fallback;
+    }
+    if (*value >= least && *value <= most) return *value;
+    std::ostringstream text;  // to_string() would write 0.000000
+    text << key << " must lie between " << least << " and " << most << ", and is " << *value;
+    fault(key, text.str());
+    return fallback;
+}
+
 Duration TomlSection::duration(std::string_view key, Duration least, Duration most, Duration fallback) {
     const auto value = text(key);
     if (!value) return fallback;
@@ -218,6 +234,14 @@ std::vector<TomlSection> TomlSection::tables(std::string_view key) {
         }
     }
     return sections;
+}
+
+TomlSection TomlSection::section(std::string_view key) {
+    const auto* node = take(key);
+    const std::string name = (name_.empty() ? "[" : name_.substr(0, name_.size() - 1) + ".") + std::string(key) + "]";
+    if (node != nullptr && !node->is_table()) fault(key, wrong_type(key, "a table", *node));
+    const auto* table = node != nullptr ? node->as_table() : nullptr;
+    return {table, name, table != nullptr ? line_of_node(*table) : line_, *faults_};
 }
 
 void TomlSection::finish() {

@@ -33,16 +33,22 @@ class TomlSection {
     std::string required_text(std::string_view key);
     bool flag(std::string_view key, bool fallback);
     std::int64_t number(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t fallback);
+    /// A whole number will do as well.
+    double real(std::string_view key, double least, double most, double fallback);
     /// "500ms", "30s", "5m", "1h", "2d".
     Duration duration(std::string_view key, Duration least, Duration most, Duration fallback);
     /// The index of the word in `words`.
     std::size_t choice(std::string_view key, std::initializer_list<std::string_view> words, std::size_t fallback);
     /// A text or an array of texts.
     std::vector<std::string> texts(std::string_view key);
+    /// A sub-table, an empty one when absent; the caller finishes it.
+    TomlSection section(std::string_view key);
     /// Sub-tables of an array of tables, each a section of its own; the caller finishes them.
     std::vector<TomlSection> tables(std::string_view key);
 
     void fault(std::string_view key, std::string text);
+    /// A key that may be there though nobody reads it this time: it counts as a nearest name.
+    void expect(std::string_view key) { known_.emplace(key); }
     /// Reports keys that nobody asked for, with the nearest name that somebody did.
     void finish();
 

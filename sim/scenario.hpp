@@ -67,6 +67,7 @@ struct ChurnClass {
 struct ChurnOptions {
     std::string text = "none";        ///< `model` as it was written
     std::vector<ChurnClass> classes;  ///< empty: nobody leaves (or the trace says who does)
+    ChurnClass habits;                ///< offline, crash and keeps_disk where a class says nothing else, and of a trace
     std::filesystem::path trace;      ///< "trace:FILE": lines of time, node, join|leave|crash; empty: none
     double diurnal_amplitude = 0;     ///< [0, 1): rates swing by this share over `diurnal_period`
     proto::Duration diurnal_period = std::chrono::hours{24};

@@ -1,0 +1,10 @@
+# Writes OUT, a C++ source with the text of each of FILES (scenarios) as a preset.
+set(text "#include \"sim/scenario_file.hpp\"\n\nnamespace presmesh::sim {\n\nconst std::vector<Preset>& presets() {\n    static const std::vector<Preset> all = {\n")
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME)
+  string(REGEX REPLACE "[.]toml$" "" name ${name})
+  file(READ ${file} content)
+  string(APPEND text "        {\"${name}\", R\"scenario(${content})scenario\"},\n")
+endforeach()
+string(APPEND text "    };\n    return all;\n}\n\n}  // namespace presmesh::sim\n")
+file(WRITE ${OUT} "${text}")

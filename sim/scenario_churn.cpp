@@ -1,0 +1,87 @@
+// [churn] of a scenario file.
+#include "sim/scenario_sections.hpp"
+
+namespace presmesh::sim {
+
+using proto::TomlSection;
+
+namespace {
+
+constexpr std::string_view models =
+    "there are \"none\", a distribution of session lengths (exponential:60m, weibull:scale=169.5m,shape=0.615, "
+    "pareto:scale=10m,shape=2.5, lognormal:median=30m,sigma=1.2), \"trace:FILE\" and \"classes\" (with "
+    "[[churn.class]])";
+
+/// What a model says of sessions; the rest of the class stays.
+void read_model(TomlSection& churn, const std::filesystem::path& folder, ChurnOptions& options) {
+    const auto text = churn.text("model");
+    if (!text) return;
+    options.text = *text;
+    options.trace.clear();
+    options.classes.clear();
+    options.preset.reset();
+    options.source.clear();
+    if (*text == "none" || *text == "classes") return;
+    if (text->starts_with("trace:") && text->size() > 6) {
+        options.trace = folder / text->substr(6);
+        return;
+    }
+    auto session = Distribution::parse(*text);
+    if (!session) {
+        churn.fault("model", "model: " + session.error().detail + "; " + std::string(models));
+        return;
+    }
+    ChurnClass all = options.habits;
+    all.session = std::move(*session);
+    options.classes.push_back(std::move(all));
+}
+
+void read_habits(TomlSection& section, ChurnClass& c) {
+    c.offline = read_gap(section, "offline", c.offline);
+    c.crash = section.real("crash", 0, 1, c.crash);
+    c.keeps_disk = section.real("keeps_disk", 0, 1, c.keeps_disk);
+}
+
+void read_classes(TomlSection& churn, ChurnOptions& options) {
+    if (!churn.has("class")) return;
+    if (options.text != "classes") churn.fault("class", "takes class tables only with model = \"classes\"");
+    options.classes.clear();
+    for (auto& section : churn.tables("class")) {
+        ChurnClass c = options.habits;
+        c.name = section.required_text("name");
+        if (!section.has("share")) section.fault("share", "needs share, of all nodes");
+        c.share = section.real("share", 0, 1, c.share);
+        if (!section.has("session"))
+            section.fault("session", "needs session: a distribution, or \"never\" for nodes that stay");
+        c.session = read_gap(section, "session", c.session);
+        read_habits(section, c);
+        section.finish();
+        options.classes.push_back(std::move(c));
+    }
+}
+
+}  // namespace
+
+void read_churn(TomlSection& churn, const std::filesystem::path& folder, ChurnOptions& options) {
+    const auto preset = options.preset;  // a preset's own [churn] names none
+    const auto source = options.source;
+    read_model(churn, folder, options);
+    if (!churn.has("model")) options.preset = preset, options.source = source;
+    options.source = churn.text_or("source", options.source);
+    read_habits(churn, options.habits);
+    if (options.text != "classes" && !options.classes.empty()) {
+        ChurnClass& all = options.classes.front();
+        all.offline = options.habits.offline;
+        all.crash = options.habits.crash;
+        all.keeps_disk = options.habits.keeps_disk;
+    }
+    read_classes(churn, options);
+    if (options.text == "classes" && options.classes.empty())
+        churn.fault("class", "needs at least one [[churn.class]]");
+    options.starts = read_time(churn, "starts", options.starts);
+    options.diurnal_amplitude = churn.real("diurnal_amplitude", 0, 0.99, options.diurnal_amplitude);
+    options.diurnal_period = read_time(churn, "diurnal_period", options.diurnal_period, std::chrono::minutes{1});
+    churn.finish();
+}
+
+}  // namespace presmesh::sim

@@ -1,0 +1,206 @@
+#include <doctest/doctest.h>
+
+#include <unistd.h>
+#include <algorithm>
+
+#include <filesystem>
+#include <fstream>
+
+#include "sim/scenario_file.hpp"
+
+using namespace presmesh;
+using namespace presmesh::sim;
+using namespace std::chrono_literals;
+
+namespace {
+
+ScenarioFaults faults_of(std::string_view text, const std::vector<std::string>& overrides = {}) {
+    auto read = parse_scenario(text, "s.toml", {}, overrides);
+    return read ? ScenarioFaults{} : read.error();
+}
+
+bool has(const ScenarioFaults& faults, std::string_view text) {
+    return std::any_of(faults.begin(), faults.end(), [&](const auto& f) { return f.find(text) != std::string::npos; });
+}
+
+struct Folder {
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("presmesh_scenario_" + std::to_string(::getpid()));
+    Folder() { std::filesystem::create_directories(path); }
+    ~Folder() { std::filesystem::remove_all(path); }
+    void write(const std::string& name, std::string_view text) const { std::ofstream(path / name) << text; }
+};
+
+}  // namespace
+
+TEST_CASE("the preset that writes every default down is the default") {
+    auto read = read_scenario("default");
+    REQUIRE(read);
+    Scenario silent;
+    silent.name = "default";
+    CHECK(to_toml(*read) == to_toml(silent));
+}
+
+TEST_CASE("every preset reads, names its source where it has one, and reads back equal") {
+    CHECK(presets().size() >= 6);
+    for (const auto& preset : presets()) {
+        CAPTURE(preset.name);
+        auto read = read_scenario(std::string(preset.name));
+        if (!read) FAIL(read.error().front());
+        const auto written = to_toml(*read);
+        auto again = parse_scenario(written, "again.toml");
+        if (!again) FAIL(again.error().front());
+        CHECK(to_toml(*again) == written);
+    }
+    auto kad = read_scenario("kad-steiner-2009");
+    REQUIRE(kad->churn.classes.size() == 1);
+    CHECK(kad->churn.source.find("Steiner") != std::string::npos);
+    CHECK(kad->churn.classes[0].session->mean() > proto::Duration(240min));
+}
+
+TEST_CASE("all faults at once, each with its line and what is allowed") {
+    const auto faults = faults_of(R"(nodes = 1
+duraton = "5m"
+mode = "engin"
+[network]
+loss = 2
+latency = "fast"
+[churn]
+model = "weibul:scale=1m,shape=1"
+[workload]
+presentities = "many"
+[[event]]
+at = "5m"
+partitoin = 0.5
+[[event]]
+at = "1m"
+partition = 0.5
+[attack]
+modle = "drop"
+)");
+    CHECK(has(faults, "s.toml:1: nodes must lie between 2 and"));
+    CHECK(has(faults, "s.toml:2: does not know duraton; is duration meant?"));
+    CHECK(
+        has(faults, "s.toml:3: mode must be one of \"presmesh\", \"engine\", and is \"engin\"; is \"engine\" meant?"));
+    CHECK(has(faults, "s.toml:5: [network] loss must lie between 0 and 0.99, and is 2"));
+    CHECK(has(faults, "s.toml:6: [network] latency: "));
+    CHECK(has(faults, "s.toml:8: [churn] model: "));
+    CHECK(has(faults, "trace:FILE"));
+    CHECK(has(faults, "s.toml:10: [workload] presentities must be a whole number, and is a text"));
+    CHECK(has(faults, "must have one of partition, kill"));
+    CHECK(has(faults, "s.toml:13: [[event]] does not know partitoin; is partition meant?"));
+    CHECK(has(faults, "s.toml:14: [[event]] needs lasts"));
+    CHECK(has(faults, "s.toml:18: [attack] does not know modle; is model meant?"));
+    CHECK(has(faults_of("nodes = \n"), "s.toml:1: "));
+    CHECK(has(faults_of("[churn]\npreset = \"kad\"\n"), "s.toml:2: [churn] preset \"kad\" is not known"));
+    CHECK(has(faults_of("base = \"one-hour-session\"\n"), "is the preset one-hour-sessions meant?"));
+}
+
+TEST_CASE("what no line says alone is checked as well") {
+    CHECK(has(faults_of("duration = \"5m\"\n[[event]]\nat = \"4m\"\npartition = 0.5\nlasts = \"2m\"\n"),
+              "beyond the duration"));
+    CHECK(has(
+        faults_of("[churn]\nmodel = \"classes\"\n[[churn.class]]\nname = \"a\"\nshare = 0.5\nsession = \"never\"\n"),
+        "must make 1"));
+    CHECK(has(faults_of("[churn]\nmodel = \"classes\"\n"), "at least one [[churn.class]]"));
+}
+
+TEST_CASE("overrides come last, and their faults name them") {
+    auto read = parse_scenario("nodes = 50\n[[event]]\nat = \"1m\"\npartition = 0.5\nlasts = \"1m\"\n", "s.toml", {},
+                               {"nodes=64", "duration=5m", "network.loss=0.05", "churn.model=exponential:60m",
+                                "event=[]", "workload.change_every=never", "network.latency=uniform:10ms-70ms"});
+    if (!read) FAIL(read.error().front());
+    CHECK(read->nodes == 64);
+    CHECK(read->duration == 5min);
+    CHECK(read->network.loss == 0.05);
+    CHECK(read->churn.classes.at(0).session->text() == "exponential:60m");
+    CHECK(read->events.empty());
+    CHECK_FALSE(read->workload.change_every);
+    CHECK(read->network.latency.text == "uniform:10ms-70ms");
+    CHECK(has(faults_of("", {"network.los=1"}), "--set network.los=1: [network] does not know los; is loss meant?"));
+    CHECK(has(faults_of("", {"nodes"}), "--set nodes: must be written key=value"));
+}
+
+TEST_CASE("a scenario builds on another, and on presets") {
+    Folder folder;
+    folder.write("a.toml", "nodes = 10\n[network]\nloss = 0.1\n[churn]\nmodel = \"exponential:5m\"\ncrash = 0.2\n");
+    folder.write("b.toml", "base = \"a.toml\"\n[network]\njitter = \"5ms\"\n[churn]\nmodel = \"exponential:7m\"\n");
+    auto b = read_scenario((folder.path / "b.toml").string());
+    if (!b) FAIL(b.error().front());
+    CHECK(b->name == "b");
+    CHECK(b->nodes == 10);
+    CHECK(b->network.loss == 0.1);
+    CHECK(b->network.jitter == 5ms);
+    CHECK(b->churn.classes.at(0).session->text() == "exponential:7m");
+    CHECK(b->churn.classes.at(0).crash == 0.2);
+
+    auto preset = parse_scenario("[churn]\npreset = \"kad-steiner-2009\"\ncrash = 0.9\n", "s.toml");
+    if (!preset) FAIL(preset.error().front());
+    CHECK(preset->nodes == 1000);
+    CHECK(preset->churn.preset == "kad-steiner-2009");
+    CHECK(preset->churn.classes.at(0).crash == 0.9);
+    CHECK(preset->churn.source.find("Steiner") != std::string::npos);
+
+    folder.write("c.toml", "base = \"c.toml\"\n");
+    auto circle = read_scenario((folder.path / "c.toml").string());
+    REQUIRE_FALSE(circle);
+    CHECK(has(circle.error(), "in a circle"));
+    folder.write("d.toml", "base = \"a.toml\"\n");
+    folder.write("a.toml", "nodes = 10\nnods = 11\n");
+    CHECK(
+        has(read_scenario((folder.path / "d.toml").string()).error(), "a.toml:2: does not know nods; is nodes meant?"));
+}
+
+TEST_CASE("everything a scenario can say survives being written") {
+    auto read = parse_scenario(R"(mode = "engine"
+crypto = "real"
+nodes_per_provider = 3
+clock_skew = "2s"
+clock_drift_ppm = 12.5
+[network]
+latency = "coordinates:side=100ms,least=1ms"
+loss = 0.1
+duplication = 0.01
+unreachable = 0.25
+[churn]
+model = "classes"
+crash = 0.3
+diurnal_amplitude = 0.5
+[[churn.class]]
+name = "a"
+share = 0.1
+session = "never"
+[[churn.class]]
+name = "b"
+share = 0.9
+session = "pareto:scale=10m,shape=2.5"
+offline = "exponential:1m"
+crash = 1
+[[event]]
+at = "1m"
+clock_skew = "-10m"
+share = 0.3
+[[event]]
+at = "2m"
+flash_crowd = 50
+within = "3s"
+[[event]]
+at = "3m"
+partition = 0.3
+shape = "asymmetric"
+lasts = "1m"
+[attack]
+model = "rollback"
+)",
+                               "s.toml");
+    if (!read) FAIL(read.error().front());
+    const auto written = to_toml(*read);
+    auto again = parse_scenario(written, "s.toml");
+    if (!again) FAIL(again.error().front());
+    CHECK(to_toml(*again) == written);
+    CHECK(again->events.at(0).skew == -10min);
+    CHECK(again->events.at(2).shape == Event::Shape::asymmetric);
+    CHECK(again->churn.classes.at(0).crash == 0.3);
+    CHECK_FALSE(again->churn.classes.at(0).session);
+    CHECK(again->attack.model == AttackOptions::Model::rollback);
+}
