@@ -1,0 +1,24 @@
+// report.json as a value: of one run, and merged over the seeds of a sweep's point.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "sim/report.hpp"
+
+namespace presmesh::sim {
+
+using Json = nlohmann::ordered_json;
+
+Json report_json(const Scenario& scenario, const Measures& measures);
+/// Means of all numbers over the runs, and under "ci95", nested alike, half the width of each one's 95% confidence
+/// interval. With one run there is no "ci95". The runs must be of one scenario.
+Json merge_reports(const std::vector<Json>& runs);
+/// "a.b" in nested objects; null when there is none.
+const Json* find_number(const Json& report, std::string_view dotted);
+
+/// report.html. `points`: a single run's report, or the merged ones of a sweep, each with "set" (what was varied) and
+/// "series" (columns by name).
+std::string report_page(const std::string& title, const Json& points);
+Json series_json(const Measures& measures);
+
+}  // namespace presmesh::sim

@@ -1,0 +1,207 @@
+#include "sim/sweep.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "sim/scenario_file.hpp"
+
+namespace presmesh::sim {
+
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t most_jobs = 100'000;
+
+std::string read_text(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+/// A folder's name from a setting: what is no letter, digit, dot, or sign becomes "_".
+std::string folder_name(const Setting& set, std::uint64_t seed) {
+    std::string name;
+    for (const auto& [key, value] : set) name += key + "=" + value + ",";
+    name += "seed=" + std::to_string(seed);
+    for (char& c : name) {
+        if (!std::isalnum(static_cast<unsigned char>(c)) && std::string_view("=,.-").find(c) == std::string_view::npos)
+            c = '_';
+    }
+    return name;
+}
+
+std::vector<Setting> combinations(const std::vector<Vary>& vary) {
+    std::vector<Setting> all{{}};
+    for (const auto& one : vary) {
+        std::vector<Setting> longer;
+        for (const auto& set : all) {
+            for (const auto& value : one.values) {
+                longer.push_back(set);
+                longer.back().emplace_back(one.key, value);
+            }
+        }
+        all = std::move(longer);
+    }
+    return all;
+}
+
+Result<Json> read_json(const fs::path& path) {
+    std::ifstream in(path);
+    Json read = Json::parse(in, nullptr, false);
+    if (read.is_discarded() || !read.is_object()) return refuse(Reason::malformed, path.string() + " is no report");
+    return read;
+}
+
+Json read_series(const fs::path& path) {
+    Json series = Json::object();
+    std::ifstream in(path);
+    std::string line, cell;
+    std::vector<std::string> names;
+    if (std::getline(in, line)) {
+        for (std::istringstream cells(line); std::getline(cells, cell, ',');) {
+            names.push_back(cell);
+            series[cell] = Json::array();
+        }
+    }
+    while (std::getline(in, line)) {
+        std::size_t at = 0;
+        for (std::istringstream cells(line); std::getline(cells, cell, ',') && at < names.size(); ++at)
+            series[names[at]].push_back(std::strtod(cell.c_str(), nullptr));
+    }
+    return series;
+}
+
+}  // namespace
+
+Result<Vary> Vary::parse(std::string_view text) {
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string_view::npos)
+        return refuse(Reason::malformed, "\"" + std::string(text) + "\" must be written key=value,value,...");
+    Vary vary{std::string(text.substr(0, equals)), {""}};
+    for (std::size_t at = equals + 1; at < text.size(); ++at) {
+        if (text[at] == '\\' && at + 1 < text.size() && text[at + 1] == ',')
+            vary.values.back() += text[++at];
+        else if (text[at] == ',')
+            vary.values.emplace_back();
+        else
+            vary.values.back() += text[at];
+    }
+    std::set<std::string> once;
+    for (const auto& value : vary.values) {
+        if (value.empty()) return refuse(Reason::malformed, "\"" + std::string(text) + "\" has an empty value");
+        if (!once.insert(value).second)
+            return refuse(Reason::malformed, "\"" + std::string(text) + "\" has " + value + " twice");
+    }
+    return vary;
+}
+
+tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan& plan) {
+    std::vector<Job> jobs;
+    std::vector<std::string> faults;
+    const auto points = combinations(plan.vary);
+    if (plan.seeds == 0 || points.size() * plan.seeds > most_jobs)
+        return tl::make_unexpected(std::vector<std::string>{"a sweep has 1 to " + std::to_string(most_jobs) + " runs"});
+    for (const auto& set : points) {
+        auto overrides = plan.overrides;
+        for (const auto& [key, value] : set) overrides.push_back(key + "=" + value);
+        const auto scenario = read_scenario(plan.scenario, overrides);
+        if (!scenario) {
+            for (const auto& fault : scenario.error())
+                if (std::find(faults.begin(), faults.end(), fault) == faults.end()) faults.push_back(fault);
+            continue;
+        }
+        const auto text = to_toml(*scenario);
+        for (std::uint32_t i = 0; i < plan.seeds; ++i) {
+            const auto seed = plan.first_seed + i;
+            jobs.push_back({set, seed, plan.folder / "runs" / folder_name(set, seed), text});
+        }
+    }
+    if (!faults.empty()) return tl::make_unexpected(std::move(faults));
+    return jobs;
+}
+
+Result<bool> prepare(const Job& job) {
+    std::error_code failed;
+    const auto scenario = job.folder / "scenario.toml";
+    if (read_text(scenario) == job.scenario) {
+        if (fs::exists(job.folder / "report.json", failed)) return false;
+    } else {
+        fs::remove_all(job.folder, failed);
+    }
+    fs::create_directories(job.folder, failed);
+    if (failed) return refuse(Reason::not_found, job.folder.string() + ": " + failed.message());
+    if (auto written = write_file(scenario, job.scenario); !written) return tl::make_unexpected(written.error());
+    return true;
+}
+
+Result<Json> merge(const std::vector<Job>& jobs) {
+    Json points = Json::array();
+    for (std::size_t begin = 0, end = 0; begin < jobs.size(); begin = end) {
+        std::vector<Json> runs;
+        Json series;
+        for (end = begin; end < jobs.size() && jobs[end].set == jobs[begin].set; ++end) {
+            if (!fs::exists(jobs[end].folder / "report.json")) continue;
+            auto run = read_json(jobs[end].folder / "report.json");
+            if (!run) return tl::make_unexpected(run.error());
+            if (runs.empty()) series = read_series(jobs[end].folder / "series.csv");
+            runs.push_back(std::move(*run));
+        }
+        if (runs.empty()) continue;
+        Json point;
+        point["set"] = Json::object();
+        for (const auto& [key, value] : jobs[begin].set) point["set"][key] = value;
+        point.update(merge_reports(runs));
+        point["series"] = std::move(series);
+        points.push_back(std::move(point));
+    }
+    return points;
+}
+
+std::string sweep_csv(const Json& points) {
+    std::ostringstream out;
+    out.precision(9);
+    if (points.empty()) return {};
+    for (const auto& [key, value] : points[0]["set"].items()) out << key << ",";
+    out << "measure,mean,half_width_95,replications\n";
+    for (const auto& point : points) {
+        for (const auto& row : measure_rows()) {
+            for (const auto& [key, value] : point["set"].items()) out << '"' << value.get<std::string>() << "\",";
+            const Json* mean = find_number(point, row.name);
+            const Json* half = find_number(point, "ci95." + std::string(row.name));
+            out << row.name << "," << (mean ? mean->get<double>() : 0) << ",";
+            if (half) out << half->get<double>();
+            out << "," << point["replications"] << "\n";
+        }
+    }
+    return out.str();
+}
+
+Result<void> write_sweep(const fs::path& folder, const std::string& title, const Json& points) {
+    std::error_code failed;
+    fs::create_directories(folder, failed);
+    Json report;
+    if (points.size() == 1) {
+        report = points[0];
+        report.erase("series");
+    } else {
+        report["name"] = title;
+        report["points"] = points;
+        for (auto& point : report["points"]) point.erase("series");
+    }
+    const std::pair<const char*, std::string> files[] = {{"sweep.csv", sweep_csv(points)},
+                                                         {"report.html", report_page(title, points)},
+                                                         {"report.json", report.dump(2) + "\n"}};
+    for (const auto& [name, text] : files) {
+        if (auto written = write_file(folder / name, text); !written) return written;
+    }
+    return {};
+}
+
+}  // namespace presmesh::sim

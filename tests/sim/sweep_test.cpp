@@ -1,0 +1,229 @@
+#include "sim/sweep.hpp"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "sim/scenario_file.hpp"
+#include "sim/table.hpp"
+
+using namespace presmesh;
+using namespace presmesh::sim;
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+    fs::path path = fs::temp_directory_path() / ("presmesh_sweep_" + std::to_string(::getpid()));
+    Folder() { fs::create_directories(path); }
+    ~Folder() { fs::remove_all(path); }
+};
+
+std::string text_of(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+Measures measures_of(std::uint64_t seed, double factor) {
+    Measures m;
+    m.seed = seed;
+    m.trace_hash = "hash" + std::to_string(seed);
+    m.nodes = 64;
+    m.virtual_s = 60;
+    m.packets = 1000;
+    m.lookup.begun = 10, m.lookup.found = 9;
+    for (int i = 1; i <= 100; ++i) {
+        m.notify_delay_over_latency.add(i * 0.01 * factor);
+        m.lookup.first_ms.add(i * factor);
+        m.lookup.hops.add(i % 4);
+    }
+    m.datagrams_per_change_per_watching_node = 2 * factor;
+    for (int i = 1; i <= 6; ++i) {
+        Sample s;
+        s.virtual_s = 10.0 * i, s.online = 60 + i, s.bytes_dht = 1000 * i, s.wall_s = 0.1 * i;
+        m.series.push_back(s);
+    }
+    return m;
+}
+
+SweepPlan plan_in(const fs::path& folder) {
+    SweepPlan plan;
+    plan.scenario = "default";
+    plan.vary = {*Vary::parse("nodes=64,128"), *Vary::parse("network.loss=0,0.05")};
+    plan.seeds = 3;
+    plan.folder = folder;
+    return plan;
+}
+
+/// A stand-in for the program: "finishes" a job by copying a report made beforehand, and counts its calls.
+fs::path fake_program(const fs::path& folder, const std::string& body) {
+    const auto path = folder / "fake";
+    std::ofstream(path) << "#!/bin/sh\necho x >> " << (folder / "calls").string() << "\n" << body << "\n";
+    fs::permissions(path, fs::perms::owner_all);
+    return path;
+}
+
+std::size_t calls(const fs::path& folder) {
+    const auto text = text_of(folder / "calls");
+    return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+TEST_CASE("every field that DESIGN section 9 names is in report.json") {
+    const Json report = report_json(*read_scenario("default"), measures_of(5, 1));
+    for (const char* name : {"seed",
+                             "nodes",
+                             "virtual_s",
+                             "wall_s",
+                             "cpu_s",
+                             "peak_rss_bytes",
+                             "packets",
+                             "bytes",
+                             "notify_delay_over_latency.p50",
+                             "notify_delay_over_latency.p99",
+                             "datagrams_per_change_per_watching_node",
+                             "crash_detection_s.p50",
+                             "crash_detection_s.p99",
+                             "crash_detection_s.max",
+                             "false_offline",
+                             "false_online_s",
+                             "wrong_watcher_share",
+                             "lost_changes",
+                             "forged_accepted",
+                             "lookup.success",
+                             "lookup.hops_mean",
+                             "lookup.p50_ms",
+                             "lookup.p99_ms",
+                             "maintenance_bytes_per_node_per_s"}) {
+        CAPTURE(name);
+        CHECK(find_number(report, name) != nullptr);
+    }
+    CHECK(find_number(report, "settle_s.max") != nullptr);
+    CHECK(report["trace_hash"] == "hash5");
+    CHECK(report["commit"].is_string());
+    CHECK(find_number(report, "lookup.success")->get<double>() == doctest::Approx(0.9));
+    CHECK(find_number(report, "notify_delay_over_latency.p50")->get<double>() == doctest::Approx(0.5));
+}
+
+TEST_CASE("replications become means with Student's interval, for every number") {
+    const auto scenario = *read_scenario("default");
+    std::vector<Json> runs;
+    for (int i = 1; i <= 5; ++i) runs.push_back(report_json(scenario, measures_of(std::uint64_t(i), i)));
+    const Json merged = merge_reports(runs);
+    const auto expected = estimate({2, 4, 6, 8, 10});
+    CHECK(find_number(merged, "datagrams_per_change_per_watching_node")->get<double>() ==
+          doctest::Approx(expected.mean));
+    CHECK(find_number(merged, "ci95.datagrams_per_change_per_watching_node")->get<double>() ==
+          doctest::Approx(expected.half_width));
+    for (const auto& row : measure_rows()) {
+        CAPTURE(row.name);
+        CHECK(find_number(merged, "ci95." + std::string(row.name)) != nullptr);
+    }
+    CHECK(merged["replications"] == 5);
+    CHECK(merged["seed"].size() == 5);
+    CHECK(merged["distributions"]["lookup_first_ms"][50][1].get<double>() == doctest::Approx(150).epsilon(0.02));
+    CHECK(find_number(merge_reports({runs[0]}), "ci95.packets") == nullptr);
+}
+
+TEST_CASE("a failed check of one seed is the point's") {
+    const auto scenario = *read_scenario("default");
+    auto bad = measures_of(9, 1);
+    bad.violations.push_back({"resurrected", 754250ms, "node 3 saw the past"});
+    bad.violation_count = 1;
+    const Json merged = merge_reports({report_json(scenario, measures_of(8, 1)), report_json(scenario, bad)});
+    CHECK_FALSE(merged["ok"].get<bool>());
+    CHECK(merged["violations"][0]["seed"] == 9);
+    CHECK(replay_command("out", bad) == "presmesh-sim replay out --until 754250ms");
+}
+
+TEST_CASE("every combination of what is varied, and every seed of it") {
+    CHECK(Vary::parse("a=1\\,2,3")->values == std::vector<std::string>{"1,2", "3"});
+    for (const char* text : {"nodes", "=1", "nodes=", "nodes=1,,2", "nodes=1,1"}) CHECK_FALSE(Vary::parse(text));
+    Folder folder;
+    const auto jobs = jobs_of(plan_in(folder.path));
+    REQUIRE(jobs);
+    CHECK(jobs->size() == 12);
+    CHECK(jobs->at(0).folder.filename() == "nodes=64,network.loss=0,seed=1");
+    CHECK(jobs->at(11).folder.filename() == "nodes=128,network.loss=0.05,seed=3");
+    auto wrong = plan_in(folder.path);
+    wrong.vary.push_back(*Vary::parse("nods=1,2"));
+    const auto faults = jobs_of(wrong);
+    REQUIRE_FALSE(faults);
+    CHECK(faults.error().size() == 2);
+    CHECK(faults.error()[0].find("is nodes meant?") != std::string::npos);
+}
+
+TEST_CASE("a sweep resumes: finished runs are kept, broken and other ones are run") {
+    Folder folder;
+    const auto jobs = *jobs_of(plan_in(folder.path / "out"));
+    const auto scenario = *read_scenario("default");
+    for (std::size_t i = 0; i < jobs.size(); ++i)
+        REQUIRE(write_report(folder.path / "made" / jobs[i].folder.filename(), scenario,
+                             measures_of(jobs[i].seed, i < 6 ? 1 : 2)));
+    // The fourth call fails; the others hand in the report that was made for them.
+    const auto program =
+        fake_program(folder.path, "test \"$1\" = job || exit 9\n[ $(wc -l < " + (folder.path / "calls").string() +
+                                      ") = 4 ] && { echo broke; exit 3; }\ncp " + (folder.path / "made").string() +
+                                      "/$(basename \"$2\")/*.csv " + (folder.path / "made").string() +
+                                      "/$(basename \"$2\")/report.json \"$2\"/");
+    std::size_t failed = 0, kept = 0;
+    const auto count = [&](const JobOutcome& outcome) {
+        failed += !outcome.finished, kept += outcome.kept;
+        if (!outcome.finished) CHECK(outcome.failure == "ended with status 3: broke");
+    };
+    run_jobs(jobs, 1, count, program);
+    CHECK(calls(folder.path) == 12);
+    CHECK(failed == 1);
+    CHECK(kept == 0);
+    failed = 0;
+    const auto outcomes = run_jobs(jobs, 4, count, program);
+    CHECK(calls(folder.path) == 13);
+    CHECK(failed == 0);
+    CHECK(kept == 11);
+    for (const auto& outcome : outcomes) CHECK(outcome.ok);
+
+    auto longer = plan_in(folder.path / "out");
+    longer.overrides = {"duration=1h"};  // another sweep in the same folder: nothing of it counts
+    CHECK(*prepare(jobs_of(longer)->at(0)));
+    CHECK_FALSE(fs::exists(jobs_of(longer)->at(0).folder / "report.json"));
+    CHECK_FALSE(*prepare(jobs[1]));
+
+    const auto points = merge(jobs);
+    REQUIRE(points);
+    CHECK(points->size() == 4);
+    CHECK((*points)[0]["set"]["nodes"] == "64");
+    CHECK((*points)[0]["series"]["online"].size() == 6);
+    CHECK(find_number((*points)[2], "datagrams_per_change_per_watching_node")->get<double>() == 4);
+    REQUIRE(write_sweep(folder.path / "out", "test", *points));
+    CHECK(text_of(folder.path / "out" / "sweep.csv").find("\"64\",\"0\",packets,1000,0,") != std::string::npos);
+    CHECK(table_of(*points).find("nodes=128,network.loss=0.05") != std::string::npos);
+}
+
+TEST_CASE("a run's folder holds what it takes to run it again, and a page that needs nothing from outside") {
+    Folder folder;
+    auto scenario = *read_scenario("default", {"nodes=64"});
+    scenario.name = "a </script> & more";
+    REQUIRE(write_report(folder.path, scenario, measures_of(3, 1)));
+    auto again = read_scenario((folder.path / "scenario.toml").string());
+    REQUIRE(again);
+    CHECK(to_toml(*again) == to_toml(scenario));
+    const auto manifest = Json::parse(text_of(folder.path / "manifest.json"));
+    CHECK(manifest["seed"] == 3);
+    CHECK(manifest["trace_hash"] == "hash3");
+    const auto csv = text_of(folder.path / "series.csv");
+    CHECK(csv.starts_with("virtual_s,online,"));
+    CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);
+    const auto page = text_of(folder.path / "report.html");
+    CHECK(page.find("a &lt;/script> &amp; more") != std::string::npos);
+    CHECK(page.find("{{") == std::string::npos);
+    CHECK(page.find("<script src") == std::string::npos);
+    CHECK(page.find("<link") == std::string::npos);
+    CHECK(page.find("\"a <\\/script>") != std::string::npos);
+}
