@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <chrono>
 
 namespace presmesh::daemon {
@@ -13,8 +14,17 @@ proto::Now system_now() {
             proto::WallTime{std::chrono::duration_cast<proto::Duration>(wall)}};
 }
 
+SystemRandom::~SystemRandom() { sodium_memzero(buffer_.data(), buffer_.size()); }
+
 void SystemRandom::fill(std::span<std::uint8_t> out) {
-    randombytes_buf(out.data(), out.size());
+    if (out.size() > buffer_.size()) return randombytes_buf(out.data(), out.size());
+    if (buffer_.size() - used_ < out.size()) {
+        randombytes_buf(buffer_.data(), buffer_.size());
+        used_ = 0;
+    }
+    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(used_), out.size(), out.begin());
+    sodium_memzero(buffer_.data() + used_, out.size());
+    used_ += out.size();
 }
 
 }  // namespace presmesh::daemon
