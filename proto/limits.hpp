@@ -149,5 +149,18 @@ inline constexpr auto http_request_time = 30s;              ///< from a request'
 inline constexpr auto http_fetch_wait = 2s;                 ///< for the first state of a presentity that was not watched yet
 inline constexpr auto http_fetch_wait_max = 30s;            ///< what ?wait= may ask for
 inline constexpr std::size_t http_streams = 10'000;         ///< event streams and waiting fetches of all clients together
+inline constexpr auto http_linger = 2s;                     ///< a refused request is read on for so long, so that its client comes to read why
+inline constexpr std::size_t http_slot_name_bytes = 64;     ///< of a publication's name; people choose it
+inline constexpr std::size_t http_token_bytes_least = 16;   ///< 16 characters of any alphabet are beyond guessing over a network
+inline constexpr std::size_t http_reply_bytes = 64 * 1024 * 1024;  ///< that the presmesh command reads from its daemon: 50,000 watchers fit
+
+// The daemon
+inline constexpr std::size_t operator_file_bytes = 16 * 1024 * 1024;  ///< configs, keys, federation files; 100,000 members fit
+inline constexpr std::size_t counters = 4096;               ///< distinct ones kept; labels must not grow with what peers send
+inline constexpr std::size_t udp_batch = 64;                ///< datagrams of one system call, and of one turn
+inline constexpr std::size_t udp_receive_bytes = 2048;      ///< more than any datagram of ours; a longer one is cut, and refused as such
+inline constexpr int udp_kernel_bytes = 4 * 1024 * 1024;    ///< asked of the kernel each way: a burst of 3,000 datagrams
+inline constexpr int udp_batches_per_wake = 4;              ///< so that a flood at one socket does not keep the others and the timer waiting
+inline constexpr auto stop_time = 3s;                       ///< for goodbyes still on their way out
 
 }  // namespace presmesh::proto::limits

@@ -15,6 +15,7 @@
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/config.hpp"
 #include "node/daemon/files.hpp"
+#include "proto/limits.hpp"
 
 namespace presmesh::cli {
 
@@ -116,7 +117,7 @@ Result<Reply> Client::request(const std::string& method, const std::string& targ
     http::write(*socket, message, error);
     beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
-    parser.body_limit(64 * 1024 * 1024);
+    parser.body_limit(proto::limits::http_reply_bytes);
     if (!error) http::read(*socket, buffer, parser, error);
     if (error) return refuse(Reason::unavailable, "the daemon at " + address_ + " broke off: " + error.message());
     const auto& answer = parser.get();

@@ -2,6 +2,8 @@
 
 #include <boost/asio/post.hpp>
 
+#include "proto/limits.hpp"
+
 namespace presmesh::daemon {
 
 namespace asio = boost::asio;
@@ -73,10 +75,8 @@ void AsioRuntime::wait_readable(Port& port) {
 }
 
 void AsioRuntime::drain(Port& port) {
-    // Some batches per wake-up, so that a flood at this socket cannot keep the others and the timer waiting.
-    constexpr int batches_per_wake = 4;
     bool more = true;
-    for (int i = 0; more && i < batches_per_wake; ++i) {
+    for (int i = 0; more && i < proto::limits::udp_batches_per_wake; ++i) {
         run_turn([&](proto::Now now) {
             more = port.socket.receive(
                 [&](const proto::Endpoint& from, proto::BytesView bytes) { node_->handle_input(now, from, bytes); });

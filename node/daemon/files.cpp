@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "proto/limits.hpp"
+
 namespace presmesh::daemon {
 
 using proto::Reason;
@@ -71,7 +73,8 @@ Result<std::string> read_file(const std::string& path) {
         if (got < 0) return system_fault("cannot read " + path);
         if (got == 0) return text;
         text.append(buffer, static_cast<std::size_t>(got));
-        if (text.size() > operator_file_bytes) return refuse(Reason::too_large, path + " is larger than 16 MiB");
+        if (text.size() > proto::limits::operator_file_bytes)
+            return refuse(Reason::too_large, path + " is larger than 16 MiB");
     }
 }
 

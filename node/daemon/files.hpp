@@ -8,10 +8,8 @@
 
 namespace presmesh::daemon {
 
-/// No file the daemon reads (config, keys, federation) is larger.
-inline constexpr std::size_t operator_file_bytes = 16 * 1024 * 1024;
-
-/// not_found, forbidden, too_large, unavailable (detail names the file and the system's word for the fault).
+/// not_found, forbidden, too_large (limits::operator_file_bytes), unavailable (detail names the file and the system's
+/// word for the fault).
 proto::Result<std::string> read_file(const std::string& path);
 
 enum class FileMode { ordinary = 0644, secret = 0600 };

@@ -41,7 +41,7 @@ Result<std::optional<std::chrono::seconds>> read_expires(const Target& target) {
 
 Result<std::string> read_slot(const Target& target) {
     const auto name = target.parameter("publication");
-    if (name.size() > slot_name_bytes)
+    if (name.size() > proto::limits::http_slot_name_bytes)
         return proto::refuse(Reason::too_large, "the publication's name is longer than 64 bytes");
     return std::string(name.empty() ? "default" : name);
 }

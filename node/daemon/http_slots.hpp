@@ -44,6 +44,4 @@ class HttpSlots {
     translators::Translator* translator_ = nullptr;
 };
 
-inline constexpr std::size_t slot_name_bytes = 64;
-
 }  // namespace presmesh::daemon

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "proto/limits.hpp"
+
 namespace presmesh::daemon {
 
 namespace {
@@ -101,7 +103,7 @@ void LoggedDiagnostics::step(proto::Now, std::string_view step, const proto::Pre
 void LoggedDiagnostics::count(std::string_view name, std::string_view label, std::uint64_t by) {
     auto at = counters_.find({std::string(name), std::string(label)});
     if (at == counters_.end()) {
-        const bool full = counters_.size() >= counters_most;
+        const bool full = counters_.size() >= proto::limits::counters;
         at = counters_.try_emplace({std::string(name), full ? "other" : std::string(label)}).first;
     }
     at->second += by;

@@ -64,8 +64,4 @@ class LoggedDiagnostics final : public node::Diagnostics {
     Counters counters_;
 };
 
-/// Distinct counters that are kept; labels come from the core and the translators, and must not grow with what peers
-/// send.
-inline constexpr std::size_t counters_most = 4096;
-
 }  // namespace presmesh::daemon

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "proto/identity.hpp"
+#include "proto/limits.hpp"
 
 namespace presmesh::daemon {
 
@@ -42,7 +43,7 @@ proto::Result<Grant> grant_of(const std::vector<std::string_view>& words) {
     if (!is_token(words[0]))
         return proto::refuse(proto::Reason::malformed,
                              "the token holds a character that an Authorization header cannot carry");
-    if (words[0].size() < token_least_bytes)
+    if (words[0].size() < proto::limits::http_token_bytes_least)
         return proto::refuse(proto::Reason::malformed, "the token is shorter than 16 characters");
     Grant grant;
     if (words[1] != "*") {

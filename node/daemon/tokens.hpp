@@ -40,7 +40,4 @@ class Tokens {
     std::vector<Entry> entries_;
 };
 
-/// A token is at least this long: 16 characters of any alphabet are beyond guessing over a network.
-inline constexpr std::size_t token_least_bytes = 16;
-
 }  // namespace presmesh::daemon

@@ -14,8 +14,7 @@ using proto::Reason;
 
 namespace {
 
-constexpr std::size_t receive_bytes = 2048;  // more than any datagram of ours; a longer one is cut, and refused as such
-constexpr int kernel_buffer_bytes = 4 * 1024 * 1024;
+constexpr std::size_t batch = proto::limits::udp_batch;
 
 socklen_t to_sockaddr(const Endpoint& endpoint, bool v4, sockaddr_storage& out) {
     std::memset(&out, 0, sizeof(out));
@@ -53,7 +52,7 @@ Reason reason_of(int error) {
 }  // namespace
 
 struct UdpSocket::Buffers {
-    std::array<std::array<std::uint8_t, receive_bytes>, batch> bytes;
+    std::array<std::array<std::uint8_t, proto::limits::udp_receive_bytes>, batch> bytes;
     std::array<sockaddr_storage, batch> addresses;
     std::array<iovec, batch> parts;
     std::array<mmsghdr, batch> messages;
@@ -74,9 +73,10 @@ proto::Result<UdpSocket> UdpSocket::open(const Endpoint& at) {
     UdpSocket socket(fd, v4);
     const int one = 1;
     if (!v4) ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    const int room = proto::limits::udp_kernel_bytes;
     // Best effort: the kernel grants what its own bound allows.
-    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kernel_buffer_bytes, sizeof(kernel_buffer_bytes));
-    ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kernel_buffer_bytes, sizeof(kernel_buffer_bytes));
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+    ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
     sockaddr_storage address;
     const auto size = to_sockaddr(at, v4, address);
     if (::bind(fd, reinterpret_cast<const sockaddr*>(&address), size) != 0) {

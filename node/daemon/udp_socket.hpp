@@ -15,7 +15,6 @@ namespace presmesh::daemon {
 class UdpSocket {
   public:
     using Visit = std::function<void(const proto::Endpoint& from, proto::BytesView bytes)>;
-    static constexpr std::size_t batch = 64;
 
     /// conflict (the port is taken), forbidden, unavailable. An IPv6 socket takes IPv6 only.
     static proto::Result<UdpSocket> open(const proto::Endpoint& at);
