@@ -56,6 +56,19 @@ const Follows::Follow* Follows::find(const Relation& relation) const {
     return found == follows_.end() ? nullptr : &found->second;
 }
 
+std::vector<Relation> Follows::all() const {
+    std::vector<Relation> out;
+    for (const auto& [relation, follow] : follows_) out.push_back(relation);
+    return out;
+}
+
+std::vector<Relation> Follows::of_domain(std::string_view domain) const {
+    std::vector<Relation> out;
+    for (const auto& [relation, follow] : follows_)
+        if (relation.presentity.domain() == domain) out.push_back(relation);
+    return out;
+}
+
 void Follows::mark(const Relation& relation, Follow& follow) {
     if (std::exchange(follow.dirty, true)) return;
     marked_.push_back(relation);

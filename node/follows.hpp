@@ -52,6 +52,10 @@ class Follows {
     Follow* find(const Relation& relation);
     const Follow* find(const Relation& relation) const;
 
+    /// In order; of_domain: whose presentity is one of its users.
+    std::vector<Relation> all() const;
+    std::vector<Relation> of_domain(std::string_view domain) const;
+
     void mark(const Relation& relation);
     void mark_all(const proto::PresentityUri& presentity);
     void set_overlay_watch(const Relation& relation, std::optional<overlay::WatchId> overlay_watch);

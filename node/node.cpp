@@ -13,8 +13,8 @@ using translators::Translator;
 
 namespace {
 
-ServiceSettings with_own_domain(ServiceSettings settings, const proto::Certificate& certificate) {
-    settings.domains.insert(certificate.domain);
+ServiceSettings with_own_domain(ServiceSettings settings, const std::string& domain) {
+    settings.domains.insert(domain);
     return settings;
 }
 
@@ -28,11 +28,11 @@ class Node::Impl {
           diagnostics_(diagnostics),
           epoch_(next_epoch(store, now)),
           id_(proto::node_id(settings.node_key.public_key())),
+          domain_(settings.certificate.domain),
           overlay_({settings.node_key, settings.certificate, settings.federation, settings.advertised, epoch_,
                     settings.crash_bound},
                    std::move(dht), random),
-          service_(with_own_domain(std::move(settings.service), settings.certificate), id_, overlay_, store, random,
-                   diagnostics) {
+          service_(with_own_domain(std::move(settings.service), domain_), id_, overlay_, store, random, diagnostics) {
         service_.set_federation(settings.federation);
     }
 
@@ -47,6 +47,7 @@ class Node::Impl {
     Diagnostics& diagnostics_;
     std::uint64_t epoch_;
     proto::NodeId id_;
+    std::string domain_;  ///< of the certificate
     overlay::Overlay overlay_;
     PresenceService service_;
     std::vector<std::unique_ptr<Translator>> owned_;
@@ -143,6 +144,11 @@ void Node::set_federation(Now now, overlay::FederationPtr federation) {
     impl_->begin_turn(now);
     impl_->service_.set_federation(federation);
     impl_->overlay_.set_federation(now, std::move(federation));
+}
+
+void Node::set_policy(Now now, ServiceSettings settings) {
+    impl_->begin_turn(now);
+    impl_->service_.set_policy(now, with_own_domain(std::move(settings), impl_->domain_));
 }
 
 PresenceService& Node::service() {

@@ -53,9 +53,11 @@ class Node {
     /// Datagrams for the overlay's socket. Only after end_turn().
     std::optional<proto::Datagram> poll_output();
 
-    // ---- joining; both are calls within a turn
+    // ---- joining, and what may change meanwhile; calls within a turn
     void set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes);
     void set_federation(proto::Now now, overlay::FederationPtr federation);
+    /// PresenceService::set_policy; the certificate's domain is added by itself.
+    void set_policy(proto::Now now, ServiceSettings settings);
 
     PresenceService& service();
     const PresenceService& service() const;

@@ -74,6 +74,10 @@ class PresenceService::Impl {
     void tell(Now now, const Relation& relation);
     void set_offline_view(Now now, const PresentityUri& presentity);
 
+    // ---- changes of what is ours
+    void domain_gained(Now now, std::string_view domain);
+    void domain_lost(Now now, std::string_view domain);
+
     // ---- watchers from elsewhere
     void requested(Now now, const Relation& relation);
     void cancelled(Now now, const Relation& relation);
@@ -182,13 +186,13 @@ bool PresenceService::Impl::tell_wants(Now now) {
 bool PresenceService::Impl::send_documents(Now now) {
     auto changed = publications_.take_changed();
     for (const PresentityUri& presentity : changed) {
-        DocumentPtr document = publications_.document(presentity);
+        DocumentPtr document = serves(presentity) ? publications_.document(presentity) : nullptr;
         if (diagnostics_.wants_steps())
             diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
         bool known = document ? !announced_.insert(presentity).second : announced_.erase(presentity) > 0;
         if (document || known) overlay_.set_document(now, presentity, full_view, document);
         // Withdrawing the whole source took this view along; who is politely blocked must not notice.
-        if (!document && offline_views_.contains(presentity))
+        if (!document && offline_views_.contains(presentity) && serves(presentity))
             overlay_.set_document(now, presentity, offline_view, offline_document(presentity));
         follows_.mark_all(presentity);
     }
@@ -248,6 +252,30 @@ void PresenceService::Impl::tell(Now now, const Relation& relation) {
         WatchOwner owner = watch->owner;
         owner.tell(now, id, now_seen);
     }
+}
+
+// ---- changes of what is ours
+
+/// Its users were watched as strangers; now they are watched here.
+void PresenceService::Impl::domain_gained(Now now, std::string_view domain) {
+    for (const Relation& relation : follows_.of_domain(domain)) {
+        counted("service_watch_requests", watchers_.add(now, relation, Watchers::From::here));
+        follows_.mark(relation);
+    }
+    publications_.mark_changed(domain);
+}
+
+void PresenceService::Impl::domain_lost(Now now, std::string_view domain) {
+    for (const Relation& relation : watchers_.elsewhere(domain)) {
+        overlay_.answer(now, relation.presentity, relation.watcher,
+                        {overlay::WatchState::terminated, full_view, "noresource"});
+        cancelled(now, relation);
+    }
+    for (const Relation& relation : follows_.of_domain(domain)) {
+        watchers_.remove(relation, Watchers::From::here);
+        follows_.mark(relation);
+    }
+    publications_.mark_changed(domain);
 }
 
 // ---- watchers from elsewhere
@@ -397,6 +425,18 @@ std::vector<WatcherInfo> PresenceService::watchers(const PresentityUri& presenti
 ServiceStatus PresenceService::status() const {
     return {impl_->publications_.presentities(), impl_->publications_.count(), impl_->follows_.watches(),
             impl_->watchers_.count(), impl_->watchers_.pending()};
+}
+
+void PresenceService::set_policy(Now now, const ServiceSettings& settings) {
+    const auto before = std::exchange(impl_->settings_.domains, settings.domains);
+    impl_->settings_.follow_own_domains = settings.follow_own_domains;
+    impl_->rules_.set_common(settings.rules, settings.default_handling);
+    for (const auto& domain : before)
+        if (!settings.domains.contains(domain)) impl_->domain_lost(now, domain);
+    for (const auto& domain : settings.domains)
+        if (!before.contains(domain)) impl_->domain_gained(now, domain);
+    impl_->watchers_.authorize_all_again();
+    for (const Relation& relation : impl_->follows_.all()) impl_->search_elsewhere(now, relation);
 }
 
 void PresenceService::set_federation(overlay::FederationPtr federation) {

@@ -92,6 +92,10 @@ class PresenceService final : public translators::Host {
     // ---- for Node
     /// `translators` are asked in this order who attends a presentity. Reads what was saved.
     void start(proto::Now now, std::vector<translators::Translator*> translators);
+    /// What an operator may change while the node runs: domains, rules, default_handling and follow_own_domains are
+    /// taken from `settings`. Acts at once on the watches and publications there are; those of a domain that is no
+    /// longer ours are refused, and what is published there waits unseen until it is ours again or runs out.
+    void set_policy(proto::Now now, const ServiceSettings& settings);
     /// Watches of domains that are not in it are refused (not_admitted).
     void set_federation(overlay::FederationPtr federation);
     void handle_event(proto::Now now, const overlay::Event& event);

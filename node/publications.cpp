@@ -158,7 +158,8 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
 }
 
 /// A user's last publication was taken back, or ran out: that user is offline, and it is this node that knows. Watchers
-/// are told so for a while; only then is nothing known. (An attached server that falls silent proves nothing of the kind.)
+/// are told so for a while; only then is nothing known. (An attached server that falls silent proves nothing of the
+/// kind.)
 void Publications::say_farewell(proto::Now now, const PresentityUri& presentity) {
     if (farewells_ >= limits_.presentities / limits::farewell_share) return;
     Publication farewell;
@@ -223,6 +224,14 @@ proto::DocumentPtr Publications::document(const PresentityUri& presentity) const
 std::vector<PresentityUri> Publications::take_changed() {
     changed_set_.clear();
     return std::exchange(changed_, {});
+}
+
+void Publications::mark_changed(std::string_view domain) {
+    std::set<PresentityUri> found;  // in order, whatever the table's
+    for (const auto& [presentity, source] : sources_)
+        if (presentity.domain() == domain) found.insert(presentity);
+    for (const PresentityUri& presentity : found)
+        if (changed_set_.insert(presentity).second) changed_.push_back(presentity);
 }
 
 std::vector<PublicationInfo> Publications::list(const PresentityUri& presentity) const {

@@ -48,10 +48,13 @@ class Publications {
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const { return expiries_.next(); }
 
-    /// This source's document; null when nothing is known. Whoever took back the last publication is known to be offline.
+    /// This source's document; null when nothing is known. Whoever took back the last publication is known to be
+    /// offline.
     proto::DocumentPtr document(const proto::PresentityUri& presentity) const;
     /// Presentities whose document may differ from what it was at the last call; each once, in the order of change.
     std::vector<proto::PresentityUri> take_changed();
+    /// All of a domain count as changed: what they mean to the outside did.
+    void mark_changed(std::string_view domain);
 
     std::vector<PublicationInfo> list(const proto::PresentityUri& presentity) const;
     std::size_t presentities() const { return sources_.size() - farewells_; }
@@ -103,7 +106,7 @@ class Publications {
     TimerQueue<Due> expiries_;
     std::vector<proto::PresentityUri> changed_;
     std::set<proto::PresentityUri> changed_set_;
-    std::size_t count_ = 0;      ///< farewells too
+    std::size_t count_ = 0;  ///< farewells too
     std::size_t farewells_ = 0;
 };
 

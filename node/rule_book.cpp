@@ -25,6 +25,11 @@ void RuleBook::load() {
     });
 }
 
+void RuleBook::set_common(RuleSet rules, Handling default_handling) {
+    common_ = std::move(rules);
+    default_ = default_handling;
+}
+
 std::optional<Handling> RuleBook::explicit_rule(const PresentityUri& presentity, const PresentityUri& watcher) const {
     if (auto own = rules_.find(presentity); own != rules_.end())
         if (auto handling = own->second.find(watcher)) return handling;

@@ -20,6 +20,8 @@ class RuleBook {
     /// `store` must outlive it.
     RuleBook(Store& store, const ServiceSettings& settings);
     void load();
+    /// The node's own rules and default, in place of those it was made with.
+    void set_common(RuleSet rules, Handling default_handling);
 
     /// The presentity itself: allow. Else the most exact of its own rules, then of the node's, then the node's default;
     /// where that says confirm, the decision of its user, if there is one.

@@ -95,6 +95,11 @@ void Watchers::authorize_again(const Relation& relation) {
     if (watcher != all->watchers.end()) authorize(relation, *all, watcher->second);
 }
 
+void Watchers::authorize_all_again() {
+    for (auto& [presentity, all] : audiences_)
+        for (auto& [uri, watcher] : all.watchers) authorize({presentity, uri}, all, watcher);
+}
+
 /// A block by rule holds against an attached server too; otherwise the server's users decide there.
 void Watchers::authorize(const Relation& relation, Audience& all, Watcher& watcher) {
     Translator* attendant = attendant_of(relation);
@@ -164,6 +169,16 @@ std::vector<std::pair<PresentityUri, Watchers::Watcher>> Watchers::list(const Pr
     auto all = audiences_.find(presentity);
     if (all == audiences_.end()) return {};
     return {all->second.watchers.begin(), all->second.watchers.end()};
+}
+
+std::vector<Relation> Watchers::elsewhere(std::string_view domain) const {
+    std::vector<Relation> out;
+    for (const auto& [presentity, all] : audiences_) {
+        if (presentity.domain() != domain) continue;
+        for (const auto& [uri, watcher] : all.watchers)
+            if (watcher.elsewhere) out.push_back({presentity, uri});
+    }
+    return out;
 }
 
 bool Watchers::any_polite(const PresentityUri& presentity) const {

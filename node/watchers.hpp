@@ -66,10 +66,14 @@ class Watchers {
     /// The rules of a presentity, or the decision about one watcher, changed.
     void authorize_again(const proto::PresentityUri& presentity);
     void authorize_again(const Relation& relation);
+    /// The node's own rules changed.
+    void authorize_all_again();
 
     const Watcher* find(const Relation& relation) const;
     /// In the order of URIs.
     std::vector<std::pair<proto::PresentityUri, Watcher>> list(const proto::PresentityUri& presentity) const;
+    /// Watchers through other nodes, of presentities of this domain; in order.
+    std::vector<Relation> elsewhere(std::string_view domain) const;
     /// Does another node's watcher see the offline document of this presentity?
     bool any_polite(const proto::PresentityUri& presentity) const;
     std::size_t count() const { return count_; }

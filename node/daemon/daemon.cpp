@@ -13,6 +13,7 @@
 #include "node/daemon/sqlite_store.hpp"
 #include "node/daemon/system.hpp"
 #include "overlay/dht_node.hpp"
+#include "proto/limits.hpp"
 
 namespace presmesh::daemon {
 
@@ -20,7 +21,6 @@ using proto::Result;
 
 namespace {
 
-constexpr auto stop_time = std::chrono::seconds{3};  // for goodbyes still on their way out
 constexpr auto stop_check = std::chrono::milliseconds{10};
 constexpr auto certificate_warning = std::chrono::hours{24 * 14};
 constexpr auto certificate_check = std::chrono::hours{12};
@@ -244,10 +244,15 @@ void Daemon::Impl::reload() {
         log_.error("the log stays as it is: " + done.error().detail);
     http_api_->set_tokens(std::move(loaded.material.tokens));
     material_.federation = loaded.material.federation;
-    runtime_.run_turn([this](proto::Now now) { node_->set_federation(now, material_.federation); });
+    config_.presence = loaded.config.presence;
+    runtime_.run_turn([this](proto::Now now) {
+        node_->set_federation(now, material_.federation);
+        node_->set_policy(now, service_settings(config_, *material_.federation, now.wall));
+    });
     bootstrap_.set(*material_.federation, config_.node.advertise);
-    log_.info("reloaded: federation, tokens and log; the rest of the config takes effect at the next start",
-              {{"members", std::to_string(material_.federation->members.size())}});
+    log_.info(
+        "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
+        {{"members", std::to_string(material_.federation->members.size())}});
 }
 
 void Daemon::Impl::stop() {
@@ -257,7 +262,7 @@ void Daemon::Impl::stop() {
     runtime_.stop();
     if (http_) http_->stop();
     for (auto& shell : shells_) shell->stop();
-    wait_until_idle(std::chrono::steady_clock::now() + stop_time);
+    wait_until_idle(std::chrono::steady_clock::now() + proto::limits::stop_time);
 }
 
 void Daemon::Impl::wait_until_idle(std::chrono::steady_clock::time_point until) {

@@ -26,8 +26,8 @@ class Daemon {
     /// cannot be saved).
     void run();
 
-    /// As SIGHUP: federation, tokens and log are read again; a faulty file changes nothing, and the log says what is
-    /// wrong.
+    /// As SIGHUP: federation (with what it delegates to us), tokens, [presence] and [log] are read again; a faulty file
+    /// changes nothing, and the log says every fault.
     void reload();
     void stop();
 

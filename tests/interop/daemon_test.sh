@@ -36,6 +36,20 @@ wait_for grep -q lunch watch.out
 a publish alice@a.example --show dnd --note busy >/dev/null || fail "second publish"
 wait_for grep -q 'open dnd "busy"' watch.out
 
+# SIGHUP: [presence] acts at once; a broken file changes nothing, and every fault is said.
+b get carol@a.example 2>&1 | grep -q pending || fail "carol is not asked for"
+a publish carol@a.example --show chat >/dev/null || fail "publish carol"
+cp a/presmesh.toml a/good.toml
+sed -i 's/^default_rule = .*/allow = ["@"]\ndefault_rul = "allow"/' a/presmesh.toml
+kill -HUP $pid_a
+wait_for grep -q 'default_rul' a.log
+grep -q 'not reloaded.*allow must name' a.log || fail "the first fault is not said"
+b get carol@a.example 2>&1 | grep -q pending || fail "a broken file changed something"
+sed 's/^default_rule = .*/default_rule = "allow"/' a/good.toml >a/presmesh.toml
+kill -HUP $pid_a
+sees_carol() { b get carol@a.example | grep -q 'open chat'; }
+wait_for sees_carol
+
 kill -9 $pid_a
 start a; pid_a=$pid
 wait_for a status
