@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "node/daemon/asio_endpoint.hpp"
+
 namespace presmesh::daemon {
 
 namespace asio = boost::asio;
@@ -11,14 +13,6 @@ namespace {
 
 constexpr auto again_when_all_is_well = std::chrono::minutes{10};
 constexpr auto again_when_something_is_missing = std::chrono::seconds{15};
-
-proto::Endpoint from_udp(const udp::endpoint& endpoint) {
-    if (endpoint.address().is_v4()) return proto::Endpoint::v4(endpoint.address().to_v4().to_uint(), endpoint.port());
-    proto::Endpoint out;
-    out.address = endpoint.address().to_v6().to_bytes();
-    out.port = endpoint.port();
-    return out;
-}
 
 }  // namespace
 
@@ -99,7 +93,7 @@ void Bootstrap::resolved(const std::string& entry, const boost::system::error_co
         return failed_(entry, error.message());  // what was known before stays good
     }
     at->second.clear();
-    for (const auto& result : results) at->second.push_back(from_udp(result.endpoint()));
+    for (const auto& result : results) at->second.push_back(from_asio(result.endpoint()));
     tell();
 }
 

@@ -122,13 +122,12 @@ void HttpApi::route_presentity(Call& call) {
 void HttpApi::dispatch(Call& call, std::initializer_list<Method> methods) {
     std::string allowed;
     for (const auto& method : methods) {
-        const bool head =
-            call.request.method == "HEAD" && method.name == "GET" && method.handler != &HttpApi::get_events;
-        if (call.request.method == method.name || head) {
+        const bool has_head = method.name == "GET" && method.handler != &HttpApi::get_events;
+        if (call.request.method == method.name || (has_head && call.request.method == "HEAD")) {
             if (authorize(call, method.access)) (this->*method.handler)(call);
             return;
         }
-        allowed += (allowed.empty() ? "" : ", ") + std::string(method.name) + (method.name == "GET" ? ", HEAD" : "");
+        allowed += (allowed.empty() ? "" : ", ") + std::string(method.name) + (has_head ? ", HEAD" : "");
     }
     auto response = problem(405, to_string(Reason::unsupported), "this path takes " + allowed);
     response.headers.emplace_back("Allow", allowed);

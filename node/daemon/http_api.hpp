@@ -1,4 +1,4 @@
-// What the HTTP interface answers (node/HTTP.md), apart from sockets: requests and a time in, responses and events out.
+// What the HTTP interface answers (node/CONFIG.md), apart from sockets: requests and a time in, responses and events out.
 // A translator like the others: it publishes, watches and is authorized through the same door.
 #pragma once
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include "node/daemon/asio_endpoint.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::daemon {
@@ -74,21 +75,11 @@ http::response<http::string_body> to_message(HttpResponse response, unsigned ver
     return message;
 }
 
-tcp::endpoint to_tcp(const proto::Endpoint& endpoint) {
-    if (endpoint.is_v4()) {
-        asio::ip::address_v4::bytes_type bytes;
-        std::copy(endpoint.address.begin() + 12, endpoint.address.end(), bytes.begin());
-        return {asio::ip::address_v4(bytes), endpoint.port};
-    }
-    return {asio::ip::address_v6(endpoint.address), endpoint.port};
-}
-
-proto::Endpoint from_tcp(const tcp::endpoint& endpoint) {
-    if (endpoint.address().is_v4()) return proto::Endpoint::v4(endpoint.address().to_v4().to_uint(), endpoint.port());
-    proto::Endpoint out;
-    out.address = endpoint.address().to_v6().to_bytes();
-    out.port = endpoint.port();
-    return out;
+std::string too_many_connections() {
+    const auto response = problem(503, "quota", "too many connections are open");
+    return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + response.content_type +
+           "\r\nContent-Length: " + std::to_string(response.body.size()) +
+           "\r\nRetry-After: 1\r\nConnection: close\r\n\r\n" + response.body;
 }
 
 }  // namespace
@@ -125,9 +116,12 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   public:
     Session(Impl& server, tcp::socket socket)
-        : server_(server), stream_(std::move(socket)), rate_(server.settings_.requests_per_second) {}
+        : server_(server),
+          stream_(std::move(socket)),
+          deadline_(server.io_),
+          rate_(server.settings_.requests_per_second) {}
 
-    void start() { read_header(); }
+    void start() { wait_for_request(); }
     void output(HttpOutput output);
     void stop();
     void close();
@@ -135,23 +129,28 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   private:
     using Parser = http::request_parser<http::string_body>;
 
+    void wait_for_request();
     void read_header();
     void header_read(error_code error);
     void body_read(error_code error);
     void request_read();
     void refuse_request(unsigned status, std::string_view reason, std::string_view detail);
     bool refuse_broken(error_code error);
+    void give_time(proto::Duration time);
+    void take_back_time() { deadline_.expires_at(asio::steady_timer::time_point::max()); }
 
     void respond(HttpResponse response, bool keep_alive);
     void response_written(error_code error, bool keep_alive);
 
     void begin_stream(HttpResponse head);
+    void linger();
     void watch_for_close();
     void next_write();
     void end_exchange(bool tell);
 
     Impl& server_;
     beast::tcp_stream stream_;
+    asio::steady_timer deadline_;  ///< of what is read: Beast's own closes the socket, and nothing can be said any more
     beast::flat_buffer buffer_{limits::http_header_bytes + 64 * 1024};
     std::optional<Parser> parser_;
     std::optional<http::response<http::string_body>> response_;
@@ -161,6 +160,8 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     bool keep_alive_ = true;
     bool head_ = false;
     bool closed_ = false;
+    bool late_ = false;     ///< the deadline passed
+    bool refused_ = false;  ///< the request was not read to its end
 
     // An event stream: what is being written, and the newest of what waits.
     bool streaming_ = false;
@@ -168,18 +169,42 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     bool ending_ = false;
     std::string written_;
     std::string waiting_;
-    char unwanted_[64];
+    char unwanted_[512];
 };
 
 // ---- reading
+
+void HttpServer::Impl::Session::wait_for_request() {
+    if (buffer_.size() > 0) return read_header();  // the next one came along with the last
+    give_time(server_.settings_.idle);
+    stream_.socket().async_wait(tcp::socket::wait_read, [self = shared_from_this()](error_code error) {
+        if (self->closed_) return;
+        if (error || self->late_) return self->close();
+        self->read_header();
+    });
+}
 
 void HttpServer::Impl::Session::read_header() {
     parser_.emplace();
     parser_->header_limit(limits::http_header_bytes);
     parser_->body_limit(limits::http_body_bytes);
-    stream_.expires_after(limits::http_idle);
+    give_time(server_.settings_.request_time);
     http::async_read_header(stream_, buffer_, *parser_,
                             [self = shared_from_this()](error_code error, std::size_t) { self->header_read(error); });
+}
+
+/// Until the deadline is set anew or taken back; then nothing more is read.
+void HttpServer::Impl::Session::give_time(proto::Duration time) {
+    late_ = false;
+    deadline_.expires_after(time);
+    deadline_.async_wait([self = shared_from_this()](error_code error) {
+        const bool set_anew = self->deadline_.expiry() > asio::steady_timer::clock_type::now();
+        if (error || set_anew || self->closed_) return;
+        // Not a cancellation: that misses a read whose bytes came in this moment, and the next one would wait for ever.
+        self->late_ = true;
+        error_code ignored;
+        self->stream_.socket().shutdown(tcp::socket::shutdown_receive, ignored);
+    });
 }
 
 bool HttpServer::Impl::Session::refuse_broken(error_code error) {
@@ -188,7 +213,7 @@ bool HttpServer::Impl::Session::refuse_broken(error_code error) {
         refuse_request(431, "too_large", "the header fields are larger than 16 KiB");
     } else if (error == http::error::body_limit) {
         refuse_request(413, "too_large", "the body is larger than 256 KiB");
-    } else if (error == beast::error::timeout && parser_->got_some()) {
+    } else if (late_) {
         refuse_request(408, "unavailable", "the request did not come to its end in time");
     } else if (error.category() == make_error_code(http::error::bad_version).category() &&
                error != http::error::end_of_stream && error != http::error::partial_message) {
@@ -206,7 +231,6 @@ void HttpServer::Impl::Session::header_read(error_code error) {
     const auto length = parser_->content_length();
     if (length && *length > limits::http_body_bytes)
         return refuse_request(413, "too_large", "the body is larger than 256 KiB");
-    stream_.expires_after(limits::http_request_time);
     if (beast::iequals(header[http::field::expect], "100-continue")) {
         error_code ignored;
         // Twenty-five bytes into an empty socket buffer: this does not wait.
@@ -223,7 +247,7 @@ void HttpServer::Impl::Session::body_read(error_code error) {
 }
 
 void HttpServer::Impl::Session::request_read() {
-    stream_.expires_never();
+    take_back_time();
     const auto message = parser_->release();
     keep_alive_ = message.keep_alive();
     head_ = message.method() == http::verb::head;
@@ -235,6 +259,8 @@ void HttpServer::Impl::Session::request_read() {
 }
 
 void HttpServer::Impl::Session::refuse_request(unsigned status, std::string_view reason, std::string_view detail) {
+    take_back_time();
+    refused_ = true;
     respond(problem(status, reason, detail), false);
 }
 
@@ -261,7 +287,7 @@ void HttpServer::Impl::Session::output(HttpOutput output) {
 
 void HttpServer::Impl::Session::respond(HttpResponse response, bool keep_alive) {
     response_.emplace(to_message(std::move(response), version_, keep_alive, head_));
-    stream_.expires_after(limits::http_request_time);
+    stream_.expires_after(server_.settings_.request_time);
     http::async_write(stream_, *response_, [self = shared_from_this(), keep_alive](error_code error, std::size_t) {
         self->response_written(error, keep_alive);
     });
@@ -271,8 +297,19 @@ void HttpServer::Impl::Session::response_written(error_code error, bool keep_ali
     if (closed_) return;
     end_exchange(false);
     response_.reset();
-    if (error || !keep_alive) return close();
-    read_header();
+    stream_.expires_never();
+    if (error || (!keep_alive && !refused_)) return close();
+    if (refused_) return linger();
+    wait_for_request();
+}
+
+/// A socket closed over unread bytes is reset, and the reset overtakes the answer: a client in the midst of its ten
+/// megabytes would never read why they were refused.
+void HttpServer::Impl::Session::linger() {
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    give_time(server_.settings_.linger);
+    watch_for_close();
 }
 
 void HttpServer::Impl::Session::begin_stream(HttpResponse head) {
@@ -290,7 +327,7 @@ void HttpServer::Impl::Session::watch_for_close() {
     stream_.socket().async_read_some(asio::buffer(unwanted_),
                                      [self = shared_from_this()](error_code error, std::size_t) {
                                          if (self->closed_) return;
-                                         if (error) return self->close();
+                                         if (error || self->late_) return self->close();
                                          self->watch_for_close();
                                      });
 }
@@ -304,7 +341,7 @@ void HttpServer::Impl::Session::next_write() {
     writing_ = true;
     written_ = std::exchange(waiting_, {});
     // A client that does not take what it asked for is given up.
-    stream_.expires_after(limits::http_request_time);
+    stream_.expires_after(server_.settings_.request_time);
     asio::async_write(stream_, asio::buffer(written_), [self = shared_from_this()](error_code error, std::size_t) {
         self->writing_ = false;
         if (error) return self->close();
@@ -329,6 +366,7 @@ void HttpServer::Impl::Session::stop() {
 void HttpServer::Impl::Session::close() {
     if (std::exchange(closed_, true)) return;
     end_exchange(true);
+    take_back_time();
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
     stream_.close();
@@ -338,7 +376,7 @@ void HttpServer::Impl::Session::close() {
 // ---- accepting
 
 proto::Result<void> HttpServer::Impl::listen(const proto::Endpoint& at) {
-    const auto endpoint = to_tcp(at);
+    const auto endpoint = to_asio<tcp>(at);
     auto opened = std::make_shared<Acceptor>(io_);
     error_code error;
     opened->acceptor.open(endpoint.protocol(), error);
@@ -371,8 +409,13 @@ void HttpServer::Impl::accept(const std::shared_ptr<Acceptor>& at) {
 }
 
 void HttpServer::Impl::take(tcp::socket socket) {
-    if (sessions_.size() >= settings_.connections) return;  // closed at once: the bound is the operator's
     error_code ignored;
+    if (sessions_.size() >= settings_.connections) {
+        // Closed at once: the bound is the operator's. What is said fits an empty socket buffer, so nothing waits.
+        socket.non_blocking(true, ignored);
+        socket.write_some(asio::buffer(too_many_connections()), ignored);
+        return;
+    }
     socket.set_option(tcp::no_delay(true), ignored);
     const auto session = std::make_shared<Session>(*this, std::move(socket));
     sessions_.insert(session);
@@ -403,7 +446,7 @@ proto::Result<void> HttpServer::listen(const proto::Endpoint& at) {
 
 std::vector<proto::Endpoint> HttpServer::local() const {
     std::vector<proto::Endpoint> all;
-    for (const auto& at : impl_->acceptors_) all.push_back(from_tcp(at->acceptor.local_endpoint()));
+    for (const auto& at : impl_->acceptors_) all.push_back(from_asio(at->acceptor.local_endpoint()));
     return all;
 }
 

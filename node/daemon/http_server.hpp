@@ -10,12 +10,17 @@
 
 #include "node/daemon/http_message.hpp"
 #include "proto/endpoint.hpp"
+#include "proto/limits.hpp"
+#include "proto/time.hpp"
 
 namespace presmesh::daemon {
 
 struct HttpServerSettings {
     std::uint32_t connections = 1000;
     std::uint32_t requests_per_second = 1000;  ///< of one connection, and twice that at once; then 429
+    proto::Duration idle = proto::limits::http_idle;
+    proto::Duration request_time = proto::limits::http_request_time;  ///< to read a request; to have a response taken
+    proto::Duration linger = proto::limits::http_linger;
 };
 
 class HttpServer {

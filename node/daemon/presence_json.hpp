@@ -1,4 +1,4 @@
-// proto::Presence as JSON (node/HTTP.md): the same members by the same names, absent when empty; times in RFC 3339.
+// proto::Presence as JSON (node/CONFIG.md): the same members by the same names, absent when empty; times in RFC 3339.
 //
 //   {"services": [{"id": "phone", "basic": "open", "show": "away", "contact": "sip:a@b", "contact_priority": 0.8,
 //                  "priority": 5, "notes": [{"lang": "en", "text": "lunch"}],

@@ -1,0 +1,292 @@
+// What each path and method of the HTTP interface answers, refusals with their names included.
+#include <doctest/doctest.h>
+
+#include "tests/support/http_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string admin = "Authorization: Bearer all-powerful-token\r\n";
+const std::string alice = "Authorization: Bearer alices-very-own-token\r\n";
+const std::string ann = "Authorization: Bearer anns-token-to-read-by\r\n";
+const std::string json = "Content-Type: application/json\r\n";
+const std::string pidf = "Content-Type: application/pidf+xml\r\n";
+const std::string presence = "/v1/presence/alice@a.example";
+
+std::string service_json(const std::string& note) {
+    return R"({"services":[{"id":"phone","basic":"open","notes":[{"text":")" + note + R"("}]}]})";
+}
+
+std::string pidf_of(const std::string& entity, const std::string& ns = "urn:ietf:params:xml:ns:pidf",
+                    const std::string& before = {}, const std::string& note = "by xml") {
+    return "<?xml version='1.0'?>" + before + "<presence xmlns='" + ns + "' entity='" + entity +
+           "'><tuple id='t'><status><basic>open</basic></status><note>" + note + "</note></tuple></presence>";
+}
+
+struct Refusal {
+    int status;
+    std::string reason;
+    bool operator==(const Refusal&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Refusal& r) {
+    return out << r.status << " " << r.reason;
+}
+Refusal refusal(const HttpReply& reply) {
+    return {reply.status, reply.reason()};
+}
+
+}  // namespace
+
+TEST_CASE("a publication's life over HTTP: created, replaced, refreshed, withdrawn") {
+    HttpWorld world;
+    const auto created = world.ask("PUT", presence, alice + json, service_json("one"));
+    CHECK(created.status == 201);
+    CHECK(created.has("\"etag\""));
+    const auto etag = created.field("ETag");
+    CHECK(etag.size() > 2);
+
+    CHECK(world.ask("GET", presence, alice).has("\"text\":\"one\""));
+    const auto replaced = world.ask("PUT", presence, alice + json, service_json("two"));
+    CHECK(replaced.status == 200);
+    CHECK(replaced.field("ETag") != etag);
+    CHECK(world.ask("GET", presence, alice).has("\"text\":\"two\""));
+
+    CHECK(refusal(world.ask("PUT", presence, alice + json + "If-Match: " + etag + "\r\n", service_json("three"))) ==
+          Refusal{412, "condition_failed"});
+    const auto refreshed =
+        world.ask("PUT", presence + "?expires=120", alice + "If-Match: " + replaced.field("ETag") + "\r\n");
+    CHECK(refreshed.status == 200);
+    CHECK(refreshed.has("\"expires\":120"));
+    CHECK(refusal(world.ask("PUT", presence, alice + json + "If-None-Match: *\r\n", service_json("four"))) ==
+          Refusal{412, "condition_failed"});
+
+    CHECK(world.ask("DELETE", presence, alice).status == 204);
+    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
+}
+
+TEST_CASE("JSON and PIDF are taken, and given by Accept") {
+    HttpWorld world;
+    CHECK(world.ask("PUT", presence, alice + pidf, pidf_of("pres:alice@a.example")).status == 201);
+    const auto as_json = world.ask("GET", presence, alice);
+    CHECK(as_json.field("Content-Type") == "application/json");
+    CHECK(as_json.has("by xml"));
+    const auto as_pidf = world.ask("GET", presence, alice + "Accept: application/pidf+xml\r\n");
+    CHECK(as_pidf.field("Content-Type") == "application/pidf+xml");
+    CHECK(as_pidf.field("Presence-State") == "active");
+    CHECK(as_pidf.has("<note"));
+    CHECK(refusal(world.ask("GET", presence, alice + "Accept: text/html\r\n")) == Refusal{406, "unsupported_type"});
+    CHECK(refusal(world.ask("GET", presence + "/events", alice + "Accept: application/json\r\n")) ==
+          Refusal{406, "unsupported_type"});
+
+    const auto head = world.ask("HEAD", presence, alice);
+    CHECK(head.status == 200);
+    CHECK(std::stoul(head.field("Content-Length")) == as_json.body.size());
+}
+
+TEST_CASE("what says nothing known, and what is not there") {
+    HttpWorld world;
+    const auto nothing = world.ask("GET", "/v1/presence/nobody@a.example?wait=0", admin);
+    CHECK(nothing.status == 200);
+    CHECK(nothing.has("\"presence\":null"));
+    CHECK(world.ask("GET", "/v1/presence/nobody@a.example?wait=0", admin + "Accept: application/pidf+xml\r\n").status ==
+          204);
+    for (const std::string path : {"/", "/v1", "/v1/nodes", "/v1/presence", "/v1/presence/alice@a.example/event",
+                                   "/v1/roles/alice@a.example", "/v1/rules/alice@a.example/events", "//healthz"}) {
+        CAPTURE(path);
+        CHECK(refusal(world.ask("GET", path, admin)) == Refusal{404, "not_found"});
+    }
+    CHECK(refusal(world.ask("GET", "/v1/rules/bob@b.example", admin)) == Refusal{404, "not_found"});
+    CHECK(refusal(world.ask("PUT", "/v1/presence/bob@b.example", admin + json, service_json("x"))) ==
+          Refusal{404, "not_found"});
+    CHECK(refusal(world.ask("GET", "/v1/presence/x@c.example", alice)) == Refusal{403, "not_admitted"});
+}
+
+TEST_CASE("a method that a path does not take is answered with those it takes") {
+    HttpWorld world;
+    const std::vector<std::pair<std::string, std::string>> paths{{"/healthz", "GET, HEAD"},
+                                                                 {"/metrics", "GET, HEAD"},
+                                                                 {"/v1/node", "GET, HEAD"},
+                                                                 {presence, "GET, HEAD, PUT, DELETE"},
+                                                                 {presence + "/events", "GET"},
+                                                                 {"/v1/rules/alice@a.example", "GET, HEAD, PUT"},
+                                                                 {"/v1/watchers/alice@a.example", "GET, HEAD, POST"}};
+    for (const auto& [path, methods] : paths) {
+        for (const std::string method : {"PATCH", "BREW", "CONNECT", "OPTIONS"}) {
+            CAPTURE(method);
+            CAPTURE(path);
+            const auto reply = world.ask(method, path, admin);
+            CHECK(refusal(reply) == Refusal{405, "unsupported"});
+            CHECK(reply.field("Allow") == methods);
+        }
+    }
+    CHECK(world.ask("HEAD", presence + "/events", admin).status == 405);
+}
+
+TEST_CASE("who may do what") {
+    HttpWorld world;
+    CHECK(world.ask("GET", "/healthz").body == "ok\n");
+    CHECK(world.ask("GET", "/metrics").has("presmesh"));
+    const auto nobody = world.ask("GET", presence);
+    CHECK(refusal(nobody) == Refusal{401, "unauthorized"});
+    CHECK(nobody.field("WWW-Authenticate") == "Bearer realm=\"presmesh\"");
+    for (const std::string wrong : {"Bearer all-powerful-toke", "Bearer all-powerful-token2",
+                                    "Basic all-powerful-token", "Bearer ", "Bearer", "all-powerful-token"}) {
+        CAPTURE(wrong);
+        CHECK(refusal(world.ask("GET", presence, "Authorization: " + wrong + "\r\n")) == Refusal{401, "unauthorized"});
+    }
+    CHECK(refusal(world.ask("GET", "/v1/node", alice)) == Refusal{403, "forbidden"});
+    CHECK(world.ask("GET", "/v1/node", admin).status == 200);
+    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", alice + json, service_json("not me"))) ==
+          Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", ann + json, service_json("may only read"))) ==
+          Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", "/v1/rules/ann@a.example", alice)) == Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", "/v1/watchers/ann@a.example", alice)) == Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", presence + "?watcher=ann@a.example", alice)) == Refusal{403, "forbidden"});
+    CHECK(world.ask("GET", presence + "?watcher=ann@a.example&wait=0", admin).has("\"state\":\"pending\""));
+
+    HttpWorld remote{{}, {.open_metrics = false}};
+    CHECK(refusal(remote.ask("GET", "/metrics")) == Refusal{401, "unauthorized"});
+    CHECK(remote.ask("GET", "/metrics", ann).status == 200);
+}
+
+TEST_CASE("rules and watchers: set, asked for, decided") {
+    HttpWorld world;
+    world.ask("PUT", presence, alice + json, service_json("private"));
+    CHECK(world.ask("GET", presence + "?wait=0", ann).has("\"state\":\"pending\""));
+
+    const std::string rules = "/v1/rules/alice@a.example";
+    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[{"who":"ann@a.example","handling":"allow"}]})").status ==
+          200);
+    CHECK(world.ask("GET", rules, alice).has("\"handling\":\"allow\""));
+    CHECK(world.ask("GET", presence, ann).has("private"));
+    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[{"who":"ann@a.example","handling":"block"}]})").status ==
+          200);
+    const auto blocked = world.ask("GET", presence, ann);
+    CHECK(blocked.status == 403);
+    CHECK_FALSE(blocked.has("private"));
+
+    const std::string watchers = "/v1/watchers/alice@a.example";
+    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[]})").status == 200);
+    CHECK(world.ask("POST", watchers, alice + json, R"({"watcher":"ann@a.example","decision":"allow"})").status == 200);
+    CHECK(world.ask("GET", presence, ann).has("private"));
+
+    for (const std::string body : {"", "[]", "{", R"({"rules":5})", R"({"rules":[{"who":"@","handling":"allow"}]})",
+                                   R"({"rules":[{"who":"*","handling":"shun"}]})", R"({"rulez":[]})"}) {
+        CAPTURE(body);
+        CHECK(refusal(world.ask("PUT", rules, alice + json, body)) == Refusal{400, "malformed"});
+    }
+    for (const std::string body :
+         {"", "{}", R"({"watcher":"ann","decision":"allow"})", R"({"watcher":"ann@a.example","decision":1})"}) {
+        CAPTURE(body);
+        CHECK(refusal(world.ask("POST", watchers, alice + json, body)) == Refusal{400, "malformed"});
+    }
+    CHECK(refusal(world.ask("PUT", rules, alice, R"({"rules":[]})")) == Refusal{415, "unsupported_type"});
+    CHECK(refusal(world.ask("POST", watchers, alice, R"({})")) == Refusal{415, "unsupported_type"});
+}
+
+TEST_CASE("targets and parameters that are wrong are refused by name") {
+    HttpWorld world;
+    for (const std::string target :
+         {"/v1/presence/alice", "/v1/presence/%", "/v1/presence/%zz@a.example", "/v1/presence/a%00b@a.example",
+          "/v1/presence/@a.example", "/v1/presence/alice@", "/v1/presence/alice@a.example?wait=x",
+          "/v1/presence/alice@a.example?wait=31", "/v1/presence/alice@a.example?wait=-1",
+          "/v1/presence/alice@a.example?wait=1&wait=2", "/v1/presence/alice@a.example?watcher=ann"}) {
+        CAPTURE(target);
+        CHECK(refusal(world.ask("GET", target, admin)) == Refusal{400, "malformed"});
+    }
+    for (const std::string query : {"?expires=0", "?expires=soon", "?expires=-5", "?expires=99999999999"}) {
+        CAPTURE(query);
+        CHECK(refusal(world.ask("PUT", presence + query, alice + json, service_json("x"))) ==
+              Refusal{400, "malformed"});
+    }
+    CHECK(refusal(world.ask("PUT", presence + "?publication=" + std::string(65, 'x'), alice + json,
+                            service_json("x"))) == Refusal{413, "too_large"});
+    for (const std::string tag : {"W/\"weak\"", "bare", "\"one\", \"two\"", "\""}) {
+        CAPTURE(tag);
+        CHECK(refusal(world.ask("PUT", presence, alice + json + "If-Match: " + tag + "\r\n", service_json("x"))) ==
+              Refusal{400, "malformed"});
+    }
+    const auto brief = world.ask("PUT", presence + "?expires=59", alice + json, service_json("x"));
+    CHECK(refusal(brief) == Refusal{422, "interval_too_brief"});
+    CHECK(brief.field("Presence-Min-Expires") == "60");
+}
+
+TEST_CASE("bodies that are wrong are refused by name, and change nothing") {
+    HttpWorld world;
+    const auto put = [&](const std::string& fields, const std::string& body) {
+        return refusal(world.ask("PUT", presence, alice + fields, body));
+    };
+    CHECK(put(json, "") == Refusal{400, "malformed"});
+    CHECK(put("", service_json("x")) == Refusal{415, "unsupported_type"});
+    CHECK(put("Content-Type: text/plain\r\n", "away") == Refusal{415, "unsupported_type"});
+    for (const std::string& body :
+         {std::string("{"), std::string("null"), std::string("\xff\xfe"), std::string(200'000, '['),
+          std::string(R"({"shwo":"away"})"), std::string(R"({"services":[{"id":"x","show":"awya"}]})"),
+          std::string(R"({"services":[{"id":"x","notes":[{"text":")") + "\xc3\x28" + R"("}]}]})"}) {
+        CAPTURE(body.substr(0, 60));
+        CHECK(put(json, body) == Refusal{400, "malformed"});
+    }
+    std::string many = R"({"services":[{"id":"0"})";
+    for (int i = 1; i < 100; ++i) many += R"(,{"id":")" + std::to_string(i) + "\"}";
+    CHECK(put(json, many + "]}").status == 413);
+    CHECK(put(json, service_json(std::string(100'000, 'x'))) == Refusal{413, "too_large"});
+
+    CHECK(put(pidf, pidf_of("pres:ann@a.example")) == Refusal{409, "conflict"});
+    CHECK(put(pidf, "<presence") == Refusal{400, "malformed"});
+    CHECK(put(pidf, pidf_of("pres:alice@a.example", "jabber:client")) == Refusal{400, "wrong_namespace"});
+    CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", "<!DOCTYPE presence>")) ==
+          Refusal{400, "forbidden_xml"});
+    std::string laughs = "<!DOCTYPE p [<!ENTITY a 'ha'>";
+    for (char c = 'b'; c < 'z'; ++c) {
+        laughs += std::string("<!ENTITY ") + c + " '";
+        for (int i = 0; i < 10; ++i) laughs += std::string("&") + static_cast<char>(c - 1) + ";";
+        laughs += "'>";
+    }
+    CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", laughs + "]>", "&y;")) ==
+          Refusal{400, "forbidden_xml"});
+    CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf",
+                            "<!DOCTYPE p [<!ENTITY f SYSTEM 'file:///etc/passwd'>]>", "&f;")) ==
+          Refusal{400, "forbidden_xml"});
+    CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", "", "&nowhere;")).status == 400);
+    CHECK(world.ask("GET", presence + "?wait=0", alice).has("\"presence\":null"));
+}
+
+TEST_CASE("events tell every state, and end with the client") {
+    HttpWorld world;
+    const auto reader = world.client();
+    reader->send(HttpWorld::request("GET", presence + "/events", alice));
+    CHECK(reader->comes("Content-Type: text/event-stream\r\n"));
+    CHECK(reader->comes("\r\n\r\n"));
+    CHECK(reader->comes("event: presence\ndata: "));
+    world.ask("PUT", presence, alice + json, service_json("first"));
+    CHECK(reader->comes("first"));
+    world.ask("PUT", presence, alice + json, service_json("second"));
+    CHECK(reader->comes("second"));
+    CHECK(world.node->service().status().watches == 1);
+    reader->close();
+    CHECK(world.until([&] { return world.node->service().status().watches == 0; }));
+}
+
+TEST_CASE("events of somebody who refuses say so; a stopping node ends streams and answers what waits") {
+    HttpWorld world{{}, {.heartbeat = 20ms}};
+    world.ask("PUT", "/v1/rules/alice@a.example", alice + json, R"({"rules":[{"who":"*","handling":"block"}]})");
+    const auto refused = world.client();
+    refused->send(HttpWorld::request("GET", presence + "/events", ann));
+    CHECK(refused->comes("\"state\":\"terminated\""));
+    const auto reader = world.client();
+    reader->send(HttpWorld::request("GET", presence + "/events", alice));
+    CHECK(reader->comes(": still here\n\n"));
+
+    const auto waiting = world.client();  // b.example's node is never there
+    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alice));
+    world.until([&] { return world.node->service().status().watches == 3; });
+    world.runtime.stop();
+    world.server->stop();
+    CHECK(refusal(waiting->reply()) == Refusal{503, "unavailable"});
+    CHECK(reader->ends());
+    CHECK(refused->ends());
+}
