@@ -185,19 +185,21 @@ void add_federation(CLI::App& app, const Options& options, Run& run) {
     adding->add_option("KEY", asked->other, "with a domain: its public key in hexadecimal");
     adding->add_option("--bootstrap", asked->bootstrap, "host:port of one of its nodes; may be said again");
     add_action(*group, options, run, asked, "remove", "end a membership", remove)
-        ->add_option("DOMAIN", asked->domain)
+        ->add_option("DOMAIN", asked->domain, "the member that goes")
         ->required();
     add_action(*group, options, run, asked, "show", "list the members", show);
     add_action(*group, options, run, asked, "check", "say every fault of a file", check);
     auto* revoking = add_action(*group, options, run, asked, "revoke", "take a node's certificate back", revoke);
-    revoking->add_option("DOMAIN", asked->domain)->required();
+    revoking->add_option("DOMAIN", asked->domain, "whose node it is")->required();
     revoking->add_option("NODE", asked->other, "its id, 40 hexadecimal digits")->required();
     auto* delegating =
         add_action(*group, options, run, asked, "delegate", "let another member publish for our users", delegate);
     delegating->add_option("DOMAIN", asked->domain, "whose users")->required();
     delegating->add_option("DELEGATE", asked->other, "who may publish for them")->required();
-    delegating->add_option("--domain-key", asked->domain_key)->capture_default_str();
-    delegating->add_option("--days", asked->days)->capture_default_str()->check(CLI::Range(1, 3650));
+    delegating->add_option("--domain-key", asked->domain_key, "file with DOMAIN's secret key")->capture_default_str();
+    delegating->add_option("--days", asked->days, "how long it holds")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 3650));
 }
 
 }  // namespace presmesh::cli

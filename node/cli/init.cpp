@@ -166,10 +166,13 @@ void add_init(CLI::App& app, const Options& options, Run& run) {
     const auto cert = std::make_shared<CertOptions>();
     auto* further = app.add_subcommand("node-cert", "certify a node key (a new one, or the one that is there)");
     further->add_option("DOMAIN", cert->domain, "the provider's domain")->required();
-    further->add_option("--domain-key", cert->domain_key)->capture_default_str();
+    further->add_option("--domain-key", cert->domain_key, "file with the provider's secret key")->capture_default_str();
     further->add_option("--node-key", cert->node_key, "made when it is not there")->capture_default_str();
-    further->add_option("--out", cert->out)->capture_default_str();
-    further->add_option("--days", cert->days)->capture_default_str()->check(CLI::Range(1, 3650));
+    further->add_option("--out", cert->out, "where the certificate goes; one that is there is replaced")
+        ->capture_default_str();
+    further->add_option("--days", cert->days, "how long the certificate is good")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 3650));
     further->callback([&options, &run, cert] { run = [&options, cert] { return node_cert(options, *cert); }; });
 }
 

@@ -9,7 +9,7 @@ int main(int argc, char** argv) {
     using namespace presmesh::cli;
     presmesh::proto::crypto_init();
     ::signal(SIGPIPE, SIG_IGN);
-    CLI::App app{"presmesh: set up and use a node of a presence federation"};
+    CLI::App app{"Set up and use a node of a presence federation", "presmesh"};
     Options options;
     Run run;
     app.require_subcommand(1);
@@ -26,6 +26,15 @@ int main(int argc, char** argv) {
     add_federation(app, options, run);
     add_presence(app, options, run);
     add_node(app, options, run);
+    app.footer(
+        "A first node:   presmesh init example.com --dir node && presmeshd --config node/presmesh.toml\n"
+        "Then:           presmesh -c node/presmesh.toml publish alice@example.com --show away --note lunch\n"
+        "                presmesh -c node/presmesh.toml get alice@example.com\n"
+        "Each command says more: presmesh COMMAND --help. Exit status: 0 done, 1 refused, 2 wrong usage.");
+    if (argc < 2) {
+        std::cerr << app.help();
+        return exit_usage;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& fault) {

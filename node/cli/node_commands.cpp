@@ -1,8 +1,11 @@
 // presmesh status and doctor: how the node is, and what may be wrong with it.
+#include <algorithm>
+
 #include "node/cli/client.hpp"
 #include "node/cli/commands.hpp"
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/material.hpp"
+#include "node/daemon/presence_json.hpp"
 #include "node/daemon/system.hpp"
 #include "node/daemon/udp_socket.hpp"
 
@@ -15,21 +18,47 @@ std::string word(const Json& json, const char* key) {
     return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
 }
 
+const Json& part(const Json& json, const char* key) {
+    static const Json empty = Json::object();
+    return json.is_object() && json.contains(key) ? json[key] : empty;
+}
+
+/// "1 watcher", "2 watchers"
+std::string counted(const Json& json, const char* key, const std::string& one, const std::string& many) {
+    const auto number = word(json, key);
+    return number + " " + (number == "1" ? one : many);
+}
+
+std::string line(std::string title, const std::string& text) {
+    title.resize(13, ' ');
+    return title + text + "\n";
+}
+
+std::string names_of(const Json& list) {
+    std::string text;
+    for (const auto& name : list) text += (text.empty() ? "" : ", ") + name.get<std::string>();
+    return text.empty() ? "none" : text;
+}
+
 std::string status_text(const Json& json) {
-    const Json empty = Json::object();
-    const auto& service = json.contains("service") ? json["service"] : empty;
-    const auto& overlay = json.contains("overlay") ? json["overlay"] : empty;
-    const auto& dht = overlay.contains("dht") ? overlay["dht"] : empty;
-    std::string text = "node " + word(json, "node") + " of " + word(json, "domain") + ", version " +
-                       word(json, "version") + ", since " + word(json, "started") + "\n";
-    text += "presentities " + word(service, "presentities") + "  publications " + word(service, "publications") +
-            "  watches " + word(service, "watches") + "  watchers " + word(service, "watchers") + "  pending " +
-            word(service, "pending") + "\n";
-    text += "federation members " + word(json, "members") + "  dht peers " + word(dht, "good_peers") +
-            "  records held " + word(dht, "stored_records") + "\n";
-    if (!overlay.contains("peers")) return text;
-    for (const auto& peer : overlay["peers"])
-        text += "peer " + word(peer, "domain") + "  " + word(peer, "endpoint") + "  " + word(peer, "liveness") + "\n";
+    const auto& service = part(json, "service");
+    const auto& overlay = part(json, "overlay");
+    const auto& dht = part(overlay, "dht");
+    auto text = line("node", word(json, "node") + " of " + word(json, "domain"));
+    text += line("running", "version " + word(json, "version") + " since " + word(json, "started"));
+    text += line("certificate", "good until " + word(json, "certificate_not_after"));
+    text += line("reached at", names_of(part(json, "advertised")));
+    text += line("translators", names_of(part(json, "translators")));
+    text += line("publishing", counted(service, "presentities", "user", "users") + " with " +
+                                   counted(service, "publications", "publication", "publications"));
+    text += line("watching", counted(service, "watches", "watch", "watches") + " of our users");
+    text += line("watched by", counted(service, "watchers", "watcher", "watchers") + ", of which " +
+                                   word(service, "pending") + " wait to be approved");
+    text += line("DHT", counted(dht, "good_peers", "peer", "peers") + " in the routing tables, " +
+                            counted(dht, "stored_records", "record", "records") + " held");
+    text += line("federation", counted(json, "members", "member", "members") + ", this one included");
+    for (const auto& peer : part(overlay, "peers"))
+        text += line("  node", word(peer, "domain") + " at " + word(peer, "endpoint") + ": " + word(peer, "liveness"));
     return text;
 }
 
@@ -66,7 +95,8 @@ void check_certificate(const daemon::Material& material, proto::WallTime now, Fi
     const auto days =
         std::chrono::duration_cast<std::chrono::hours>(material.certificate->not_after - now).count() / 24;
     findings.add(days >= 14, "certificate",
-                 days < 0 ? "it ran out" : "good for " + std::to_string(days) + " more days");
+                 (days < 0 ? "it ran out" : "good for " + std::to_string(days) + " more days") +
+                     std::string(days < 14 ? "; make a new one with presmesh node-cert, and restart the node" : ""));
 }
 
 void check_federation(const daemon::Loaded& loaded, Findings& findings) {
@@ -80,9 +110,12 @@ void check_federation(const daemon::Loaded& loaded, Findings& findings) {
                 findings.add(false, "federation", domain + " has a bootstrap entry that is not host:port: " + entry);
         }
     }
-    findings.add(members.size() < 2 || with_bootstrap > 0, "federation",
-                 std::to_string(members.size()) + " members, " + std::to_string(with_bootstrap) +
-                     " others with an address to start from");
+    const auto size = std::to_string(members.size());
+    if (members.size() < 2) return findings.add(true, "federation", "this provider is its only member so far");
+    findings.add(with_bootstrap > 0, "federation",
+                 size + " members; of the others, " + std::to_string(with_bootstrap) +
+                     (with_bootstrap > 0 ? " with an address to start from"
+                                         : " with a bootstrap address: this node can only wait until one calls"));
 }
 
 void check_ports(const daemon::Config& config, bool running, Findings& findings) {
@@ -90,10 +123,13 @@ void check_ports(const daemon::Config& config, bool running, Findings& findings)
         const auto socket = daemon::UdpSocket::open(endpoint);
         if (running) {
             findings.add(!socket, "port",
-                         endpoint.to_string() + (socket ? " is not taken though the daemon runs" : " is the daemon's"));
+                         "UDP " + endpoint.to_string() +
+                             (socket ? " is free, so the daemon that runs was started with another config"
+                                     : " is in use by the running daemon"));
         } else {
             findings.add(socket.has_value(), "port",
-                         socket ? endpoint.to_string() + " is free" : socket.error().detail);
+                         socket ? "UDP " + endpoint.to_string() + " is free"
+                                : socket.error().detail + "; another program, or a daemon that does not answer HTTP");
         }
     }
 }
@@ -101,17 +137,20 @@ void check_ports(const daemon::Config& config, bool running, Findings& findings)
 void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
     findings.add(word(node, "domain") == loaded.config.node.domain, "daemon",
                  "runs for " + word(node, "domain") + ", version " + word(node, "version"));
-    const auto& overlay = node.contains("overlay") ? node["overlay"] : node;
-    const auto peers = overlay.contains("peers") ? overlay["peers"].size() : 0;
-    const bool alone = !loaded.material.federation || loaded.material.federation->members.size() < 2;
-    findings.add(alone || peers > 0, "peers",
-                 peers > 0 ? std::to_string(peers) + " nodes answer"
-                 : alone   ? "there is nobody else in the federation"
-                           : "no other node answers: is UDP let through?");
-    findings.add(node.contains("members") && loaded.material.federation &&
-                     node["members"].get<std::size_t>() == loaded.material.federation->members.size(),
-                 "reload",
-                 "the daemon knows " + word(node, "members") + " members (SIGHUP makes it read the file again)");
+    const auto& peers = part(part(node, "overlay"), "peers");
+    const auto live =
+        std::count_if(peers.begin(), peers.end(), [](const Json& peer) { return word(peer, "liveness") == "live"; });
+    const auto members = loaded.material.federation ? loaded.material.federation->members.size() : 0;
+    findings.add(members < 2 || live > 0, "peers",
+                 live > 0      ? std::to_string(live) + (live == 1 ? " other node answers" : " other nodes answer")
+                 : members < 2 ? "there is nobody else in the federation"
+                               : "no other node answers: does a firewall keep UDP out, and is the address in "
+                                 "[node] advertise the one where others reach this node?");
+    const bool same = word(node, "members") == std::to_string(members);
+    findings.add(same, "reload",
+                 same ? "the daemon uses the federation file as it is"
+                      : "the daemon knows " + word(node, "members") + " members and the file names " +
+                            std::to_string(members) + ": send the daemon SIGHUP");
 }
 
 int doctor(const Options& options) {
@@ -124,14 +163,16 @@ int doctor(const Options& options) {
     findings.add(true, "config", path + " and the files it names are fine");
     // A clock far behind would have every record of ours refused; this year is the least that can be told without a
     // network.
-    findings.add(proto::to_seconds(now) > 1'700'000'000, "clock",
-                 "the system's clock reads " + std::to_string(proto::to_seconds(now)) + " s since 1970");
+    findings.add(
+        proto::to_seconds(now) > 1'700'000'000, "clock",
+        "it reads " + daemon::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
     check_certificate(loaded.material, now, findings);
     check_federation(loaded, findings);
     const auto client = Client::make(options);
     const auto reply = client ? client->ask("GET", "/v1/node") : tl::make_unexpected(client.error());
     const auto node = reply ? Json::parse(reply->body, nullptr, false) : Json();
-    check_ports(loaded.config, node.is_object(), findings);
+    const bool answers = reply || reply.error().reason == proto::Reason::forbidden;
+    check_ports(loaded.config, answers, findings);
     if (node.is_object()) {
         check_daemon(node, loaded, findings);
     } else {
@@ -143,10 +184,13 @@ int doctor(const Options& options) {
 }  // namespace
 
 void add_node(CLI::App& app, const Options& options, Run& run) {
-    app.add_subcommand("status", "how the running node is")->callback([&options, &run] {
+    app.add_subcommand("status", "what the running node does, and which others it knows")->callback([&options, &run] {
         run = [&options] { return status(options); };
     });
-    app.add_subcommand("doctor", "check config, keys, federation, ports and the running daemon")
+    app.add_subcommand(
+           "doctor",
+           "look for what may be wrong: config, keys, clock, federation, ports, the running daemon; exit status 1 when "
+           "something is")
         ->callback([&options, &run] { run = [&options] { return doctor(options); }; });
 }
 

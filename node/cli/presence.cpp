@@ -214,34 +214,40 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     auto* publishing = command("publish", "say a user's presence", publish);
     one_uri(publishing);
     named(publishing);
-    publishing->add_option("--show", asked->show)
+    publishing->add_option("--show", asked->show, "how the user is; without it: available")
         ->check(CLI::IsMember({"available", "away", "chat", "dnd", "xa", "offline"}));
-    publishing->add_option("--note", asked->note);
+    publishing->add_option("--note", asked->note, "a line for people to read");
     publishing->add_option("--lang", asked->lang, "the note's language");
     publishing->add_option("--activity", asked->activity, "an RPID activity, such as on-the-phone");
-    publishing->add_option("--priority", asked->priority)
+    publishing
+        ->add_option("--priority", asked->priority,
+                     "of this publication among the user's others, -128 to 127, as XMPP has it")
         ->check(CLI::Range(-128, 127))
         ->each([asked](const std::string&) { asked->has_priority = true; });
-    publishing->add_option("--expires", asked->expires, "seconds")->check(CLI::Range(1, 86400));
+    publishing
+        ->add_option("--expires", asked->expires, "how long it holds, in seconds; without it: what the node grants")
+        ->check(CLI::Range(1, 86400));
     publishing->add_option("--file", asked->file, "a PIDF or JSON document instead");
     auto* withdrawing = command("withdraw", "take a publication back", withdraw);
     one_uri(withdrawing);
     named(withdrawing);
     one_uri(command("get", "what is known of a user now", get));
     auto* watching = command("watch", "follow users until stopped", watch);
-    watching->add_option("URI", asked->uris)->required();
+    watching->add_option("URI", asked->uris, "one or more users")->required();
     watching->add_option("--events", asked->events, "end after so many");
     auto* ruling = command("rules", "show or set who may see a user", rules);
     one_uri(ruling);
-    ruling->add_option("RULE", asked->rules,
-                       "WHO=allow|confirm|polite-block|block; all of them are replaced; none takes all away");
+    ruling->add_option(
+        "RULE", asked->rules,
+        "WHO=allow|confirm|polite-block|block, WHO being user@domain, a domain or \"*\"; replaces all the user's "
+        "rules; the word none takes all away; nothing here: show them");
     one_uri(command("watchers", "who watches a user", watchers));
     auto* approving = command("approve", "let a watcher see a user", approve);
     one_uri(approving);
-    approving->add_option("WATCHER", asked->watcher)->required();
+    approving->add_option("WATCHER", asked->watcher, "user@domain")->required();
     auto* denying = command("deny", "refuse a watcher", deny);
     one_uri(denying);
-    denying->add_option("WATCHER", asked->watcher)->required();
+    denying->add_option("WATCHER", asked->watcher, "user@domain")->required();
     denying->add_flag("--polite", asked->polite, "without telling: the user looks offline");
 }
 
