@@ -23,6 +23,7 @@ struct ServiceLimits {
     std::size_t watches_per_watcher = proto::limits::watches_per_watcher;
     std::size_t watchers_per_presentity = proto::limits::watchers_per_presentity;
     std::size_t pending_per_presentity = proto::limits::pending_watchers_per_presentity;
+    std::size_t pending_per_domain = proto::limits::pending_watchers_per_domain;  ///< of one presentity
     std::chrono::seconds min_expires = proto::limits::publication_min_expires;
     std::chrono::seconds max_expires = proto::limits::publication_max_expires;
     std::chrono::seconds default_expires = proto::limits::publication_default_expires;

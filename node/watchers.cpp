@@ -44,9 +44,9 @@ proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From
     }
     watcher.since = now.wall;
     ++count_;
-    tally(all, watcher.standing, +1);
+    tally(all, relation.watcher, watcher.standing, +1);
     authorize(relation, all, watcher);
-    if (watcher.standing.state == WatchState::pending && all.pending > limits_.pending_per_presentity) {
+    if (watcher.standing.state == WatchState::pending && too_many_pending(all, relation.watcher)) {
         forget(relation);
         return refuse(Reason::quota, "pending watchers of one presentity");
     }
@@ -67,7 +67,7 @@ void Watchers::forget(const Relation& relation) {
     Audience& all = audiences_[relation.presentity];
     Watcher& watcher = all.watchers[relation.watcher];
     set_attendant(relation, watcher, nullptr);
-    tally(all, watcher.standing, -1);
+    tally(all, relation.watcher, watcher.standing, -1);
     --count_;
     all.watchers.erase(relation.watcher);
     if (all.watchers.empty()) audiences_.erase(relation.presentity);
@@ -130,16 +130,24 @@ void Watchers::set_attendant(const Relation& relation, Watcher& watcher, Transla
 
 void Watchers::set_standing(const Relation& relation, Audience& all, Watcher& watcher, Standing standing) {
     if (watcher.standing == standing) return;
-    tally(all, watcher.standing, -1);
+    tally(all, relation.watcher, watcher.standing, -1);
     watcher.standing = std::move(standing);
-    tally(all, watcher.standing, +1);
+    tally(all, relation.watcher, watcher.standing, +1);
     mark(relation, watcher);
 }
 
-void Watchers::tally(Audience& all, const Standing& standing, int by) {
+bool Watchers::too_many_pending(const Audience& all, const PresentityUri& watcher) const {
+    const auto same_domain = all.pending_of.find(watcher.domain());
+    return all.pending > limits_.pending_per_presentity ||
+           (same_domain != all.pending_of.end() && same_domain->second > limits_.pending_per_domain);
+}
+
+void Watchers::tally(Audience& all, const PresentityUri& watcher, const Standing& standing, int by) {
     if (standing.state == WatchState::pending) {
         all.pending += by;
         pending_ += by;
+        const auto of_domain = all.pending_of.try_emplace(std::string(watcher.domain())).first;
+        if ((of_domain->second += by) == 0) all.pending_of.erase(of_domain);
     }
     if (standing.polite) all.polite += by;
 }

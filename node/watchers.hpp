@@ -87,6 +87,7 @@ class Watchers {
     struct Audience {
         std::map<proto::PresentityUri, Watcher> watchers;
         std::size_t pending = 0;
+        std::map<std::string, std::size_t, std::less<>> pending_of;  ///< by the watcher's domain
         std::size_t polite = 0;
     };
 
@@ -94,7 +95,8 @@ class Watchers {
     translators::Translator* attendant_of(const Relation& relation) const;
     void set_attendant(const Relation& relation, Watcher& watcher, translators::Translator* attendant);
     void set_standing(const Relation& relation, Audience& audience, Watcher& watcher, Standing standing);
-    void tally(Audience& audience, const Standing& standing, int by);
+    bool too_many_pending(const Audience& audience, const proto::PresentityUri& watcher) const;
+    void tally(Audience& audience, const proto::PresentityUri& watcher, const Standing& standing, int by);
     void mark(const Relation& relation, Watcher& watcher);
     void forget(const Relation& relation);
     Audience* audience(const proto::PresentityUri& presentity);

@@ -43,6 +43,7 @@ inline constexpr std::size_t watches_per_node = 500'000;
 inline constexpr std::size_t watches_per_watcher = 10'000;
 inline constexpr std::size_t watchers_per_presentity = 50'000; ///< a famous user; each costs a few hundred bytes
 inline constexpr std::size_t pending_watchers_per_presentity = 200; ///< a person can not decide on more; the rest is told to try later
+inline constexpr std::size_t pending_watchers_per_domain = 50;  ///< of those places, for one domain's watchers: no domain can take them all
 inline constexpr std::size_t rules_per_presentity = 1'000;
 inline constexpr std::size_t turn_rounds = 32;              ///< tell-and-answer rounds inside one turn; what is left waits for the next
 inline constexpr auto publication_min_expires = 60s;       ///< RFC 3903 leaves it to us; shorter is SIP 423

@@ -97,6 +97,31 @@ TEST_CASE("pending watchers and watchers are bounded") {
     CHECK(!w.watchers.add(at(0s), {alice, uri("y@ok.example")}, From::elsewhere));
 }
 
+TEST_CASE("one domain can not fill a presentity's pending places") {
+    ServiceSettings settings;
+    settings.limits.pending_per_presentity = 3;
+    settings.limits.pending_per_domain = 2;
+    World w(settings);
+    const auto add = [&](const char* watcher) {
+        return w.watchers.add(at(0s), {alice, uri(watcher)}, From::elsewhere).has_value();
+    };
+    CHECK(add("one@b.example"));
+    CHECK(add("two@b.example"));
+    CHECK_FALSE(add("three@b.example"));
+    CHECK(add("cecil@c.example"));
+    CHECK_FALSE(add("dora@d.example"));  // all places are taken now
+    w.watchers.remove({alice, uri("one@b.example")}, From::elsewhere);
+    CHECK(add("three@b.example"));  // who leaves makes room, for its domain too
+    w.rules.set_rules(alice, one_rule("b.example", Handling::allow));
+    w.watchers.authorize_again(alice);
+    CHECK(w.watchers.pending() == 1);
+    CHECK(add("four@b.example"));
+    CHECK(add("five@b.example"));
+    w.rules.set_rules(alice, RuleSet{});
+    w.watchers.authorize_again(alice);
+    CHECK_FALSE(add("six@b.example"));
+}
+
 TEST_CASE("an attended presentity: the server is asked, and its answer holds until it is taken back") {
     World w;
     RecordingTranslator server("xmpp");
