@@ -9,21 +9,19 @@
 #include <utility>
 #include <vector>
 
+#include "overlay/trace.hpp"
 #include "proto/time.hpp"
 #include "proto/uri.hpp"
 
 namespace presmesh::node {
 
-class Diagnostics {
+/// The overlay tells its steps of the path through the same door as everybody else.
+class Diagnostics : public overlay::Trace {
   public:
-    virtual ~Diagnostics() = default;
-    /// A step of the path (ARCHITECTURE.md). `detail` never holds presence content or keys.
-    virtual void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity,
-                      std::string_view detail) = 0;
     /// Adds to a counter; `label` may be empty.
     virtual void count(std::string_view name, std::string_view label, std::uint64_t by) = 0;
     /// False spares the core the making of `detail` texts.
-    virtual bool wants_steps() const { return true; }
+    bool wants_steps() const override { return true; }
 };
 
 /// Sees nothing; for the simulator.

@@ -29,12 +29,13 @@ void move_events(std::vector<From>& from, std::deque<ChannelEvent>& to) {
 
 }  // namespace
 
-Channel::Channel(std::uint64_t memory, proto::Duration crash_bound)
+Channel::Channel(std::uint64_t memory, proto::Duration crash_bound, ChannelTrace trace)
     : memory_(memory),
       bound_(crash_bound),
       peer_bound_(crash_bound),
-      source_(outbox_),
-      watcher_(outbox_),
+      trace_(trace),
+      source_(outbox_, trace_),
+      watcher_(outbox_, trace_),
       lease_(crash_bound) {
     outbox_.push(lease_slot);  // the peer learns our bound before anything else
 }
@@ -48,6 +49,7 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
     if (header.own == 0) return proto::refuse(proto::Reason::malformed, "a packet of nobody's");
     if (header.own < peer_memory_) return {};  // of an earlier run, late
     if (header.own > peer_memory_) peer_has_memory(header.own);
+    trace_.at(now);
     lease_.heard(now);
     watch_lease(now);
     if (header.peer != 0 && header.peer != memory_)
@@ -100,10 +102,7 @@ bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message)
                               source_.receive(m, source_events_);
                               return true;
                           },
-                          [&](const proto::WatchMessage& m) {
-                              source_.receive(m, source_events_);
-                              return true;
-                          },
+                          [&](const proto::WatchMessage& m) { return source_.receive(m, source_events_); },
                           [&](const proto::UnwatchMessage& m) {
                               source_.receive(m, source_events_);
                               return true;
@@ -141,6 +140,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     const bool may_send = flight_.window_open() && !outbox_.empty();
     if (may_send) header.number = flight_.take_number();
     PacketBuilder packet(header);
+    trace_.at(now);
     for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
     while (may_send) {
         auto slot = outbox_.pop();

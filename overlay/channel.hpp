@@ -13,6 +13,7 @@
 #include "overlay/flight.hpp"
 #include "overlay/lease.hpp"
 #include "overlay/outbox.hpp"
+#include "overlay/trace.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
 
@@ -27,7 +28,7 @@ using ChannelEvent =
 class Channel {
   public:
     /// `memory` must be higher than for any earlier channel to the same node, across restarts too.
-    Channel(std::uint64_t memory, proto::Duration crash_bound);
+    Channel(std::uint64_t memory, proto::Duration crash_bound, ChannelTrace trace = {});
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
 
@@ -73,6 +74,7 @@ class Channel {
     std::uint64_t peer_memory_ = 0;
     proto::Duration bound_;
     proto::Duration peer_bound_;
+    ChannelTrace trace_;
     Outbox outbox_;
     Flight flight_;
     ChannelSource source_;

@@ -68,6 +68,7 @@ void ChannelSource::forget(std::vector<SourceEvent>& events) {
     streams_.clear();
     stream_of_.clear();
     answers_.clear();
+    turned_away_.clear();
     buried_.clear();
     buried_order_.clear();
 }
@@ -108,28 +109,39 @@ void ChannelSource::renew(std::uint64_t number, Stream& stream) {
 
 // ---- the channel's
 
-void ChannelSource::receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events) {
-    if (buried_.contains(message.watch)) return;
+bool ChannelSource::receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events) {
+    if (buried_.contains(message.watch)) return true;
     auto found = watches_.find(message.watch);
     if (found == watches_.end()) {
-        if (watches_.size() >= limits::watches_per_peer) return;
+        if (watches_.size() >= room_) return turn_away(message.watch);
+        turned_away_.erase(message.watch);
         watches_.emplace(
             message.watch,
             Watch{message.presentity, message.watcher, message.revision, message.held, false, {}, {}, 0, 0});
         events.push_back(InboundWatch{message.watch, message.presentity, message.watcher});
-        return;
+        return true;
     }
     auto& watch = found->second;
-    if (message.revision <= watch.revision) return;
+    if (message.revision <= watch.revision) return true;
     watch.revision = message.revision;  // the peer lost the document it held: the whole of it again
-    if (watch.stream == 0) return;
+    if (watch.stream == 0) return true;
     auto& stream = streams_.at(watch.stream);
     stream.held = false;
     renew(watch.stream, stream);
+    return true;
+}
+
+bool ChannelSource::turn_away(std::uint64_t watch) {
+    if (turned_away_.contains(watch)) return true;
+    if (turned_away_.size() >= limits::tombstones_per_peer) return false;
+    turned_away_.emplace(watch, ++last_version_);
+    outbox_.push({SlotKind::state, watch});
+    return true;
 }
 
 void ChannelSource::receive(const proto::UnwatchMessage& message, std::vector<SourceEvent>& events) {
     bury(message.watch);
+    turned_away_.erase(message.watch);
     auto found = watches_.find(message.watch);
     if (found == watches_.end()) return;
     leave_stream(found->second);
@@ -163,6 +175,10 @@ bool ChannelSource::write(Slot slot, PacketBuilder& packet) {
 }
 
 bool ChannelSource::write_state(std::uint64_t number, PacketBuilder& packet) {
+    if (auto away = turned_away_.find(number); away != turned_away_.end())
+        return packet.add(proto::WatchStateMessage{number, away->second, proto::ChannelWatchState::terminated, "giveup",
+                                                   0, std::nullopt},
+                          {{SlotKind::state, number}, away->second, 0});
     auto found = watches_.find(number);
     if (found == watches_.end()) return true;
     const auto& watch = found->second;
@@ -188,6 +204,7 @@ bool ChannelSource::write_value(std::uint64_t number, PacketBuilder& packet) {
         else
             fits = packet.add(part_of(number, value, part), item);
         if (!fits) return false;
+        if (part == 0) trace_.sent(stream.presentity, value.sequence, value.document);
         stream.due.erase(part);
     }
     return true;
@@ -200,12 +217,14 @@ bool ChannelSource::write_answer(std::uint64_t number, PacketBuilder& packet) {
 
 void ChannelSource::acknowledged(const SentItem& item) {
     if (item.slot.kind == SlotKind::answer) answers_.erase(item.slot.id);
+    if (item.slot.kind == SlotKind::state) turned_away_.erase(item.slot.id);
 }
 
 void ChannelSource::lost(const SentItem& item) {
     if (item.slot.kind == SlotKind::state) {
         auto found = watches_.find(item.slot.id);
-        if (found != watches_.end() && found->second.state_revision == item.version) outbox_.push(item.slot);
+        const bool newest = found != watches_.end() && found->second.state_revision == item.version;
+        if (newest || turned_away_.contains(item.slot.id)) outbox_.push(item.slot);
     } else if (item.slot.kind == SlotKind::value) {
         auto found = streams_.find(item.slot.id);
         if (found == streams_.end() || found->second.version != item.version) return;

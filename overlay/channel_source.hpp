@@ -14,7 +14,9 @@
 #include "overlay/flight.hpp"
 #include "overlay/outbox.hpp"
 #include "overlay/overlay.hpp"
+#include "overlay/trace.hpp"
 #include "proto/channel_messages.hpp"
+#include "proto/limits.hpp"
 
 namespace presmesh::overlay {
 
@@ -43,7 +45,9 @@ using SourceEvent = std::variant<InboundWatch, InboundUnwatch, InboundQuery>;
 
 class ChannelSource {
   public:
-    explicit ChannelSource(Outbox& outbox) : outbox_(outbox) {}
+    /// `room`: watches that the peer may have here; who comes later is told to try again (terminated, "giveup").
+    ChannelSource(Outbox& outbox, const ChannelTrace& trace, std::size_t room = proto::limits::watches_per_peer)
+        : outbox_(outbox), trace_(trace), room_(room) {}
 
     // ---- the owner's
     /// `value` is what the answer's view shows now; not looked at unless the answer is active.
@@ -57,7 +61,8 @@ class ChannelSource {
     void forget(std::vector<SourceEvent>& events);
 
     // ---- the channel's
-    void receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events);
+    /// False when it must come again later: too many wait to be told that there is no room.
+    bool receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events);
     void receive(const proto::UnwatchMessage& message, std::vector<SourceEvent>& events);
     void receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events);
     /// Adds what the slot has to say; false when the packet is full and the slot has to come again.
@@ -92,13 +97,17 @@ class ChannelSource {
     bool write_state(std::uint64_t number, PacketBuilder& packet);
     bool write_value(std::uint64_t number, PacketBuilder& packet);
     bool write_answer(std::uint64_t number, PacketBuilder& packet);
+    bool turn_away(std::uint64_t watch);
     void bury(std::uint64_t watch);
 
     Outbox& outbox_;
+    const ChannelTrace& trace_;
+    std::size_t room_;
     std::map<std::uint64_t, Watch> watches_;
     std::map<std::uint64_t, Stream> streams_;
     std::map<std::pair<proto::PresentityUri, ViewId>, std::uint64_t> stream_of_;
     std::map<std::uint64_t, proto::SourcesMessage> answers_;
+    std::map<std::uint64_t, std::uint64_t> turned_away_;  // watches without room, until the peer knows: revision
     std::uint64_t last_stream_ = 0;
     std::uint64_t last_version_ = 0;
     std::set<std::uint64_t> buried_;  // ended watches: a late copy of their start must not begin them again

@@ -159,6 +159,8 @@ void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto
     stream.shown = true;
     stream.sequence = sequence;
     stream.document = std::move(document);
+    if (!stream.watches.empty())
+        trace_.received(watches_.at(*stream.watches.begin()).presentity, sequence, stream.document);
     for (auto number : stream.watches) {
         show_to(watches_.at(number), stream);
         events.push_back(WatchUpdated{number});

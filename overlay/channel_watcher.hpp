@@ -12,6 +12,7 @@
 #include "overlay/flight.hpp"
 #include "overlay/outbox.hpp"
 #include "overlay/overlay.hpp"
+#include "overlay/trace.hpp"
 #include "proto/channel_messages.hpp"
 
 namespace presmesh::overlay {
@@ -49,7 +50,7 @@ using WatcherEvent = std::variant<WatchUpdated, SourcesAnswered>;
 
 class ChannelWatcher {
   public:
-    explicit ChannelWatcher(Outbox& outbox) : outbox_(outbox) {}
+    ChannelWatcher(Outbox& outbox, const ChannelTrace& trace) : outbox_(outbox), trace_(trace) {}
 
     // ---- the owner's
     std::uint64_t watch(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher);
@@ -93,6 +94,7 @@ class ChannelWatcher {
     std::optional<proto::Bytes> collect(const proto::DocumentMessage& message);
 
     Outbox& outbox_;
+    const ChannelTrace& trace_;
     std::map<std::uint64_t, OutWatch> watches_;
     std::set<std::uint64_t> ending_;  // ended here, the peer has not confirmed
     std::map<std::uint64_t, Stream> streams_;

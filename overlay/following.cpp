@@ -166,6 +166,16 @@ void Following::all_changed(const proto::NodeId& node) {
         for (const auto& [number, watch] : channel->watcher().all()) updated(node, number);
 }
 
+void Following::leave(const proto::PresentityUri& presentity, const proto::NodeId& node) {
+    auto found = followed_.find(presentity);
+    if (found == followed_.end() || !found->second.nodes.contains(node)) return;
+    const auto& attached = found->second.nodes.at(node);
+    for (const auto& [watcher, number] : attached.watches) peers_.open(node).watcher().unwatch(number);
+    queries_.erase({node, attached.query});
+    found->second.nodes.erase(node);
+    changed(found->second);
+}
+
 std::vector<proto::PresentityUri> Following::detach(const proto::NodeId& node) {
     std::vector<proto::PresentityUri> left;
     for (const auto& presentity : followed_at(node)) {

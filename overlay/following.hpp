@@ -47,6 +47,8 @@ class Following {
     const proto::PresentityUri* updated(const proto::NodeId& node, std::uint64_t watch);
     void presentity_changed(const proto::PresentityUri& presentity);
     void all_changed(const proto::NodeId& node);
+    /// Ends the watches of this presentity at a node that may not speak for it any more.
+    void leave(const proto::PresentityUri& presentity, const proto::NodeId& node);
     /// The node is no longer one of us. The presentities that were followed there.
     std::vector<proto::PresentityUri> detach(const proto::NodeId& node);
     std::set<proto::PresentityUri> followed_at(const proto::NodeId& node) const;

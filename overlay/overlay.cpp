@@ -40,7 +40,7 @@ class Overlay::Impl {
           dht_(std::move(dht)),
           transport_(settings_.node_key, settings_.certificate, settings_.federation, random),
           counter_(settings_.epoch),
-          peers_(transport_, random, settings_.epoch, settings_.crash_bound),
+          peers_(transport_, random, settings_.epoch, settings_.crash_bound, settings_.trace),
           audience_(peers_, counter_, random),
           publisher_(settings_, *dht_, counter_, random),
           following_(peers_, self_),
@@ -100,7 +100,10 @@ class Overlay::Impl {
         finder_.set_federation(now, federation);
         for (const auto& [node, domain] : std::map(domains_)) {
             const auto* member = federation->find(domain);
-            if (member == nullptr || member->revoked.contains(node)) expel(now, node);
+            if (member == nullptr || member->revoked.contains(node))
+                expel(now, node);
+            else
+                leave_foreign(now, node, domain);
         }
         pump(now);
     }
@@ -208,6 +211,15 @@ class Overlay::Impl {
         dht_->bootstrap(now, endpoint);
     }
 
+    /// What this node may not publish any more, as a delegate, is followed there no longer.
+    void leave_foreign(proto::Now now, const proto::NodeId& node, const std::string& domain) {
+        for (const auto& presentity : following_.followed_at(node)) {
+            if (settings_.federation->may_publish(domain, presentity.domain(), now.wall)) continue;
+            following_.leave(presentity, node);
+            finder_.look_at(now, presentity);
+        }
+    }
+
     void expel(proto::Now now, const proto::NodeId& node) {
         domains_.erase(node);
         const auto left = following_.detach(node);
@@ -223,6 +235,7 @@ class Overlay::Impl {
                        [&](const InboundWatch& watch) { begin(now, node, watch); },
                        [&](const InboundUnwatch& watch) { audience_.end(node, watch); },
                        [&](const InboundQuery& query) {
+                           ++queries_in_;
                            peers_.open(node).source().answer_query({query.query, audience_.publishes(query.presentity),
                                                                     finder_.known_records(query.presentity, now.wall)});
                        },
@@ -242,6 +255,7 @@ class Overlay::Impl {
     /// The watcher must be one of the asking node's domain, or of one that let it speak for its users; the presentity
     /// one that this node may publish for.
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
+        ++watches_in_;
         const auto domain = domains_.find(node);
         const auto& asking = domain == domains_.end() ? std::string() : domain->second;
         const auto allowed = settings_.federation->may_publish(asking, watch.watcher.domain(), now.wall);
@@ -290,6 +304,8 @@ class Overlay::Impl {
     std::map<proto::NodeId, std::string> domains_;  // of every node a session was made with, while it is admitted
     std::deque<Event> events_;
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
+    std::uint64_t watches_in_ = 0;                    // asked of us by other nodes
+    std::uint64_t queries_in_ = 0;
     proto::Now now_{};
 };
 
@@ -317,6 +333,8 @@ Status Overlay::Impl::status() const {
     count("record_puts", publisher_.puts());
     count("record_puts_refused", publisher_.refused());
     count("lookups", finder_.lookups());
+    count("channel_watches_in", watches_in_);
+    count("channel_queries_in", queries_in_);
     for (const auto& [reason, n] : refused_) count("channel_refused_" + std::string(to_string(reason)), n);
     for (const auto& [reason, n] : finder_.refused_records())
         count("records_refused_" + std::string(to_string(reason)), n);

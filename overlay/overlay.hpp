@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "overlay/dht.hpp"
+#include "overlay/trace.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
 #include "proto/identity.hpp"
@@ -37,6 +38,7 @@ struct Settings {
     std::vector<proto::Endpoint> advertised;                 ///< where others reach us; at most 2; port a multiple of 8
     std::uint64_t epoch = 0;                                 ///< higher than in any earlier run of this node
     proto::Duration crash_bound = std::chrono::seconds{30};  ///< crash of a node -> its presentities unknown here
+    Trace* trace = nullptr;                                  ///< told the steps of the path; must outlive the overlay
 };
 
 /// Which of a presentity's documents a watcher sees. The source's node numbers them; 0 is the full one.

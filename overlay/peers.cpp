@@ -12,13 +12,18 @@ namespace {
 constexpr unsigned memories_per_epoch_bits = 30;  // an epoch is about the time in seconds: 34 bits, for 500 years
 }
 
-Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound)
-    : transport_(transport), random_(random), crash_bound_(crash_bound), memory_(epoch << memories_per_epoch_bits) {}
+Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound,
+             Trace* trace)
+    : transport_(transport),
+      random_(random),
+      crash_bound_(crash_bound),
+      memory_(epoch << memories_per_epoch_bits),
+      trace_(trace) {}
 
 Peers::State& Peers::state(const proto::NodeId& node) {
     auto& state = states_[node];
     if (!state.channel) {
-        state.channel = std::make_unique<Channel>(next_memory(), crash_bound_);
+        state.channel = std::make_unique<Channel>(next_memory(), crash_bound_, ChannelTrace(trace_, node));
         state.pause = limits::dial_first;
     }
     touched_.insert(node);

@@ -30,7 +30,8 @@ struct PeerEvent {
 class Peers {
   public:
     /// `epoch`: higher than in any earlier run of this node.
-    Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound);
+    Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound,
+          Trace* trace = nullptr);
 
     /// Makes the channel where there is none. What is asked of it is sent at flush().
     Channel& open(const proto::NodeId& node);
@@ -85,6 +86,7 @@ class Peers {
     proto::Random& random_;
     proto::Duration crash_bound_;
     std::uint64_t memory_;
+    Trace* trace_;
     std::map<proto::NodeId, State> states_;
     std::set<proto::NodeId> touched_;
     TimerQueue<proto::NodeId> timers_;

@@ -69,6 +69,9 @@ void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, En
     const auto summary = entry.document ? proto::Summary::of(entry.document->presence) : proto::Summary{};
     record.sealed_summary = proto::seal_summary(summary, entry.content_key, random_);
     if (!put(now, record)) return;
+    if (settings_.trace != nullptr && settings_.trace->wants_steps())
+        settings_.trace->step(now, "overlay.record", presentity,
+                              trace_detail(proto::node_id(record.node_key()), record.sequence, entry.document));
     entry.written = now.steady;
     entry.buried = !entry.document;
     entry.dht_key = record.dht_key(federation_->key);

@@ -10,6 +10,7 @@ using namespace presmesh;
 using namespace presmesh::overlay;
 using namespace presmesh::testing;
 using namespace std::chrono_literals;
+namespace limits = presmesh::proto::limits;
 
 namespace {
 
@@ -208,4 +209,41 @@ TEST_CASE("bad packets are refused by name") {
     CHECK(channel.handle_input(at(0s), proto::Bytes{0xff}).error().reason == proto::Reason::malformed);
     const auto nobody = encode(proto::ChannelPacket{{0, 1, 1}, {}});
     CHECK(channel.handle_input(at(0s), nobody).error().reason == proto::Reason::malformed);
+}
+
+TEST_CASE(
+    "a watch beyond the peer's room is answered: try again; and so is every one, as fast as the peer hears of it") {
+    Outbox outbox;
+    const ChannelTrace trace;
+    ChannelSource source(outbox, trace, 2);
+    std::vector<SourceEvent> events;
+    const auto watch = [&](std::uint64_t number) {
+        return source.receive(proto::WatchMessage{number, 1, alice, bob, std::nullopt}, events);
+    };
+    const auto answered = [&] {
+        std::map<std::uint64_t, std::string> out;
+        while (auto slot = outbox.pop()) {
+            PacketBuilder packet(proto::ChannelHeader{1, 1, 1});
+            CHECK(source.write(*slot, packet));
+            for (const auto& one : told<proto::WatchStateMessage>(packet.take_bytes())) {
+                CHECK(one.state == proto::ChannelWatchState::terminated);
+                out[one.watch] = one.reason;
+            }
+        }
+        return out;
+    };
+    CHECK((watch(1) && watch(2) && watch(3)));
+    CHECK(source.watches() == 2);
+    CHECK(events.size() == 2);
+    CHECK(answered() == std::map<std::uint64_t, std::string>{{3, "giveup"}});
+    source.lost({{SlotKind::state, 3}, 1, 0});
+    CHECK(answered() == std::map<std::uint64_t, std::string>{{3, "giveup"}});
+    for (std::uint64_t number = 4; number < limits::tombstones_per_peer + 3; ++number) CHECK(watch(number));
+    CHECK_FALSE(watch(1'000'000));  // too many wait: its packet is not acknowledged
+    source.acknowledged({{SlotKind::state, 3}, 1, 0});
+    CHECK(watch(1'000'000));
+    CHECK(answered().size() == limits::tombstones_per_peer);
+    source.receive(proto::UnwatchMessage{1}, events);
+    CHECK(watch(2'000'000));
+    CHECK(source.watches() == 2);
 }

@@ -63,6 +63,14 @@ class PathWorld {
     void server_sends(const std::string& xml) {
         world.turn(x, [&](proto::Now now) { xmpp.handle_input(now, 0, proto::as_bytes(xml)); });
     }
+    /// Nothing happens, but that the server keeps its stream alive.
+    void rest(proto::Duration duration) {
+        const auto until = world.now().steady + duration;
+        while (world.now().steady < until) {
+            world.run_for(std::min<proto::Duration>(std::chrono::seconds{30}, until - world.now().steady));
+            server_sends(" ");
+        }
+    }
 
     NodeWorld world{{"a.example", "x.example"}, latency};
     NodeWorld::Provider& a = world["a.example"];

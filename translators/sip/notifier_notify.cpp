@@ -47,6 +47,8 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
     else if (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq)
         save(subscription);
     subscription.under_way = outbox_.send(std::move(request));
+    host_->step(now, "sip.notify", subscription.kept.presentity,
+                subscription.last_sent ? "last" : to_string(view.state));
     by_transaction_[subscription.under_way] = id;
 }
 
