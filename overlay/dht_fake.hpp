@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -48,6 +49,8 @@ class DhtFakeWorld {
     }
 
     proto::Duration delay;  ///< from a put to its being there, and from a get to its answer
+    /// What lying nodes make of the answer to a get; none: they are honest.
+    std::function<std::vector<proto::Bytes>(const proto::DhtKey&, std::vector<proto::Bytes>)> lie;
     bool reachable = true;  ///< false: gets find nobody, puts are lost
     std::size_t stored = 0;
     std::size_t refused = 0;
@@ -123,13 +126,18 @@ class DhtFake final : public Dht {
                 break;
             case Kind::get:
                 if (world_.reachable)
-                    for (auto& [id, wire] : world_.values(now, work.key)) events_.push_back(RecordFound{work.id, wire});
+                    for (auto& wire : answer(now, work.key)) events_.push_back(RecordFound{work.id, wire});
                 events_.push_back(LookupDone{work.id, world_.reachable});
                 break;
             case Kind::listen:
                 look(now, work);
                 break;
         }
+    }
+    std::vector<proto::Bytes> answer(proto::Now now, const proto::DhtKey& key) const {
+        std::vector<proto::Bytes> wires;
+        for (auto& [id, wire] : world_.values(now, key)) wires.push_back(wire);
+        return world_.lie ? world_.lie(key, std::move(wires)) : wires;
     }
     void look(proto::Now now, Work& work) {
         auto listen = listens_.find(work.id);

@@ -1,16 +1,15 @@
 #include "overlay/record_store.hpp"
 
 #include "proto/assert.hpp"
-#include "proto/limits.hpp"
 
 namespace presmesh::overlay {
 
-namespace limits = proto::limits;
 using proto::Reason;
 using proto::refuse;
 using proto::Result;
 
-RecordStore::RecordStore(std::shared_ptr<const proto::Federation> federation) : federation_(std::move(federation)) {
+RecordStore::RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas)
+    : federation_(std::move(federation)), quotas_(quotas) {
     PRESMESH_ASSERT(federation_ != nullptr);
 }
 
@@ -47,14 +46,14 @@ Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::
 }
 
 Result<void> RecordStore::check_quota(const Place& place, const std::string& member) const {
-    if (kept_.size() >= limits::records_in_all) return refuse(Reason::quota, "records in all");
+    if (kept_.size() >= quotas_.in_all) return refuse(Reason::quota, "records in all");
     const auto count = per_member_.find(member);
-    if (count != per_member_.end() && count->second >= limits::records_per_member) {
+    if (count != per_member_.end() && count->second >= quotas_.per_member) {
         return refuse(Reason::quota, "records of one member");
     }
     std::size_t beside = 0;
     for (auto at = kept_.lower_bound({place.key, 0}); at != kept_.end() && at->first.key == place.key; ++at) ++beside;
-    if (beside >= limits::records_per_key) return refuse(Reason::quota, "records under one key");
+    if (beside >= quotas_.per_key) return refuse(Reason::quota, "records under one key");
     return {};
 }
 

@@ -14,6 +14,7 @@
 #include "proto/bytes.hpp"
 #include "proto/certificate_cache.hpp"
 #include "proto/federation.hpp"
+#include "proto/limits.hpp"
 #include "proto/record.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"
@@ -27,9 +28,16 @@ struct Place {
     auto operator<=>(const Place&) const = default;
 };
 
+/// How many records are kept for others. Lower ones are for tests.
+struct RecordQuotas {
+    std::size_t per_key = proto::limits::records_per_key;
+    std::size_t per_member = proto::limits::records_per_member;
+    std::size_t in_all = proto::limits::records_in_all;
+};
+
 class RecordStore {
   public:
-    explicit RecordStore(std::shared_ptr<const proto::Federation> federation);
+    explicit RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas = {});
 
     /// May these bytes be kept there, beside or instead of what is there? Counted as kept when they may. In this order:
     /// everything read_record refuses; conflict (a value id that is not the record's own); older (also the same
@@ -62,6 +70,7 @@ class RecordStore {
     void forget(const Place& place);
 
     std::shared_ptr<const proto::Federation> federation_;
+    RecordQuotas quotas_;
     proto::CertificateCache certificates_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;

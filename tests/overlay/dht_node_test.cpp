@@ -323,6 +323,40 @@ TEST_CASE("readers check again what storing nodes let through") {
     CHECK(world.count("refused_bad_signature") >= 1);
 }
 
+TEST_CASE("a reader refuses by name whatever lying nodes answer") {
+    DhtWorld world(24, 1);
+    const auto record = world.record(4, "pres:alice@a.example", 7);
+    const auto foreign = world.record(3, "pres:alice@a.example", 7);
+    const auto misplaced = world.record(4, "pres:anna@a.example", 7);
+    const auto expired = world.record(4, "pres:alice@a.example", 8, 1s);
+    world.put(4, record);
+    struct Lie {
+        const proto::Bytes& wire;
+        std::uint8_t type;
+        std::uint64_t value_id;
+        std::string refusal;
+    };
+    const auto id = record.value_id();
+    const proto::Bytes large(limits::record_bytes + 1);
+    std::size_t reader = 0;
+    for (const Lie& lie :
+         {Lie{foreign.wire, 112, foreign.value_id(), "refused_foreign_domain"},
+          Lie{misplaced.wire, 112, misplaced.value_id(), "refused_foreign_domain"},
+          Lie{expired.wire, 112, id, "refused_expired"}, Lie{large, 112, id, "refused_too_large"},
+          Lie{record.wire, 112, id + 1, "refused_conflict"}, Lie{record.wire, 3, id, "refused_unsupported_type"}}) {
+        while (world.members[reader].node->status().stored_records > 0) ++reader;
+        const Attack answer{record, lie.wire, lie.value_id, lie.type};
+        world.on_send = [&](Flying& flying) {
+            if (flying.packet.peer == world.members[reader].endpoint && carries(flying.packet.bytes, record.wire))
+                answer.rewrite(flying.packet.bytes);
+        };
+        const auto before = world.count(lie.refusal);
+        CHECK_MESSAGE(world.get(reader, world.key(record)).empty(), lie.refusal);
+        CHECK_MESSAGE(world.count(lie.refusal) > before, lie.refusal);
+        ++reader;
+    }
+}
+
 TEST_CASE("a removed member's records are gone from nodes and answers") {
     DhtWorld world(24, 1);
     const auto of_b = world.record(3, "pres:bob@b.example", 1);

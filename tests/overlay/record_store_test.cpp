@@ -140,3 +140,23 @@ TEST_CASE("the quota of a key") {
     const auto elsewhere = world.record(late, "pres:anna@a.example", 1);
     CHECK(store.offer(world.now, world.place(elsewhere), elsewhere.wire));
 }
+
+TEST_CASE("the quota of a member, and of all together; a replacement needs no room") {
+    StoreWorld world;
+    RecordStore store(world.kit.share(), {.per_key = 64, .per_member = 2, .in_all = 3});
+    const auto a = world.kit.node("a.example");
+    const auto b = world.kit.node("b.example");
+    const auto offer = [&](const tests::NodeKit& node, const std::string& who, std::uint64_t counter) {
+        const auto record = world.record(node, who, counter);
+        return store.offer(world.now, world.place(record), record.wire);
+    };
+    CHECK(offer(a, "pres:alice@a.example", 1));
+    CHECK(offer(a, "pres:anna@a.example", 1));
+    CHECK(refusal(offer(a, "pres:arthur@a.example", 1)) == Reason::quota);
+    CHECK(offer(a, "pres:anna@a.example", 2));
+    CHECK(offer(b, "pres:bob@b.example", 1));
+    CHECK(refusal(offer(b, "pres:berta@b.example", 1)) == Reason::quota);
+    CHECK(offer(b, "pres:bob@b.example", 2));
+    CHECK(store.refused(Reason::quota) == 2);
+    CHECK(store.records() == 3);
+}
