@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proto/bytes.hpp"
+
 namespace presmesh::daemon {
 
 using proto::Reason;
@@ -10,13 +12,6 @@ using proto::refuse;
 using proto::Result;
 
 namespace {
-
-int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -113,11 +108,9 @@ std::optional<std::string> percent_decode(std::string_view text) {
             out += text[i];
             continue;
         }
-        if (i + 2 >= text.size()) return std::nullopt;
-        const int high = hex_value(text[i + 1]);
-        const int low = hex_value(text[i + 2]);
-        if (high < 0 || low < 0) return std::nullopt;
-        out += static_cast<char>(high * 16 + low);
+        const auto byte = proto::from_hex(text.substr(i + 1, 2));
+        if (byte.size() != 1) return std::nullopt;
+        out += static_cast<char>(byte[0]);
         i += 2;
     }
     return out;
