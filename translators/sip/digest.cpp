@@ -1,9 +1,10 @@
 #include "translators/sip/digest.hpp"
 
+#include <nettle/md5.h>
+#include <nettle/sha2.h>
 #include <sodium.h>
 
 #include "translators/sip/header_text.hpp"
-#include "translators/sip/md5.hpp"
 
 namespace presmesh::translators::sip {
 namespace {
@@ -54,10 +55,22 @@ Accounts::const_iterator find_account(const Accounts& accounts, const std::strin
 
 }  // namespace
 
+/// MD5 for digest authentication, which still asks for it, and for nothing else.
 std::string hash_hex(HashName hash, std::string_view text) {
-    if (hash == HashName::md5) return md5_hex(text);
-    std::array<std::uint8_t, crypto_hash_sha256_BYTES> out{};
-    crypto_hash_sha256(out.data(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
+    const auto bytes = proto::as_bytes(text);
+    if (hash == HashName::md5) {
+        md5_ctx context;
+        md5_init(&context);
+        md5_update(&context, bytes.size(), bytes.data());
+        std::array<std::uint8_t, MD5_DIGEST_SIZE> out{};
+        md5_digest(&context, out.size(), out.data());
+        return proto::to_hex(out);
+    }
+    sha256_ctx context;
+    sha256_init(&context);
+    sha256_update(&context, bytes.size(), bytes.data());
+    std::array<std::uint8_t, SHA256_DIGEST_SIZE> out{};
+    sha256_digest(&context, out.size(), out.data());
     return proto::to_hex(out);
 }
 
