@@ -32,6 +32,10 @@ inline constexpr std::size_t xml_depth = 32;
 inline constexpr std::size_t xml_elements = 4096;          ///< per document
 inline constexpr std::size_t stanza_bytes = 64 * 1024;      ///< XMPP, one first-level element; RFC 6120 asks for at least 10000
 inline constexpr std::size_t stanza_attributes = 64;         ///< of one element
+inline constexpr std::size_t skipped_stanza_bytes = 10 * 1024 * 1024; ///< a stanza over its bounds is read past, not kept; over this the stream ends. Servers let their users send 256 KiB
+inline constexpr std::size_t skipped_stanza_depth = 100'000; ///< expat keeps about 100 bytes per open element; 256 KiB of "<a>" are 87,000
+inline constexpr std::size_t skipped_tag_bytes = 1024 * 1024;  ///< expat keeps a tag until it is whole
+inline constexpr std::size_t skipped_attribute_bytes = 3'200;  ///< of a skipped stanza's from, to, id, type; a JID has up to 3071 (RFC 7622)
 inline constexpr std::size_t services_per_document = 64;
 inline constexpr std::size_t notes_per_element = 32;
 inline constexpr std::size_t extensions_per_element = 64;
@@ -51,6 +55,18 @@ inline constexpr auto publication_max_expires = 24h;
 inline constexpr auto farewell = 24h;                      ///< how long "published nothing any more" is told as offline
 inline constexpr std::size_t farewell_share = 4;           ///< at most presentities_per_node / this are remembered so
 inline constexpr auto publication_default_expires = 1h;    ///< RFC 3903 section 6
+
+// SIP translator
+inline constexpr std::size_t sip_message_bytes = pidf_bytes + 16 * 1024; ///< the largest document, and its headers
+inline constexpr std::size_t sip_transactions = 65'536;            ///< requests remembered against retransmission for 32 s; beyond: forgotten first to last
+inline constexpr std::size_t sip_transaction_bytes = 32 * 1024 * 1024; ///< of them all with their answers; a burst of 24,000 needs 15 MB
+inline constexpr std::size_t sip_unanswered = 20'000;              ///< requests the owner has not come to; more are turned away
+inline constexpr std::size_t sip_unanswered_bytes = 64 * 1024 * 1024; ///< of them all; 20,000 of usual size are 40 MB
+inline constexpr std::size_t sip_sources = 16'384;                 ///< addresses whose rate is counted at a time
+inline constexpr unsigned sip_udp_buffer = 4 * 1024 * 1024;        ///< bytes; a flash crowd waits in the kernel, not in retransmission
+inline constexpr unsigned sip_tcp_queue = 1'000;                   ///< messages per connection; sofia-sip's own most
+inline constexpr auto sip_tcp_idle = 15min;                        ///< then a connection is closed
+inline constexpr auto sip_tcp_partial = 30s;                       ///< how long a message may take to arrive whole
 
 // XMPP translator
 inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once

@@ -15,8 +15,8 @@ namespace presmesh::translators::sip {
 
 class ServerTransactions {
   public:
-    /// At most `bound` are remembered; beyond, the oldest are forgotten early.
-    explicit ServerTransactions(std::size_t bound) : bound_(bound) {}
+    /// At most `most` are remembered, of at most `most_bytes` in all; beyond, the oldest are forgotten early.
+    ServerTransactions(std::size_t most, std::size_t most_bytes) : most_(most), most_bytes_(most_bytes) {}
 
     enum class Verdict : std::uint8_t { fresh, in_work, answered };
     struct Seen {
@@ -29,21 +29,27 @@ class ServerTransactions {
     void answered(TransactionId transaction, const Response& response);
 
     std::size_t size() const { return by_key_.size(); }
+    /// What they take up, about.
+    std::size_t bytes() const { return bytes_; }
 
   private:
     struct Entry {
         TransactionId transaction = 0;
+        std::size_t bytes = 0;
         bool is_answered = false;
         Response response;
     };
     using Entries = std::unordered_map<std::string, Entry>;
     void forget_old(proto::SteadyTime now);
+    void forget_oldest();
 
-    std::size_t bound_;
+    std::size_t most_;
+    std::size_t most_bytes_;
+    std::size_t bytes_ = 0;
     TransactionId last_ = 0;
     Entries by_key_;  // never walked, so its order is nobody's business
     std::unordered_map<TransactionId, Entry*> by_transaction_;
-    std::deque<std::pair<proto::SteadyTime, std::string>> by_age_;
+    std::deque<std::pair<proto::SteadyTime, const std::string*>> by_age_;  // the keys of by_key_, which never move
 };
 
 }  // namespace presmesh::translators::sip

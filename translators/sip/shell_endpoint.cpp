@@ -38,14 +38,10 @@ struct SofiaRequestOwner;
 namespace presmesh::translators::sip {
 namespace {
 
-constexpr std::size_t message_bytes = proto::limits::pidf_bytes + 16 * 1024;  // the largest document, and its headers
-constexpr std::size_t most_transactions = 65'536;  // about 1 kB each, and answered ones are forgotten first to last
-constexpr std::size_t most_sources = 16'384;
-constexpr std::size_t most_unanswered = 20'000;   // requests the owner has not come to; more are turned away
-constexpr unsigned udp_buffer = 4 * 1024 * 1024;  // a flash crowd waits in the kernel, not in retransmission
-constexpr unsigned tcp_queue = 1'000;             // messages per connection; sofia-sip's own most
-constexpr unsigned tcp_idle_ms = 15 * 60 * 1'000;
-constexpr unsigned tcp_partial_ms = 30 * 1'000;  // how long a message may take to arrive whole
+namespace limits = proto::limits;
+
+constexpr auto tcp_idle_ms = static_cast<unsigned>(std::chrono::milliseconds{limits::sip_tcp_idle}.count());
+constexpr auto tcp_partial_ms = static_cast<unsigned>(std::chrono::milliseconds{limits::sip_tcp_partial}.count());
 
 proto::SteadyTime steady_now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -105,6 +101,11 @@ bool is_tcp_uri(std::string_view uri) {
     return uri.find("transport=tcp") != std::string_view::npos;
 }
 
+/// What a received message takes up: its bytes, and about as much again for what was parsed of them.
+std::size_t kept_bytes(const msg_t* message) {
+    return 1'024 + 2 * msg_size(message);
+}
+
 void no_log(void*, const char*, va_list) {}
 
 }  // namespace
@@ -141,9 +142,10 @@ struct SofiaAgentOwner {
     // ---- sofia-sip's thread
     su_root_t* root = nullptr;
     nta_agent_t* agent = nullptr;
-    ServerTransactions transactions{most_transactions};
-    SourceRates rates{settings.requests_per_second, most_sources};
+    ServerTransactions transactions{limits::sip_transactions, limits::sip_transaction_bytes};
+    SourceRates rates{settings.requests_per_second, limits::sip_sources};
     std::unordered_map<TransactionId, msg_t*> unanswered;
+    std::size_t unanswered_bytes = 0;
     std::unordered_map<const SofiaRequestOwner*, std::unique_ptr<SofiaRequestOwner>> under_way;
     std::vector<std::string> exempt;  ///< addresses of the attached server, bare
     bool is_done = false;
@@ -207,8 +209,9 @@ proto::Result<void> SofiaAgentOwner::open() {
         su_root_register(root, wait, on_wake, reinterpret_cast<su_wakeup_arg_t*>(this), 0) < 0)
         return proto::refuse(proto::Reason::unavailable, "sofia-sip does not start");
     agent = nta_agent_create(root, reinterpret_cast<const url_string_t*>(-1), on_message, this,
-                             NTATAG_MAXSIZE(message_bytes), NTATAG_USE_NAPTR(0), NTATAG_EXTRA_100(0), NTATAG_UA(1),
-                             TPTAG_UDP_RMEM(udp_buffer), TPTAG_UDP_WMEM(udp_buffer), TPTAG_QUEUESIZE(tcp_queue),
+                             NTATAG_MAXSIZE(limits::sip_message_bytes), NTATAG_USE_NAPTR(0), NTATAG_EXTRA_100(0),
+                             NTATAG_UA(1), TPTAG_UDP_RMEM(limits::sip_udp_buffer),
+                             TPTAG_UDP_WMEM(limits::sip_udp_buffer), TPTAG_QUEUESIZE(limits::sip_tcp_queue),
                              TPTAG_IDLE(tcp_idle_ms), TPTAG_TIMEOUT(tcp_partial_ms), TAG_END());
     if (agent == nullptr) return proto::refuse(proto::Reason::unavailable, "sofia-sip does not start");
     for (const auto& text : settings.listen)
@@ -269,7 +272,7 @@ void SofiaAgentOwner::receive(msg_t* message, const sip_t* sip) {
 
 bool SofiaAgentOwner::is_flooding(msg_t* message, proto::SteadyTime now) {
     const auto source = source_of(message);
-    if (unanswered.size() >= most_unanswered) return true;
+    if (unanswered.size() >= limits::sip_unanswered || unanswered_bytes >= limits::sip_unanswered_bytes) return true;
     if (rates.take(now, source)) return false;
     const auto text = source.to_string();
     const auto host = text.substr(0, text.rfind(':'));
@@ -294,6 +297,7 @@ void SofiaAgentOwner::receive_request(msg_t* message, const sip_t* sip) {
     auto request = read_request(message, sip);
     request.transaction = seen.transaction;
     unanswered[seen.transaction] = message;
+    unanswered_bytes += kept_bytes(message);
     hand_over(std::move(request));
 }
 
@@ -326,6 +330,7 @@ void SofiaAgentOwner::send(Response response) {
     if (found == unanswered.end()) return;
     auto* request = found->second;
     unanswered.erase(found);
+    unanswered_bytes -= kept_bytes(request);
     const auto* sip = sip_object(request);
     // A To tag of our making, so that a retransmission gets the same one.
     if (response.to_tag.empty() && sip->sip_to->a_tag == nullptr)
