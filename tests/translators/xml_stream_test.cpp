@@ -119,22 +119,94 @@ TEST_CASE("a billion laughs is a DOCTYPE, and a DOCTYPE is refused") {
     CHECK(refusal(events) == Reason::forbidden_xml);
 }
 
-TEST_CASE("nothing grows: every shape of a large stanza is refused at its bound") {
-    const std::string ten_megabytes(10'000'000, 'x');
-    CHECK(refusal(after_header("<message><body>" + ten_megabytes + "</body></message>")) == Reason::too_large);
-    CHECK(refusal(after_header("<message a='" + ten_megabytes + "'/>")) == Reason::too_large);
-    CHECK(refusal(after_header("<" + ten_megabytes + "/>")) == Reason::too_large);
-    CHECK(refusal(after_header("<a><![CDATA[" + ten_megabytes + "]]></a>")) == Reason::too_large);
-    XmlStream stream;
-    CHECK(refusal(stream.feed("<stream:stream a='" + ten_megabytes)) == Reason::too_large);
+namespace {
 
-    std::string deep, wide = "<a>", attributes = "<a";
-    for (std::size_t i = 0; i <= limits::xml_depth; ++i) deep += "<a>";
-    for (std::size_t i = 0; i <= limits::xml_elements; ++i) wide += "<b/>";
+/// The one stanza that was read past, which another one followed.
+Element skipped(const std::string& stanza, std::size_t piece = std::string::npos) {
+    XmlStream stream;
+    stream.feed(header);
+    std::vector<StreamEvent> events;
+    const auto text = std::string_view(stanza);
+    for (std::size_t at = 0; at < text.size(); at += std::min(piece, text.size() - at))
+        for (auto& event : stream.feed(text.substr(at, piece))) events.push_back(std::move(event));
+    for (auto& event : stream.feed("<presence from='b@b.example'/>")) events.push_back(std::move(event));
+    REQUIRE(events.size() == 2);
+    CHECK(std::get<Element>(events[1]).get("from") == "b@b.example");
+    REQUIRE(std::holds_alternative<OversizeStanza>(events[0]));
+    return std::get<OversizeStanza>(events[0]).head;
+}
+
+/// `before`, `unit` repeated until the stanza is over its bound in bytes, `after`.
+std::string large(const std::string& before, const std::string& unit, const std::string& after) {
+    std::string out = before;
+    while (out.size() <= limits::stanza_bytes) out += unit;
+    return out + after;
+}
+
+}  // namespace
+
+TEST_CASE("a stanza over a bound is read past, its head is kept, and the stream goes on") {
+    std::string nested, closed, many, attributes;
+    for (std::size_t i = 0; i < 80'000; ++i) nested += "<a>", closed += "</a>";
+    for (std::size_t i = 0; i <= limits::xml_elements; ++i) many += "<b/>";
     for (std::size_t i = 0; i <= limits::stanza_attributes; ++i) attributes += " b" + std::to_string(i) + "=''";
+    const std::string head = "<message from='a@x.example/r' to='c@a.example' id='m1' type='chat' xml:lang='de'";
+    for (const auto& stanza :
+         {large(head + "><body>", "x", "</body></message>"),
+          large(head + "><body><![CDATA[", "x", "]]></body></message>"), large(head + ">", "<b>text</b>", "</message>"),
+          large(head + " a='", "x", "'>some <b/>text</message>"), head + ">" + nested + "deep" + closed + "</message>",
+          head + ">" + many + "</message>", head + attributes + "/>", head + "><b" + attributes + "/></message>"}) {
+        for (const std::size_t piece : {std::string::npos, std::size_t{1'000}}) {
+            const auto kept = skipped(stanza, piece);
+            CHECK(kept.is("message", ns_client));
+            CHECK(kept.get("from") == "a@x.example/r");
+            CHECK(kept.get("to") == "c@a.example");
+            CHECK(kept.get("id") == "m1");
+            CHECK(kept.get("type") == "chat");
+            CHECK(kept.attributes.size() == 4);
+            CHECK(kept.children.empty());
+            CHECK(kept.text.empty());
+        }
+    }
+    CHECK(skipped(large("<iq id='", "x", "'/>")).attributes.empty());
+}
+
+TEST_CASE("the bound on a stanza is the same, however it comes in pieces") {
+    for (const std::size_t size : {limits::stanza_bytes, limits::stanza_bytes + 1}) {
+        const auto stanza = "<a>" + std::string(size - 7, 'x') + "</a>";
+        for (const std::size_t piece : {1ul, 4'095ul, 65'536ul, 100'000ul}) {
+            XmlStream stream;
+            stream.feed(header);
+            std::vector<StreamEvent> events;
+            for (std::size_t at = 0; at < stanza.size(); at += piece)
+                for (auto& event : stream.feed(std::string_view(stanza).substr(at, piece)))
+                    events.push_back(std::move(event));
+            REQUIRE(events.size() == 1);
+            CHECK(std::holds_alternative<OversizeStanza>(events[0]) == (size > limits::stanza_bytes));
+        }
+    }
+}
+
+TEST_CASE("many skipped stanzas leave nothing behind; one that cannot be skipped ends the stream") {
+    XmlStream stream;
+    stream.feed(header);
+    const auto stanza = large("<a id='1'>", "<b>text</b>", "</a>");
+    for (int i = 0; i < 100; ++i) {
+        const auto events = stream.feed(stanza);
+        REQUIRE(events.size() == 1);
+        CHECK(std::get<OversizeStanza>(events[0]).head.get("id") == "1");
+    }
+    const std::string eleven_megabytes(11'000'000, 'x');
+    CHECK(refusal(after_header("<message><body>" + eleven_megabytes)) == Reason::too_large);
+    CHECK(refusal(after_header("<message a='" + eleven_megabytes + "'/>")) == Reason::too_large);
+    CHECK(refusal(after_header("<" + eleven_megabytes + "/>")) == Reason::too_large);
+    CHECK(refusal(after_header("<a><![CDATA[" + eleven_megabytes)) == Reason::too_large);
+    XmlStream headless;
+    CHECK(refusal(headless.feed("<stream:stream a='" + eleven_megabytes)) == Reason::too_large);
+    std::string deep;
+    for (std::size_t i = 0; i <= limits::skipped_stanza_depth; ++i) deep += "<a>";
     CHECK(refusal(after_header(deep)) == Reason::too_large);
-    CHECK(refusal(after_header(wide)) == Reason::too_large);
-    CHECK(refusal(after_header(attributes + "/>")) == Reason::too_large);
+    CHECK(refusal(after_header(large("<a>", "x", "<b></a>"))) == Reason::malformed);
 }
 
 TEST_CASE("white space may come for ever") {

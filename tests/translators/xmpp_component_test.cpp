@@ -148,10 +148,9 @@ TEST_CASE("connecting and the handshake have an end") {
 TEST_CASE("bad bytes end the stream with a named condition") {
     const std::pair<const char*, const char*> cases[] = {
         {"<presence", "not-well-formed"},     // made bad by what follows
-        {"<!DOCTYPE x>", "not-well-formed"},  // inside the root it is not even XML {"<?php ?>", "restricted-xml"},
-                                              // {"<!-- hello -->", "restricted-xml"},
-        {"\xff\xfe", "not-well-formed"},
-        {"words", "not-well-formed"},
+        {"<!DOCTYPE x>", "not-well-formed"},  // inside the root it is not even XML
+        {"<?php ?>", "restricted-xml"},      {"<!-- hello -->", "restricted-xml"},
+        {"\xff\xfe", "not-well-formed"},     {"words", "not-well-formed"},
     };
     for (const auto& [bytes, condition] : cases) {
         CAPTURE(bytes);
@@ -165,7 +164,7 @@ TEST_CASE("bad bytes end the stream with a named condition") {
     Line line;
     line.come_up();
     line.input("<message>");
-    for (int i = 0; i < 200 && !line.component.wants_close(); ++i) line.input(std::string(16384, 'a'));
+    for (int i = 0; i < 700 && !line.component.wants_close(); ++i) line.input(std::string(16384, 'a'));
     CHECK(line.output().find("policy-violation") != std::string::npos);
     line.component.disconnected(line.now, "closed");
     CHECK(line.down_reason() == "too_large");
@@ -195,4 +194,30 @@ TEST_CASE("a stop says goodbye and wants nothing more") {
     line.component.disconnected(line.now, "closed");
     CHECK(line.component.next_timeout() == proto::never);
     CHECK_FALSE(line.component.wants_connection());
+}
+
+TEST_CASE("one user's oversize stanza is answered with an error, and everybody's stream goes on") {
+    XmppWorld world;
+    world.connect();
+    world.sent.clear();
+    const auto large = std::string(2 * proto::limits::stanza_bytes, 'x');
+    const auto send = [&](const std::string& head) {
+        const auto name = head.substr(0, head.find(' '));
+        world.feed("<" + head + "><body>" + large + "</body></" + name + ">");
+    };
+    send("message from='juliet@x.example/b' to='alice@a.example' id='m1' type='chat'");
+    REQUIRE(world.sent.size() == 1);
+    const auto error = world.sent.front();
+    CHECK(error.is("message", xm::ns_client));
+    CHECK(error.get("type") == "error");
+    CHECK(error.get("to") == "juliet@x.example/b");
+    CHECK(error.get("from") == "alice@a.example");
+    CHECK(error.get("id") == "m1");
+    CHECK(xm::error_condition(error) == "policy-violation");
+    world.sent.clear();
+    send("message from='juliet@x.example/b' to='alice@a.example' id='m2' type='error'");  // errors are not answered
+    send("message from='juliet@x.example/b' to='alice@elsewhere.example' id='m3'");       // nor is what is not ours
+    CHECK(world.sent.empty());
+    CHECK(world.host.counters["xmpp_dropped.too_large"] == 3);
+    CHECK(world.translator->stream(0).state() == xm::ComponentState::up);
 }

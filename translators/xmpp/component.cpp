@@ -159,6 +159,8 @@ void Component::handle_event(proto::Now now, StreamEvent event) {
         handle_header(now, *header);
     } else if (auto* element = std::get_if<Element>(&event)) {
         handle_element(now, std::move(*element));
+    } else if (auto* oversize = std::get_if<OversizeStanza>(&event)) {
+        handle_oversize(now, std::move(*oversize));
     } else if (const auto* error = std::get_if<proto::Error>(&event)) {
         give_up(now, std::string(proto::to_string(error->reason)), stream_condition(error->reason));
     } else {
@@ -183,6 +185,12 @@ void Component::handle_element(proto::Now now, Element element) {
     } else {
         give_up(now, "malformed", "not-authorized");
     }
+}
+
+void Component::handle_oversize(proto::Now now, OversizeStanza stanza) {
+    const bool is_stanza = state_ == ComponentState::up && stanza.head.ns != ns_streams;
+    if (!is_stanza) return give_up(now, std::string(proto::to_string(proto::Reason::too_large)), "policy-violation");
+    events_.emplace_back(std::move(stanza));
 }
 
 void Component::handle_stream_error(proto::Now now, const Element& error) {

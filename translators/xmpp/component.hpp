@@ -38,7 +38,7 @@ struct ComponentDown {
     std::string reason;
     bool was_up = false;
 };
-using ComponentEvent = std::variant<ComponentUp, ComponentDown, Element>;
+using ComponentEvent = std::variant<ComponentUp, ComponentDown, Element, OversizeStanza>;
 
 /// XEP-0114 section 3: lower-case hexadecimal SHA-1 of stream id and secret.
 std::string component_handshake(std::string_view stream_id, std::string_view secret);
@@ -82,6 +82,7 @@ class Component {
     void handle_event(proto::Now now, StreamEvent event);
     void handle_header(proto::Now now, const StreamStart& header);
     void handle_element(proto::Now now, Element element);
+    void handle_oversize(proto::Now now, OversizeStanza stanza);
     void handle_stream_error(proto::Now now, const Element& error);
     void came_up(proto::Now now);
     void give_up(proto::Now now, std::string reason, std::string_view stream_error = {});

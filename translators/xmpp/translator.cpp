@@ -54,6 +54,8 @@ void XmppTranslator::drain(proto::Now now, std::size_t i) {
             came_up(now, i);
         } else if (const auto* down = std::get_if<ComponentDown>(&*event)) {
             went_down(now, i, *down);
+        } else if (const auto* oversize = std::get_if<OversizeStanza>(&*event)) {
+            handle_oversize(now, i, oversize->head);
         } else {
             handle_stanza(now, i, std::get<Element>(*event));
         }
@@ -108,6 +110,16 @@ void XmppTranslator::handle_stanza(proto::Now now, std::size_t i, const Element&
     if (stanza.name == "presence") return handle_presence(now, i, stanza);
     const auto answer = stanza.name == "iq" ? answer_iq(stanza, target_of(i, stanza)) : answer_message(stanza);
     if (answer) wire_.send_raw(now, i, *answer);
+}
+
+/// One user's stanza over our bounds is that user's mistake: it is told so, and the stream, which is everyone's, goes
+/// on.
+void XmppTranslator::handle_oversize(proto::Now now, std::size_t i, const Element& head) {
+    host_->count("xmpp_dropped", proto::to_string(proto::Reason::too_large));
+    const bool known = head.name == "presence" || head.name == "iq" || head.name == "message";
+    if (!known || head.ns != ns_client || !permitted(now, i, head)) return;
+    const auto type = head.get("type");
+    if (type != "error" && type != "result") wire_.send_raw(now, i, error_reply(head, "modify", "policy-violation"));
 }
 
 /// XEP-0114 trusts a component with its whole domain, and the server with everything else: what comes is checked here.

@@ -72,6 +72,7 @@ class XmppTranslator final : public Translator {
     void came_up(proto::Now now, std::size_t i);
     void went_down(proto::Now now, std::size_t i, const ComponentDown& down);
     void handle_stanza(proto::Now now, std::size_t i, const Element& stanza);
+    void handle_oversize(proto::Now now, std::size_t i, const Element& head);
     void handle_presence(proto::Now now, std::size_t i, const Element& stanza);
     void dispatch(proto::Now now, std::size_t i, const Pair& pair, const Element& stanza);
     bool permitted(proto::Now now, std::size_t i, const Element& stanza);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <type_traits>
+#include <utility>
 
 #include "proto/limits.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 
 constexpr char separator = '\x1F';              // no XML character, so it can be in no name and no namespace
 constexpr std::size_t slice_bytes = 4096;       // the bound on a stanza is looked at after each
+constexpr std::size_t skip_bytes = 65'536;      // the same while skipping: a long tag is read from its start each time
 constexpr std::int64_t parser_bytes = 1 << 20;  // expat remembers every name it met: it is renewed after so many
 
 struct FreeParser {
@@ -66,7 +68,7 @@ class XmlStream::Parser {
     std::vector<StreamEvent> feed(proto::BytesView bytes) {
         events_.clear();
         while (!bytes.empty() && !over_) {
-            const auto slice = bytes.first(std::min(bytes.size(), slice_bytes));
+            const auto slice = bytes.first(std::min(bytes.size(), skipping_ ? skip_bytes : slice_bytes));
             bytes = bytes.subspan(slice.size());
             const auto bad = std::find_if(slice.begin(), slice.end(), is_never_utf8);
             parse(slice.first(static_cast<std::size_t>(bad - slice.begin())));
@@ -90,6 +92,7 @@ class XmlStream::Parser {
         XML_SetCommentHandler(expat_.get(), on_comment);
         fed_ = 0;
         since_ = 0;
+        moved_ = 0;
         depth_ = 0;
     }
 
@@ -107,8 +110,32 @@ class XmlStream::Parser {
             slice = slice.subspan(static_cast<std::size_t>(since_ - begin));
             replay_header();
         }
-        if (!over_ && fed_ - since_ > static_cast<std::int64_t>(limits::stanza_bytes))
-            fail(Reason::too_large, "a stanza over its bound");
+        if (!over_) check_size();
+    }
+
+    void check_size() {
+        const auto size = static_cast<std::size_t>(fed_ - since_);
+        if (size <= limits::stanza_bytes) return;
+        const bool hopeless = depth_ == 0 || size > limits::skipped_stanza_bytes ||
+                              static_cast<std::size_t>(fed_ - moved_) > limits::skipped_tag_bytes;
+        if (hopeless) return fail(Reason::too_large, "a stanza over its bound");
+        skip();
+    }
+
+    /// What was kept of the stanza under way is dropped, and nothing more of it is kept.
+    void skip() {
+        if (skipping_) return;
+        skipping_ = true;
+        if (!open_.empty()) head_ = head_of(open_.front());
+        open_.clear();
+    }
+
+    static Element head_of(const Element& stanza) {
+        Element head(stanza.name, stanza.ns);
+        for (const auto* name : {"from", "to", "id", "type"})
+            if (const auto value = stanza.get(name); value.size() <= limits::skipped_attribute_bytes && !value.empty())
+                head.set(name, value);
+        return head;
     }
 
     /// A new expat, brought to where the old one was between two stanzas: inside the stream's start tag.
@@ -117,7 +144,7 @@ class XmlStream::Parser {
         replaying_ = true;
         XML_Parse(expat_.get(), header_.data(), static_cast<int>(header_.size()), 0);
         replaying_ = false;
-        fed_ = since_ = static_cast<std::int64_t>(header_.size());
+        fed_ = since_ = moved_ = static_cast<std::int64_t>(header_.size());
     }
 
     void fail(Reason reason, std::string detail) {
@@ -139,12 +166,19 @@ class XmlStream::Parser {
         const auto [ns, local] = split(name);
         if (depth_ == 1) return start_stream(ns, local, attributes);
         if (depth_ == 2) elements_ = 0;
-        if (static_cast<std::size_t>(depth_) > limits::xml_depth)
+        if (static_cast<std::size_t>(depth_) > limits::skipped_stanza_depth)
             return fail(Reason::too_large, "elements nested too deep");
-        if (++elements_ > limits::xml_elements) return fail(Reason::too_large, "too many elements");
+        if (skipping_ && depth_ > 2) return;
         Element element(local, mapped(ns));
-        if (!read_attributes(attributes, element.attributes)) return;
+        const bool fits = read_attributes(attributes, element.attributes) &&
+                          static_cast<std::size_t>(depth_) <= limits::xml_depth && ++elements_ <= limits::xml_elements;
         open_.push_back(std::move(element));
+        if (skipping_) {  // its start tag alone was too long
+            head_ = head_of(open_.front());
+            open_.clear();
+        } else if (!fits) {
+            skip();
+        }
     }
 
     void start_stream(std::string_view ns, std::string_view local, const char** attributes) {
@@ -153,18 +187,16 @@ class XmlStream::Parser {
         if (ns != ns_streams || local != "stream") return fail(Reason::wrong_namespace, "not a stream");
         StreamStart out;
         out.content_namespace = content_;
-        if (!read_attributes(attributes, out.attributes)) return;
+        if (!read_attributes(attributes, out.attributes)) return fail(Reason::too_large, "too many attributes");
         started_ = true;
         header_.resize(static_cast<std::size_t>(since_));
         events_.push_back(std::move(out));
     }
 
-    bool read_attributes(const char** attributes, std::vector<Attribute>& out) {
+    /// False: there are more than limits::stanza_attributes, and only so many were read.
+    static bool read_attributes(const char** attributes, std::vector<Attribute>& out) {
         for (; *attributes != nullptr; attributes += 2) {
-            if (out.size() == limits::stanza_attributes) {
-                fail(Reason::too_large, "too many attributes");
-                return false;
-            }
+            if (out.size() == limits::stanza_attributes) return false;
             const auto [ns, local] = split(attributes[0]);
             out.push_back({std::string(local), std::string(ns), attributes[1]});
         }
@@ -185,14 +217,23 @@ class XmlStream::Parser {
             XML_StopParser(expat_.get(), XML_FALSE);
             return;
         }
+        if (depth_ == 1) return end_stanza();
+        if (skipping_) return;
         Element done = std::move(open_.back());
         open_.pop_back();
-        if (!open_.empty()) {
-            open_.back().children.push_back(std::move(done));
-            return;
-        }
-        since_ = event_end();
-        events_.push_back(std::move(done));
+        open_.back().children.push_back(std::move(done));
+    }
+
+    void end_stanza() {
+        const auto end = event_end();
+        if (end - since_ > static_cast<std::int64_t>(limits::stanza_bytes)) skip();  // however it came in pieces
+        if (skipping_)
+            events_.push_back(OversizeStanza{std::exchange(head_, {})});
+        else
+            events_.push_back(std::move(open_.front()));
+        open_.clear();
+        skipping_ = false;
+        since_ = end;
         if (since_ > parser_bytes) XML_StopParser(expat_.get(), XML_TRUE);
     }
 
@@ -203,7 +244,8 @@ class XmlStream::Parser {
             (parent.children.empty() ? parent.text : parent.children.back().tail).append(found);
             return;
         }
-        since_ = event_end();  // white space keeps a connection alive; it belongs to no stanza
+        if (depth_ > 1) return;  // of a stanza that is skipped
+        since_ = event_end();    // white space keeps a connection alive; it belongs to no stanza
         if (!is_space(found)) fail(Reason::malformed, "text between stanzas");
     }
 
@@ -212,10 +254,14 @@ class XmlStream::Parser {
     }
 
     static Parser& self(void* data) { return *static_cast<Parser*>(data); }
-    static void on_start(void* data, const char* name, const char** attributes) { self(data).start(name, attributes); }
-    static void on_end(void* data, const char*) { self(data).end(); }
+    static Parser& moved(void* data) {
+        self(data).moved_ = self(data).fed_;
+        return self(data);
+    }
+    static void on_start(void* data, const char* name, const char** attributes) { moved(data).start(name, attributes); }
+    static void on_end(void* data, const char*) { moved(data).end(); }
     static void on_text(void* data, const char* text, int size) {
-        self(data).text({text, static_cast<std::size_t>(size)});
+        moved(data).text({text, static_cast<std::size_t>(size)});
     }
     static void on_namespace(void* data, const char* prefix, const char* uri) { self(data).declare(prefix, uri); }
     static void on_doctype(void* data, const char*, const char*, const char*, int) {
@@ -233,7 +279,10 @@ class XmlStream::Parser {
     std::vector<StreamEvent> events_;
     std::int64_t fed_ = 0;    // bytes given to this expat
     std::int64_t since_ = 0;  // where the last thing that was completed ended
+    std::int64_t moved_ = 0;  // fed_ when expat last said something; beyond is a token not yet whole
     int depth_ = 0;
+    Element head_;  // of the stanza that is skipped
+    bool skipping_ = false;
     std::size_t elements_ = 0;
     bool started_ = false;
     bool replaying_ = false;

@@ -18,17 +18,22 @@ struct StreamStart {
     std::vector<Attribute> attributes;
     std::string_view get(std::string_view name) const;
 };
+/// A stanza over limits::stanza_bytes, xml_depth, xml_elements or stanza_attributes was read past: what is needed to
+/// answer it, its name and its from, to, id and type. Others share the stream, which goes on.
+struct OversizeStanza {
+    Element head;
+};
 /// </stream:stream> has come; the other side sends no more.
 struct StreamEnd {};
 
 /// A whole first-level child is an Element; those of the stream's content namespace are delivered in jabber:client,
 /// however deep they stand. An Error is the last event of a stream.
-using StreamEvent = std::variant<StreamStart, Element, StreamEnd, proto::Error>;
+using StreamEvent = std::variant<StreamStart, Element, OversizeStanza, StreamEnd, proto::Error>;
 
-/// Refuses forbidden_xml (DOCTYPE, processing instructions, comments: RFC 6120 section 11.1), too_large (a stanza over
-/// limits::stanza_bytes, xml_depth, xml_elements, stanza_attributes), wrong_namespace (the root is not a stream),
-/// malformed (not well-formed, not UTF-8, text between stanzas). Holds at most about one stanza, however much is fed
-/// and however long the stream lives.
+/// Refuses forbidden_xml (DOCTYPE, processing instructions, comments: RFC 6120 section 11.1), too_large (a header over
+/// limits::stanza_bytes, a stanza over skipped_stanza_bytes or _depth, a tag over skipped_tag_bytes), wrong_namespace
+/// (the root is not a stream), malformed (not well-formed, not UTF-8, text between stanzas). Holds at most about one
+/// stanza, however much is fed and however long the stream lives.
 class XmlStream {
   public:
     XmlStream();
