@@ -17,13 +17,13 @@ def run(*arguments, check=True):
 
 
 class Node:
-    def __init__(self, federation, name, domain, sip, kamailio, xmpp, xmpp_domains, default_rule, crash_bound, extra):
+    def __init__(self, federation, name, domain, sip, kamailio, xmpp, xmpp_domains, xmpp_gateway, default_rule, crash_bound, extra):
         self.lab, self.federation, self.name, self.domain = federation.lab, federation, name, domain
         self.folder = self.lab.folder / name
         self.port = self.lab.port(align=8)
         self.http_port = self.lab.port()
         self.sip_port = self.lab.port() if sip else None
-        self.kamailio, self.xmpp, self.xmpp_domains = kamailio, xmpp, xmpp_domains
+        self.kamailio, self.xmpp, self.xmpp_domains, self.xmpp_gateway = kamailio, xmpp, xmpp_domains, xmpp_gateway
         self.sip, self.default_rule, self.crash_bound, self.extra = sip, default_rule, crash_bound, extra
         self.process = None
         run(BIN / "presmesh", "init", domain, "--dir", self.folder, "--advertise", f"127.0.0.1:{self.port}")
@@ -47,7 +47,8 @@ class Node:
             lines += ["[[sip]]", 'mode = "attach"', f'listen = ["127.0.0.1:{self.sip_port}"]',
                       f'server = "sip:127.0.0.1:{self.kamailio.port}"', f'watcher = "sip:presmesh@{self.domain}"', 'ping_every = "1s"']
         if self.xmpp:
-            components = ", ".join(f'{{ host = "{d}", secret = "{self.xmpp.secret}" }}' for d in self.xmpp_domains)
+            hosts = [(domain, "") for domain in self.xmpp_domains] + ([(self.xmpp_gateway, ", gateway = true")] if self.xmpp_gateway else [])
+            components = ", ".join(f'{{ host = "{host}", secret = "{self.xmpp.secret}"{more} }}' for host, more in hosts)
             lines += ["[[xmpp]]", f'domain = "{self.domain}"', f'server = "127.0.0.1:{self.xmpp.component_port}"',
                       f"components = [{components}]", 'reconnect_min = "1s"', 'reconnect_max = "2s"']
         self.config.write_text("\n".join(lines + self.extra) + "\n")
@@ -112,8 +113,9 @@ class Federation:
         self.nodes = []
         run(BIN / "presmesh", "federation", "new", self.file)
 
-    def node(self, name, domain, sip=None, kamailio=None, xmpp=None, xmpp_domains=(), default_rule="allow", crash_bound=30, extra=()):
-        node = Node(self, name, domain, sip, kamailio, xmpp, xmpp_domains, default_rule, crash_bound, list(extra))
+    def node(self, name, domain, sip=None, kamailio=None, xmpp=None, xmpp_domains=(), xmpp_gateway=None,
+             default_rule="allow", crash_bound=30, extra=()):
+        node = Node(self, name, domain, sip, kamailio, xmpp, xmpp_domains, xmpp_gateway, default_rule, crash_bound, list(extra))
         self.nodes.append(node)
         run(BIN / "presmesh", "federation", "add", self.file, node.folder / "federation.toml")
         return node

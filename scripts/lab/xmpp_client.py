@@ -65,6 +65,7 @@ class User(slixmpp.ClientXMPP):
         self.add_event_handler("connection_failed", lambda why: self.give_up(str(why)))
         self.add_event_handler("disconnected", self.on_disconnected)
         self.add_event_handler("message", self.on_message)
+        self.add_event_handler("message_error", self.on_message)
         self.register_handler(slixmpp.xmlstream.handler.Callback(
             "every presence", slixmpp.xmlstream.matcher.StanzaPath("presence"), self.on_presence))
 

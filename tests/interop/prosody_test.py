@@ -1,9 +1,12 @@
-"""A real Prosody with slixmpp users at x.example, and SIP users (sipp) at a node that serves SIP itself."""
+"""A real Prosody with slixmpp users at x.example, and SIP users (sipp) at nodes that serve SIP themselves: those of
+a.example have a component of their own, those of b.example are behind a gateway host."""
 import time
 import unittest
 
 from world import Federation, LabError, Prosody, Publisher, User, Watcher, WorldTest, all_closed, from_bare, has_tuple, wait_for
 
+GATEWAY = "presence.x.example"
+USERS = 24
 SHOWS = (None, "away", "chat", "dnd", "xa")
 
 
@@ -11,11 +14,14 @@ class ProsodyTest(WorldTest):
     @classmethod
     def build(cls):
         cls.federation = Federation(cls.lab, quiet=True)
-        cls.prosody = Prosody(cls.lab, "prosody", "x.example", ["a.example"], users=[f"user{i}" for i in range(20)]).start()
+        cls.prosody = Prosody(cls.lab, "prosody", "x.example", ["a.example", GATEWAY],
+                              users=[f"user{i}" for i in range(USERS)]).start()
         cls.a = cls.federation.node("a", "a.example", sip="serve", crash_bound=4)
-        cls.x = cls.federation.node("x", "x.example", xmpp=cls.prosody, xmpp_domains=["a.example"], crash_bound=4)
+        cls.x = cls.federation.node("x", "x.example", xmpp=cls.prosody, xmpp_domains=["a.example"], xmpp_gateway=GATEWAY,
+                                    crash_bound=4)
+        cls.b = cls.federation.node("b", "b.example", sip="serve", crash_bound=4)
         cls.federation.start()
-        cls.users = iter(range(20))
+        cls.users = iter(range(USERS))
 
     def xmpp_user(self, approve=True, resource="home", **more):
         jid = f"user{next(self.users)}@x.example"
@@ -135,6 +141,52 @@ class ProsodyTest(WorldTest):
         user.say("unsubscribed stranger@a.example")
         wait_for(lambda: "rejected" in watcher.notifies()[-1][1], 10, "terminated;reason=rejected")
         self.assertFalse(watcher.states())
+
+    def test_a_gateway_host_packs_names(self):
+        uri = f"{self.name('sip')}@b.example"
+        packed = uri.replace("@", "\\40") + "@" + GATEWAY  # XEP-0106
+        phone = Publisher(self.lab, self.name("publisher"), self.b.sip_port, uri)
+        phone.publish(note="behind the gateway")
+        jid, user = self.xmpp_user(approve=False)
+        user.say(f"subscribe {packed}")
+        user.wait(from_bare(packed, type="subscribed"), 10, "subscribed")
+        user.wait(from_bare(packed, type="available", status="behind the gateway"), 10)
+        watcher = Watcher(self.lab, self.name("watcher"), self.b.sip_port, uri, jid)
+        user.wait(from_bare(packed, type="subscribe"), 10, "the request")
+        user.say(f"subscribed {packed}")
+        user.say("presence status=seen through it")
+        watcher.wait(has_tuple(note="seen through it", basic="open"), 10)
+        user.say(f"unsubscribed {packed}")
+        wait_for(lambda: "rejected" in watcher.notifies()[-1][1], 10, "terminated;reason=rejected")
+
+    def test_iq_and_messages_are_answered(self):
+        uri, _ = self.sip_user()
+        jid, user = self.xmpp_user()
+        for command in (f"ping {uri}", f"disco {uri}", "disco a.example", f"disco {GATEWAY}"):
+            mark = user.mark()
+            user.say(command)
+            user.wait(lambda e: e["event"] == "iq" and e["ok"], 10, command, after=mark)
+        user.say(f"message {uri} hello")
+        user.wait(lambda e: e["event"] == "message" and e["type"] == "error", 10, "an error for the message")
+
+    def test_one_oversize_stanza_harms_nobody(self):
+        uri, phone = self.sip_user()
+        phone.publish(note="start")
+        jid, user = self.xmpp_user()
+        user.say(f"subscribe {uri}")
+        user.wait(from_bare(uri, status="start"), 10)
+        mark = user.mark()
+        user.say(f"message {uri} " + "&" * 20_000)  # five bytes each on the wire
+        user.wait(lambda e: e["event"] == "message" and e["type"] == "error", 10, "an error", after=mark)
+        phone.publish(note="still here")
+        user.wait(from_bare(uri, status="still here"), 10)
+        self.assertFalse([e for e in user.heard()[mark:] if e["event"] == "presence" and e["type"] == "unavailable"])
+
+    def test_a_clean_stop(self):
+        self.assertEqual(self.b.stop(), 0)
+        self.b.start()
+        self.assertEqual(self.x.stop(), 0)
+        self.x.start()
 
     def test_server_restart_loses_nothing(self):
         uri, phone = self.sip_user()
