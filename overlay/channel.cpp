@@ -21,6 +21,14 @@ bool is_source_slot(SlotKind kind) {
     return kind == SlotKind::state || kind == SlotKind::value || kind == SlotKind::answer;
 }
 
+bool carries_document(const proto::ChannelPacket& packet) {
+    return std::any_of(packet.messages.begin(), packet.messages.end(), [](const proto::ChannelMessage& message) {
+        return std::holds_alternative<proto::DocumentMessage>(message) ||
+               std::holds_alternative<proto::CurrentMessage>(message) ||
+               std::holds_alternative<proto::GoneMessage>(message);
+    });
+}
+
 template <typename From>
 void move_events(std::vector<From>& from, std::deque<ChannelEvent>& to) {
     for (auto& event : from) std::visit([&](auto& e) { to.emplace_back(std::move(e)); }, event);
@@ -54,8 +62,10 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
     watch_lease(now);
     if (header.peer != 0 && header.peer != memory_)
         outbox_.push(lease_slot);  // meant for an earlier us: the peer has to learn of that
-    else if (take(now, *packet) && header.number != 0)
+    else if (take(now, *packet) && header.number != 0) {
         flight_.received(header.number);
+        owes_content_ack_ = owes_content_ack_ || carries_document(*packet);
+    }
     move_events(source_events_, events_);
     move_events(watcher_events_, events_);
     return {};
@@ -141,15 +151,20 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     if (may_send) header.number = flight_.take_number();
     PacketBuilder packet(header);
     trace_.at(now);
+    bool content = std::exchange(owes_content_ack_, false);
     for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
     while (may_send) {
         auto slot = outbox_.pop();
         if (!slot) break;
-        if (write(*slot, packet)) continue;
+        if (write(*slot, packet)) {
+            content = content || slot->kind == SlotKind::value;
+            continue;
+        }
         outbox_.push(*slot);
         break;
     }
     if (packet.messages() == 0) return std::nullopt;
+    traffic_ = content ? proto::Traffic::content : proto::Traffic::channel;
     if (packet.wants_ack()) flight_.sent(now, header.number, packet.take_items());
     return packet.take_bytes();
 }

@@ -14,6 +14,7 @@
 #include "overlay/lease.hpp"
 #include "overlay/outbox.hpp"
 #include "overlay/trace.hpp"
+#include "proto/endpoint.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
 
@@ -43,6 +44,8 @@ class Channel {
     proto::SteadyTime next_timeout(proto::Now now) const;
     /// The next packet to send now. Ask only while there is a session.
     std::optional<proto::Bytes> poll_output(proto::Now now);
+    /// What the last packet was for.
+    proto::Traffic traffic() const { return traffic_; }
     bool has_output() const { return flight_.owes_ack() || (!outbox_.empty() && flight_.window_open()); }
     std::optional<ChannelEvent> poll_event();
 
@@ -82,6 +85,8 @@ class Channel {
     Lease lease_;
     Liveness liveness_ = Liveness::unknown;
     std::uint64_t lease_version_ = 0;
+    bool owes_content_ack_ = false;
+    proto::Traffic traffic_ = proto::Traffic::channel;
     std::optional<proto::SteadyTime> next_lease_;
     std::vector<SourceEvent> source_events_;
     std::vector<WatcherEvent> watcher_events_;

@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "proto/limits.hpp"
+#include "proto/primitives.hpp"
 
 namespace presmesh::overlay {
 
@@ -84,7 +85,7 @@ std::uint64_t get_u64(BytesView bytes) {
 
 Exchange::Exchange(proto::Random& random) {
     random.fill(secret_);
-    crypto_scalarmult_base(public_.data(), secret_.data());
+    proto::primitives().exchange_public(public_.data(), secret_.data());
 }
 
 Exchange::~Exchange() {
@@ -94,7 +95,7 @@ Exchange::~Exchange() {
 proto::Result<SessionKeys> Exchange::derive(const ExchangeKey& theirs, const proto::Digest& transcript,
                                             bool initiated) const {
     std::array<std::uint8_t, crypto_scalarmult_BYTES> shared{};
-    if (crypto_scalarmult(shared.data(), secret_.data(), theirs.data()) != 0) {
+    if (!proto::primitives().exchange(shared.data(), secret_.data(), theirs.data())) {
         return refuse(Reason::malformed, "handshake: exchange key of low order");
     }
     Bytes context(session_purpose.begin(), session_purpose.end());

@@ -22,6 +22,7 @@ struct Plain {
     /// For nobody else, should another node answer at that address; none when it was sent to an address.
     std::optional<proto::NodeId> only_for{};
     proto::SteadyTime sent{};
+    proto::Traffic traffic = proto::Traffic::channel;
 };
 
 /// One node. `current` is what we send under; a peer without it is not up.

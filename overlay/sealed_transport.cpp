@@ -11,6 +11,14 @@ using proto::Reason;
 using proto::refuse;
 using proto::Result;
 
+namespace {
+
+proto::Traffic traffic_of(std::uint8_t own_port) {
+    return own_port < shard_count_max ? proto::Traffic::dht : proto::Traffic::channel;
+}
+
+}  // namespace
+
 // ---- in and out
 
 void SealedTransport::Impl::handle_input(Now now, const Endpoint& from, BytesView bytes) {
@@ -57,14 +65,14 @@ proto::SteadyTime SealedTransport::Impl::next_timeout() const {
     return std::min(sweep_at_, pending_.next_timeout());
 }
 
-void SealedTransport::Impl::emit(const Endpoint& to, proto::Bytes bytes) {
+void SealedTransport::Impl::emit(const Endpoint& to, proto::Bytes bytes, proto::Traffic traffic) {
     if (output_.size() >= limits::transport_queue) {
         ++counters_.dropped_output;
         return;
     }
     ++counters_.datagrams_out;
     counters_.bytes_out += bytes.size();
-    output_.push_back({to, std::move(bytes)});
+    output_.push_back({to, std::move(bytes), traffic});
 }
 
 void SealedTransport::Impl::tell(TransportEvent event) {
@@ -188,11 +196,11 @@ std::optional<TransportEvent> SealedTransport::poll_event() {
 
 Result<void> SealedTransport::send_to(Now now, const Endpoint& to, std::uint8_t own_port, std::uint8_t peer_port,
                                       proto::Bytes bytes) {
-    return impl_->send_to(now, to, {own_port, peer_port, std::move(bytes)});
+    return impl_->send_to(now, to, {own_port, peer_port, std::move(bytes), {}, {}, traffic_of(own_port)});
 }
 Result<void> SealedTransport::send(Now now, const NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
-                                   proto::Bytes bytes) {
-    return impl_->send(now, to, {own_port, peer_port, std::move(bytes)});
+                                   proto::Bytes bytes, proto::Traffic traffic) {
+    return impl_->send(now, to, {own_port, peer_port, std::move(bytes), {}, {}, traffic});
 }
 Result<void> SealedTransport::connect(Now now, const Endpoint& to) {
     return impl_->connect(now, to);

@@ -81,7 +81,7 @@ class SealedTransport {
                                 std::uint8_t peer_port, proto::Bytes bytes);
     /// Sends to a known node. unavailable: there is no session with it (nothing is queued then); too_large.
     proto::Result<void> send(proto::Now now, const proto::NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
-                             proto::Bytes bytes);
+                             proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::channel);
     /// Makes a session unless there is one: PeerUp or ConnectFailed follows. Tries again a few times by itself.
     proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
     /// Keeps the session however idle it is (the channel does so for followed peers); counted.

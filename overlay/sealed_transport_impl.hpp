@@ -76,7 +76,7 @@ class SealedTransport::Impl {
     void sweep(proto::Now now);
     std::optional<proto::Reason> over(proto::Now now, const PeerState& peer) const;
 
-    void emit(const proto::Endpoint& to, proto::Bytes bytes);
+    void emit(const proto::Endpoint& to, proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::handshake);
     void tell(TransportEvent event);
 
     proto::SigningKey key_;

@@ -66,7 +66,7 @@ Result<void> SealedTransport::Impl::connect(Now now, const Endpoint& to) {
 }
 
 void SealedTransport::Impl::seal_to(Now now, PeerState& peer, Plain plain) {
-    emit(peer.info.endpoint, peer.current->seal(plain.own_port, plain.peer_port, plain.bytes));
+    emit(peer.info.endpoint, peer.current->seal(plain.own_port, plain.peer_port, plain.bytes), plain.traffic);
     after_sending(now, peer, std::move(plain));
 }
 

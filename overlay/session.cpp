@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "overlay/handshake.hpp"
+#include "proto/primitives.hpp"
 
 namespace presmesh::overlay {
 
@@ -12,7 +13,7 @@ using proto::refuse;
 namespace {
 
 constexpr std::size_t header_bytes = 1 + 8 + 8;
-constexpr std::size_t tag_bytes = crypto_aead_chacha20poly1305_ietf_ABYTES;
+constexpr std::size_t tag_bytes = proto::seal_tag_bytes;
 
 using Nonce = std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
 
@@ -72,8 +73,8 @@ proto::Bytes Session::seal(std::uint8_t own_port, std::uint8_t peer_port, proto:
     const std::size_t plain = datagram.size() - header_bytes;
     datagram.resize(datagram.size() + tag_bytes);
     std::uint8_t* content = datagram.data() + header_bytes;
-    crypto_aead_chacha20poly1305_ietf_encrypt(content, nullptr, content, plain, datagram.data(), header_bytes, nullptr,
-                                              nonce_of(counter).data(), keys_.send.data());
+    proto::primitives().seal(content, plain, datagram.data(), header_bytes, nonce_of(counter).data(),
+                             keys_.send.data());
     bytes_sealed_ += plain;
     return datagram;
 }
@@ -88,9 +89,8 @@ proto::Result<Session::Opened> Session::open(proto::BytesView datagram) {
     }
     const proto::BytesView sealed = datagram.subspan(header_bytes);
     proto::Bytes plain(sealed.size() - tag_bytes);
-    if (crypto_aead_chacha20poly1305_ietf_decrypt(plain.data(), nullptr, nullptr, sealed.data(), sealed.size(),
-                                                  datagram.data(), header_bytes, nonce_of(counter).data(),
-                                                  keys_.receive.data()) != 0) {
+    if (!proto::primitives().open(plain.data(), sealed.data(), sealed.size(), datagram.data(), header_bytes,
+                                  nonce_of(counter).data(), keys_.receive.data())) {
         return refuse(Reason::bad_signature, "data: seal broken");
     }
     Opened opened{plain[0], plain[1], window_.mark(counter), {}};

@@ -24,9 +24,18 @@ struct Endpoint {
     std::string to_string() const;
 };
 
+/// What a datagram is for, as its sender counts it; never on the wire.
+enum class Traffic : std::uint8_t {
+    handshake = 0,  ///< sessions are made, or asked after
+    dht = 1,
+    channel = 2,    ///< leases, watches, queries, and acknowledgements of those
+    content = 3     ///< documents on the channel, and their acknowledgements
+};
+
 struct Datagram {
     Endpoint to;
     Bytes bytes;
+    Traffic traffic = Traffic::handshake;
 };
 
 }  // namespace presmesh::proto

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "proto/assert.hpp"
+#include "proto/primitives.hpp"
 
 namespace presmesh::proto {
 
@@ -70,13 +71,13 @@ SigningKey::~SigningKey() {
 Signature SigningKey::sign(std::string_view purpose, BytesView bytes) const {
     Signature out;
     Bytes message = with_purpose(purpose, bytes);
-    crypto_sign_detached(out.data(), nullptr, message.data(), message.size(), secret_.data());
+    primitives().sign(out.data(), message.data(), message.size(), secret_.data());
     return out;
 }
 
 bool verify(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature) {
     Bytes message = with_purpose(purpose, bytes);
-    return crypto_sign_verify_detached(signature.data(), message.data(), message.size(), key.data()) == 0;
+    return primitives().verify(signature.data(), message.data(), message.size(), key.data());
 }
 
 NodeId node_id(const PublicKey& node_key) {

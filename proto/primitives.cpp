@@ -1,0 +1,49 @@
+#include "proto/primitives.hpp"
+
+#include <sodium.h>
+
+namespace presmesh::proto {
+
+namespace {
+
+void sign(std::uint8_t* signature, const std::uint8_t* message, std::size_t size, const std::uint8_t* secret) {
+    crypto_sign_detached(signature, nullptr, message, size, secret);
+}
+bool verify(const std::uint8_t* signature, const std::uint8_t* message, std::size_t size,
+            const std::uint8_t* public_key) {
+    return crypto_sign_verify_detached(signature, message, size, public_key) == 0;
+}
+void exchange_public(std::uint8_t* public_key, const std::uint8_t* secret) {
+    crypto_scalarmult_base(public_key, secret);
+}
+bool exchange(std::uint8_t* shared, const std::uint8_t* secret, const std::uint8_t* their_public) {
+    return crypto_scalarmult(shared, secret, their_public) == 0;
+}
+void seal(std::uint8_t* content, std::size_t size, const std::uint8_t* extra, std::size_t extra_size,
+          const std::uint8_t* nonce, const std::uint8_t* key) {
+    crypto_aead_chacha20poly1305_ietf_encrypt(content, nullptr, content, size, extra, extra_size, nullptr, nonce, key);
+}
+bool open(std::uint8_t* out, const std::uint8_t* content, std::size_t size, const std::uint8_t* extra,
+          std::size_t extra_size, const std::uint8_t* nonce, const std::uint8_t* key) {
+    return crypto_aead_chacha20poly1305_ietf_decrypt(out, nullptr, nullptr, content, size, extra, extra_size, nonce,
+                                                     key) == 0;
+}
+
+static_assert(seal_tag_bytes == crypto_aead_chacha20poly1305_ietf_ABYTES);
+
+}  // namespace
+
+const Primitives real_primitives{sign, verify, exchange_public, exchange, seal, open};
+
+namespace {
+const Primitives* in_use = &real_primitives;
+}
+
+const Primitives& primitives() {
+    return *in_use;
+}
+void use_primitives(const Primitives& table) {
+    in_use = &table;
+}
+
+}  // namespace presmesh::proto
