@@ -10,18 +10,18 @@ namespace presmesh::sim {
 
 /// What a stream of dice is for. Part of what a seed means: never reorder.
 enum class Purpose : std::uint64_t {
-    node = 1,      ///< handed to the node itself
-    entropy,       ///< std::random_device in a node's turns
-    identity,      ///< keys, federation
-    latency,       ///< of a pair
-    place,         ///< of a node: coordinates, site, NAT
-    loss,          ///< of a node's datagrams
-    clocks,        ///< of a node
-    join,          ///< when and where a node joins first
-    workload,      ///< of a presentity
-    watches,       ///< of a presentity
+    node = 1,  ///< handed to the node itself
+    entropy,   ///< std::random_device in a node's turns
+    identity,  ///< keys, federation
+    latency,   ///< of a pair
+    place,     ///< of a node: coordinates, site, NAT
+    loss,      ///< of a node's datagrams
+    clocks,    ///< of a node
+    join,      ///< when and where a node joins first
+    workload,  ///< of a presentity
+    watches,   ///< of a presentity
     lookups,
-    events,        ///< of a scenario's event
+    events,  ///< of a scenario's event
     churn,
     attack
 };

@@ -8,6 +8,6 @@
 
 namespace presmesh::sim {
 
-std::unique_ptr<Host> make_engine_node(const HostSetup& setup);
+[[gnu::weak]] std::unique_ptr<Host> make_engine_node(const HostSetup& setup);
 
 }  // namespace presmesh::sim

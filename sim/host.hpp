@@ -30,8 +30,6 @@ class Audience {
     /// A record or value was found (once, the first), then done.
     virtual void lookup_found(LookupNumber lookup) = 0;
     virtual void lookup_done(LookupNumber lookup) = 0;
-    /// `packets` datagrams of documents and their acknowledgements left: the numerator of datagrams_per_change.
-    virtual void sent_for_changes(std::uint32_t packets, std::uint64_t bytes) = 0;
 };
 
 /// What a host is made of.
@@ -54,6 +52,7 @@ class Host {
     virtual void handle_timeout(proto::Now now) = 0;
     virtual proto::SteadyTime next_timeout() const = 0;
     virtual void end_turn(proto::Now now) = 0;
+    /// Each says by Datagram::traffic what it is for; `content` is what datagrams_per_change counts.
     virtual std::optional<proto::Datagram> poll_output() = 0;
 
     // ---- its users

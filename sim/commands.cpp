@@ -1,0 +1,171 @@
+#include "sim/commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+
+#include "sim/report.hpp"
+#include "sim/run.hpp"
+#include "sim/scenario_file.hpp"
+#include "sim/summary.hpp"
+
+namespace presmesh::sim {
+
+namespace {
+
+struct RunArguments {
+    ScenarioChoice choice;
+    std::uint64_t seed = 1;
+    std::string out;
+    std::string trace;
+    std::string until;
+    bool quiet = false;
+};
+
+std::optional<Scenario> scenario_of(const ScenarioChoice& choice) {
+    auto scenario = read_scenario(choice.scenario, choice.overrides());
+    if (scenario) return std::move(*scenario);
+    for (const auto& fault : scenario.error()) std::fprintf(stderr, "%s\n", fault.c_str());
+    return std::nullopt;
+}
+
+void print_progress(const Progress& progress) {
+    const double at = std::chrono::duration<double>(progress.at).count();
+    const double of = std::chrono::duration<double>(progress.of).count();
+    const double speed = progress.wall_s > 0 ? at / progress.wall_s : 0;
+    std::fprintf(stderr, "%8.0f of %.0f s  %6.1fx  %6.0f MiB  %6u nodes  %10llu packets  %5.0f s left\n", at, of, speed,
+                 static_cast<double>(progress.rss_bytes) / 1048576.0, progress.online,
+                 static_cast<unsigned long long>(progress.packets), speed > 0 ? (of - at) / speed : 0);
+}
+
+/// The command that comes to the same event again.
+void print_replay(const RunArguments& arguments, const Violation& violation) {
+    std::string line = "presmesh-sim replay " + arguments.choice.scenario + " --seed " + std::to_string(arguments.seed);
+    for (const auto& value : arguments.choice.overrides()) line += " --set '" + value + "'";
+    std::printf("replay: %s --until %lldus\n", line.c_str(), static_cast<long long>(violation.at.count()));
+}
+
+void print_violations(const RunArguments& arguments, const Measures& measures) {
+    std::printf("\n%llu check(s) failed, with seed %llu:\n", static_cast<unsigned long long>(measures.violation_count),
+                static_cast<unsigned long long>(arguments.seed));
+    constexpr std::size_t shown = 10;
+    for (std::size_t i = 0; i < measures.violations.size() && i < shown; ++i) {
+        const Violation& violation = measures.violations[i];
+        std::printf("  %.6f s  %s: %s\n", std::chrono::duration<double>(violation.at).count(), violation.kind.c_str(),
+                    violation.what.c_str());
+    }
+    print_replay(arguments, measures.violations.front());
+}
+
+int run_command(const RunArguments& arguments) {
+    const auto scenario = scenario_of(arguments.choice);
+    if (!scenario) return 2;
+    std::printf("seed %llu\n%s\n", static_cast<unsigned long long>(arguments.seed), to_toml(*scenario).c_str());
+    std::fflush(stdout);
+    RunOptions options;
+    if (!arguments.quiet) options.progress = print_progress;
+    if (!arguments.until.empty()) {
+        const auto until = parse_duration(arguments.until);
+        if (!until) {
+            std::fprintf(stderr, "--until: %s\n", until.error().detail.c_str());
+            return 2;
+        }
+        options.stop_at = *until;
+    }
+    std::unique_ptr<TraceFile> trace;
+    if (!arguments.trace.empty()) {
+        auto made = TraceFile::create(arguments.trace);
+        if (!made) {
+            std::fprintf(stderr, "--trace: %s\n", made.error().detail.c_str());
+            return 2;
+        }
+        trace = std::move(*made);
+        options.trace = trace.get();
+    }
+    const auto measures = run(*scenario, arguments.seed, options);
+    if (!measures) {
+        std::fprintf(stderr, "%s\n", measures.error().detail.c_str());
+        return 2;
+    }
+    print_summary(*scenario, *measures);
+    if (!arguments.out.empty()) {
+        if (const auto written = write_report(arguments.out, *scenario, *measures); !written) {
+            std::fprintf(stderr, "--out: %s\n", written.error().detail.c_str());
+            return 2;
+        }
+    }
+    if (!measures->ok()) print_violations(arguments, *measures);
+    return measures->ok() ? 0 : 1;
+}
+
+void add_run_options(CLI::App& command, RunArguments& arguments) {
+    add_scenario_options(command, arguments.choice);
+    command.add_option("--seed", arguments.seed, "what all dice are thrown from")->capture_default_str();
+    command.add_option("--trace", arguments.trace, "write every delivery to this file, for diff");
+    command.add_option("--out", arguments.out, "folder for report.json, series.csv and report.html");
+    command.add_flag("--quiet", arguments.quiet, "no progress");
+}
+
+int diff_command(const std::string& left, const std::string& right) {
+    const auto difference = diff(left, right);
+    if (!difference) {
+        std::fprintf(stderr, "%s\n", difference.error().detail.c_str());
+        return 2;
+    }
+    if (!difference->has_value()) {
+        std::puts("the traces are the same");
+        return 0;
+    }
+    const auto text = [](const std::optional<TraceEntry>& entry) {
+        return entry ? to_string(*entry) : std::string("the trace ends here");
+    };
+    std::printf("event %llu differs\n  %s: %s\n  %s: %s\n", static_cast<unsigned long long>((*difference)->number),
+                left.c_str(), text((*difference)->left).c_str(), right.c_str(), text((*difference)->right).c_str());
+    return 1;
+}
+
+}  // namespace
+
+std::vector<std::string> ScenarioChoice::overrides() const {
+    std::vector<std::string> out = set;
+    if (!nodes.empty()) out.push_back("nodes=" + nodes);
+    if (!duration.empty()) out.push_back("duration=" + duration);
+    return out;
+}
+
+void add_scenario_options(CLI::App& command, ScenarioChoice& choice) {
+    command.add_option("scenario", choice.scenario, "a TOML file, or the name of a preset")->required();
+    command.add_option("--nodes", choice.nodes, "instead of the scenario's");
+    command.add_option("--duration", choice.duration, "virtual, after the warm-up; such as 30m");
+    command.add_option("--set", choice.set, "any other value: key=value, such as network.loss=0.05");
+}
+
+void add_run(CLI::App& app, int& status) {
+    auto arguments = std::make_shared<RunArguments>();
+    auto* command = app.add_subcommand("run", "run one scenario with one seed");
+    add_run_options(*command, *arguments);
+    command->callback([arguments, &status] { status = run_command(*arguments); });
+}
+
+void add_replay(CLI::App& app, int& status) {
+    auto arguments = std::make_shared<RunArguments>();
+    auto* command = app.add_subcommand("replay", "run a scenario and seed again, and stop just before a moment");
+    add_run_options(*command, *arguments);
+    command->add_option("--until", arguments->until, "virtual time since the start, such as 754.2s")->required();
+    command->callback([arguments, &status] { status = run_command(*arguments); });
+}
+
+void add_diff(CLI::App& app, int& status) {
+    struct Files {
+        std::string left;
+        std::string right;
+    };
+    auto files = std::make_shared<Files>();
+    auto* command = app.add_subcommand("diff", "find the first event in which two traces differ");
+    command->add_option("left", files->left, "a file that --trace wrote")->required();
+    command->add_option("right", files->right, "another")->required();
+    command->callback([files, &status] { status = diff_command(files->left, files->right); });
+}
+
+}  // namespace presmesh::sim

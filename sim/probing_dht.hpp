@@ -1,0 +1,71 @@
+// A door to the DHT with a side entrance: look-ups made for measuring, whose answers the overlay never sees.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "overlay/dht.hpp"
+#include "sim/host.hpp"
+
+namespace presmesh::sim {
+
+class ProbingDht final : public overlay::Dht {
+  public:
+    ProbingDht(std::unique_ptr<overlay::Dht> dht, Audience& audience) : dht_(std::move(dht)), audience_(audience) {}
+
+    void probe(proto::Now now, LookupNumber number, const proto::DhtKey& key) {
+        probes_[dht_->get(now, key)] = {number, false};
+    }
+
+    void handle_input(proto::Now now, const overlay::DhtPacket& packet, const proto::PublicKey& key) override {
+        dht_->handle_input(now, packet, key);
+    }
+    void handle_timeout(proto::Now now) override { dht_->handle_timeout(now); }
+    proto::SteadyTime next_timeout() const override { return dht_->next_timeout(); }
+    std::optional<overlay::DhtPacket> poll_output() override { return dht_->poll_output(); }
+    std::optional<overlay::DhtEvent> poll_event() override {
+        while (auto event = dht_->poll_event())
+            if (probes_.empty() || !take(*event)) return event;
+        return std::nullopt;
+    }
+    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override {
+        dht_->set_federation(now, std::move(federation));
+    }
+    void bootstrap(proto::Now now, const proto::Endpoint& peer) override { dht_->bootstrap(now, peer); }
+    void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) override {
+        dht_->put(now, key, value_id, wire);
+    }
+    void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) override {
+        dht_->cancel_put(now, key, value_id);
+    }
+    overlay::LookupId get(proto::Now now, const proto::DhtKey& key) override { return dht_->get(now, key); }
+    overlay::LookupId listen(proto::Now now, const proto::DhtKey& key) override { return dht_->listen(now, key); }
+    void cancel_listen(proto::Now now, overlay::LookupId listen) override { dht_->cancel_listen(now, listen); }
+    overlay::DhtStatus status() const override { return dht_->status(); }
+
+  private:
+    struct Probe {
+        LookupNumber number = 0;
+        bool found = false;
+    };
+    /// True when the event was a probe's.
+    bool take(const overlay::DhtEvent& event) {
+        const auto* found = std::get_if<overlay::RecordFound>(&event);
+        const auto* done = std::get_if<overlay::LookupDone>(&event);
+        if (found == nullptr && done == nullptr) return false;
+        const auto probe = probes_.find(found != nullptr ? found->lookup : done->lookup);
+        if (probe == probes_.end()) return false;
+        if (found != nullptr && !std::exchange(probe->second.found, true)) audience_.lookup_found(probe->second.number);
+        if (done != nullptr) {
+            audience_.lookup_done(probe->second.number);
+            probes_.erase(probe);
+        }
+        return true;
+    }
+
+    std::unique_ptr<overlay::Dht> dht_;
+    Audience& audience_;
+    std::map<overlay::LookupId, Probe> probes_;
+};
+
+}  // namespace presmesh::sim
