@@ -242,7 +242,8 @@ TEST_CASE("the largest record with OpenDHT's header travels in one packet") {
         CHECK(limits::record_bytes + header <= 560);
     };
     world.put(4, world.record(4, "pres:alice@a.example", 1));
-    CHECK(puts >= 8);
+    // Eight hold it, and whoever put it may be one of the eight nearest.
+    CHECK(puts + world.members[4].node->status().stored_records >= 8);
 }
 
 TEST_CASE("forged, foreign, older and squatting records are refused where they would be stored") {
