@@ -1,6 +1,8 @@
 // RFC 6665's subscriber towards an attached server: how a state and an authorization come in, and how it holds on.
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "tests/support/sip_talk.hpp"
 
 using namespace presmesh;
@@ -262,27 +264,110 @@ TEST_CASE("a server that is away is knocked at with growing patience, and its us
     CHECK(waits.back() <= 376s);
 }
 
-TEST_CASE("a server that comes back is subscribed to again, all of it, not all at once") {
-    auto settings = SipTalk::attached();
-    settings.ping_every = 10s;
-    SipTalk talk(settings);
-    for (int i = 0; i < 3; ++i) {
-        talk.translator->wanted(talk.now, uri("pres:u" + std::to_string(i) + "@a.example"), carol);
-        talk.end_turn();
-        talk.reply(talk.take_request(), 200, [](auto& response) {
+namespace {
+
+/// Attached, with pings and some subscriptions that the server took.
+struct Pinging : SipTalk {
+    explicit Pinging(int follows) : SipTalk(every_10s()) {
+        for (int i = 0; i < follows; ++i) {
+            translator->wanted(now, uri("pres:u" + std::to_string(i) + "@a.example"), carol);
+            end_turn();
+            accept(take_request());
+        }
+    }
+    static sip::SipSettings every_10s() {
+        auto settings = SipTalk::attached();
+        settings.ping_every = 10s;
+        return settings;
+    }
+    void accept(const sip::Request& subscribe) {
+        reply(subscribe, 200, [](auto& response) {
             response.to_tag = "server";
             response.expires = 300;
         });
     }
+    void lose(const sip::Request& request) {
+        reply(request, 503, [](auto& response) { response.local = true; });
+    }
+    /// Whom the requests that wait to be sent are for; the server takes each (or forgot it: 481).
+    std::multiset<std::string> asked(int status = 200) {
+        std::multiset<std::string> to;
+        for (auto left = out.size(); left > 0; --left) {
+            const auto request = take_request();
+            to.insert(request.to.uri + (request.to.tag.empty() ? "" : ";known"));
+            if (status == 481 && !request.to.tag.empty())
+                reply(request, 481);
+            else
+                accept(request);
+        }
+        return to;
+    }
+};
+using Asked = std::multiset<std::string>;
+
+}  // namespace
+
+TEST_CASE("a server that comes back is subscribed to again, all of it, not all at once") {
+    Pinging talk(3);
     talk.pass(10s);
+    talk.lose(talk.take_request());
+    talk.pass(10s);
+    const auto retry = talk.take_request();
     const auto ping = talk.take_request();
     CHECK(ping.method == sip::Method::options);
-    talk.reply(ping, 503, [](auto& response) { response.local = true; });
-    talk.pass(10s);
-    talk.reply(talk.take_request(), 404);  // any word of the server's own will do
+    talk.lose(retry);
+    talk.reply(ping, 404);  // any word of the server's own will do
+    CHECK(talk.out.empty());
     talk.pass(1s);
-    CHECK(talk.out.size() == 3);
-    for (int i = 0; i < 3; ++i) CHECK(talk.take_request().to.tag.empty());
+    CHECK(talk.asked() == Asked{"sip:u0@a.example", "sip:u1@a.example", "sip:u2@a.example"});
+}
+
+TEST_CASE("pings refresh the subscriptions in turn; without any they are OPTIONS") {
+    Pinging talk(2);
+    for (const auto* user : {"sip:u0@a.example;known", "sip:u1@a.example;known", "sip:u0@a.example;known"}) {
+        talk.pass(10s);
+        CHECK(talk.asked() == Asked{user});
+    }
+    Pinging refused(1);
+    refused.pass(10s);
+    refused.reply(refused.take_request(), 403);
+    refused.pass(10s);
+    CHECK(refused.take_request().method == sip::Method::options);
+}
+
+TEST_CASE("a server that restarted between two pings is noticed by what it forgot, once, and all is asked again") {
+    Pinging talk(5);
+    talk.pass(10s);
+    talk.reply(talk.take_request(), 481);
+    CHECK(talk.asked() == Asked{"sip:u0@a.example"});
+    talk.pass(1s);
+    CHECK(talk.asked(481) == Asked{"sip:u1@a.example;known", "sip:u2@a.example;known", "sip:u3@a.example;known",
+                                   "sip:u4@a.example;known"});
+    CHECK(talk.asked() == Asked{"sip:u1@a.example", "sip:u2@a.example", "sip:u3@a.example", "sip:u4@a.example"});
+    CHECK(talk.host.counters["sip_server_forgot.sip.attach"] == 1);
+    talk.pass(8s);
+    CHECK(talk.out.empty());
+    talk.pass(1s);
+    talk.reply(talk.take_request(), 481);  // and it restarted once more
+    talk.asked();
+    talk.pass(1s);
+    CHECK(talk.asked().size() == 4);
+    CHECK(talk.host.counters["sip_server_forgot.sip.attach"] == 2);
+}
+
+TEST_CASE("what was forgotten is asked for at a bounded rate") {
+    Pinging talk(2'000);
+    talk.pass(10s);
+    talk.reply(talk.take_request(), 481);
+    talk.out.clear();
+    std::size_t all = 0;
+    for (int i = 0; i < 42; ++i) {
+        talk.pass(100ms);
+        CHECK(talk.out.size() < 100);
+        all += talk.out.size();
+        talk.asked();
+    }
+    CHECK(all == 1'999);
 }
 
 TEST_CASE("a clean stop says goodbye to the server") {

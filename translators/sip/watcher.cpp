@@ -152,6 +152,7 @@ bool Watcher::handle_response(proto::Now now, const Response& response) {
     const auto found = by_transaction_.find(response.transaction);
     if (found == by_transaction_.end()) return false;
     if (response.status < 200) return true;
+    if (!response.local) last_pong_ = now.steady;
     const auto id = found->second;
     by_transaction_.erase(found);
     auto& follow = follows_.at(id);
@@ -181,6 +182,7 @@ void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
         follow.dialog.target = response.contact;
     }
     follow.failures = 0;
+    follow.confirmed = now.steady;
     const seconds granted{std::min(response.expires.value_or(follow.asked_expires), follow.asked_expires)};
     follow.lapses = now.steady + granted;
     // Well before the end, and not all together (RFC 8048 section 5.2.2: SHOULD refresh well before expiry).
@@ -209,7 +211,7 @@ void Watcher::handle_refused(proto::Now now, Id id, const Response& response) {
         follow.min_expires = *response.min_expires;
         return subscribe(now, id);
     }
-    if (response.status == 481 && follow.established) return subscribe_anew(now, id);
+    if (response.status == 481 && follow.established) return handle_forgotten(now, id);
     if (auto reason = permanent_reason(response.status); !reason.empty() && !response.local)
         return give_up(now, id, std::move(reason));
     back_off(now, id, response.retry_after.value_or(0));
@@ -255,6 +257,15 @@ proto::SteadyTime Watcher::next_timeout() const {
 void Watcher::ping(proto::Now now) {
     next_ping_ = now.steady + settings_.ping_every;
     if (follows_.empty()) return;
+    const auto id = server_away_ ? 0 : next_to_ping(now);
+    if (id != 0)
+        subscribe(now, id);
+    else
+        send_options();
+    if (now.steady - last_pong_ > 3 * settings_.ping_every) server_away_ = true;
+}
+
+void Watcher::send_options() {
     if (pings_.size() >= 4) pings_.erase(pings_.begin());
     Request request;
     request.method = Method::options;
@@ -264,7 +275,19 @@ void Watcher::ping(proto::Now now) {
     request.call_id = fresh(random_);
     request.cseq = ++ping_cseq_;
     pings_.insert(outbox_.send(std::move(request)));
-    if (now.steady - last_pong_ > 3 * settings_.ping_every) server_away_ = true;
+}
+
+Watcher::Id Watcher::next_to_ping(proto::Now now) {
+    constexpr int most_looked_at = 64;  // a ping costs the same whatever the number of subscriptions
+    auto at = follows_.upper_bound(last_pinged_);
+    for (int i = 0; i < most_looked_at; ++i, ++at) {
+        if (at == follows_.end()) at = follows_.begin();
+        last_pinged_ = at->first;
+        const auto& follow = at->second;
+        if (follow.established && !follow.stopped && follow.under_way == 0 && now.steady < follow.lapses)
+            return at->first;
+    }
+    return 0;
 }
 
 void Watcher::handle_pong(proto::Now now, const Response& response) {
@@ -277,13 +300,31 @@ void Watcher::handle_pong(proto::Now now, const Response& response) {
     if (!server_away_) return;
     server_away_ = false;
     host_->count("sip_server_returns", settings_.name, 1);
-    const auto spread_ms = 200 + follows_.size() * 1'000 / resubscribes_per_second;
     for (auto& [id, follow] : follows_) {
         if (follow.stopped) continue;
         follow.established = false;  // a server that lost its memory knows the dialog no more
         follow.failures = 0;
-        timers_.set(id, now.steady + std::chrono::milliseconds{random_.below(spread_ms)});
+        timers_.set(id, spread(now));
     }
+}
+
+/// The server does not know a subscription it should: it may have forgotten others with it. They are refreshed, which
+/// harms nothing when it has not, and each that is gone comes here too; only what the server has confirmed since the
+/// last doubt shows that it forgot again.
+void Watcher::handle_forgotten(proto::Now now, Id id) {
+    const bool forgot_again = follows_.at(id).confirmed > doubted_;
+    subscribe_anew(now, id);
+    if (!forgot_again) return;
+    doubted_ = now.steady;
+    host_->count("sip_server_forgot", settings_.name, 1);
+    for (const auto& [other, follow] : follows_)
+        if (other != id && follow.established && !follow.stopped) timers_.set(other, spread(now));
+}
+
+/// A moment within the time that asking for everything may take.
+proto::SteadyTime Watcher::spread(proto::Now now) {
+    const auto spread_ms = 200 + follows_.size() * 1'000 / resubscribes_per_second;
+    return now.steady + std::chrono::milliseconds{random_.below(spread_ms)};
 }
 
 }  // namespace presmesh::translators::sip

@@ -2,8 +2,12 @@
 //
 // What the server notifies becomes this translator's publication, with a lifetime that ends a little after the
 // subscription that brought it: a server that stays away leaves its users unknown, not online. Whether the server lets
-// us watch becomes the answer to Translator::wanted. A server that restarts is subscribed to again, with back-off and
-// jitter.
+// us watch becomes the answer to Translator::wanted.
+//
+// A server that restarts is subscribed to again, with jitter and at a bounded rate. It is noticed by a ping: OPTIONS
+// tells whether it answers at all, but a restart can fall between two of them; so one of our subscriptions in turn is
+// refreshed instead, while there is any. 481 means that the server forgot it, and then every other one is refreshed
+// too.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +68,7 @@ class Watcher {
         std::uint32_t failures = 0;              ///< in a row
         bool stopped = false;                    ///< the server said no for good
         proto::SteadyTime lapses{};              ///< when the server forgets the subscription
+        proto::SteadyTime confirmed{};           ///< when the server last said that it knows the subscription
         WatchState state = WatchState::pending;  ///< what the server last said
         std::string reason;
     };
@@ -90,9 +95,14 @@ class Watcher {
     void remove(Id id);
     std::string identity_for(const proto::PresentityUri& watcher) const;
 
-    // is the server there?
+    // is the server there, and does it remember us?
     void ping(proto::Now now);
+    void send_options();
+    /// The follow after the one pinged last that stands, so that a refresh proves something; 0: none.
+    Id next_to_ping(proto::Now now);
     void handle_pong(proto::Now now, const Response& response);
+    void handle_forgotten(proto::Now now, Id id);
+    proto::SteadyTime spread(proto::Now now);
 
     const SipSettings& settings_;
     proto::Random& random_;
@@ -111,6 +121,8 @@ class Watcher {
     proto::SteadyTime next_ping_ = proto::never;
     proto::SteadyTime last_pong_{};
     bool server_away_ = false;
+    Id last_pinged_ = 0;
+    proto::SteadyTime doubted_{};  ///< when everything was last asked for again because something was forgotten
 };
 
 }  // namespace presmesh::translators::sip
