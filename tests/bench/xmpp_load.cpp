@@ -126,9 +126,9 @@ int main(int argc, char** argv) {
     user.send("<presence><status>here</status></presence>");
     contact.send("<presence/>");
     contact.send("<presence type='subscribe' to='" + from + "'/>");
-    user.expect("subscribe", 20000);
-    user.send("<presence type='subscribed' to='" + to + "'/>");
-    contact.expect("<status>here", 20000);
+    // Whoever ran before with these two has left them subscribed: then nobody is asked.
+    if (user.wait("type='subscribe'", 1500)) user.send("<presence type='subscribed' to='" + to + "'/>");
+    contact.expect(">here<", 20000);
 
     std::vector<double> latencies;
     int lost = 0;
