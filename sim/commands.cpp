@@ -3,9 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <memory>
 
-#include "sim/report.hpp"
+#include "sim/report_json.hpp"
 #include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
 #include "sim/summary.hpp"
@@ -20,6 +21,7 @@ struct RunArguments {
     std::string out;
     std::string trace;
     std::string until;
+    std::string recorded_hash;  ///< of the report that is replayed
     bool quiet = false;
 };
 
@@ -96,7 +98,28 @@ int run_command(const RunArguments& arguments) {
         }
     }
     if (!measures->ok()) print_violations(arguments, *measures);
-    return measures->ok() ? 0 : 1;
+    const bool same =
+        arguments.recorded_hash.empty() || measures->stopped_early || arguments.recorded_hash == measures->trace_hash;
+    if (!same) std::puts("this is NOT the trace of the report: another program, or a fault in the simulator");
+    return measures->ok() && same ? 0 : 1;
+}
+
+/// A report's folder says itself what scenario and seed it is of.
+int replay_command(RunArguments arguments) {
+    const std::filesystem::path folder = arguments.choice.scenario;
+    std::ifstream in(folder / "manifest.json");
+    if (!in) return run_command(arguments);
+    const Json manifest = Json::parse(in, nullptr, false);
+    if (!manifest.is_object() || !manifest.contains("seed") || !manifest["seed"].is_number_unsigned()) {
+        std::fprintf(stderr, "%s is not a run's\n", (folder / "manifest.json").c_str());
+        return 2;
+    }
+    arguments.seed = manifest["seed"].get<std::uint64_t>();
+    if (arguments.choice.overrides().empty()) arguments.recorded_hash = manifest.value("trace_hash", "");
+    arguments.choice.scenario = (folder / "scenario.toml").string();
+    std::printf("recorded with commit %s, this is %s\n", manifest.value("commit", "unknown").c_str(),
+                std::string(commit()).c_str());
+    return run_command(arguments);
 }
 
 void add_run_options(CLI::App& command, RunArguments& arguments) {
@@ -135,7 +158,10 @@ std::vector<std::string> ScenarioChoice::overrides() const {
 }
 
 void add_scenario_options(CLI::App& command, ScenarioChoice& choice) {
-    command.add_option("scenario", choice.scenario, "a TOML file, or the name of a preset")->required();
+    command
+        .add_option("scenario", choice.scenario,
+                    "a TOML file, or the name of a preset; for replay also a report's folder")
+        ->required();
     command.add_option("--nodes", choice.nodes, "instead of the scenario's");
     command.add_option("--duration", choice.duration, "virtual, after the warm-up; such as 30m");
     command.add_option("--set", choice.set, "any other value: key=value, such as network.loss=0.05");
@@ -145,15 +171,16 @@ void add_run(CLI::App& app, int& status) {
     auto arguments = std::make_shared<RunArguments>();
     auto* command = app.add_subcommand("run", "run one scenario with one seed");
     add_run_options(*command, *arguments);
+    command->add_option("--out", arguments->out, "folder for report.json, series.csv, report.html and what replays it");
     command->callback([arguments, &status] { status = run_command(*arguments); });
 }
 
 void add_replay(CLI::App& app, int& status) {
     auto arguments = std::make_shared<RunArguments>();
-    auto* command = app.add_subcommand("replay", "run a scenario and seed again, and stop just before a moment");
+    auto* command = app.add_subcommand("replay", "run a report's folder, or a scenario and seed, again");
     add_run_options(*command, *arguments);
-    command->add_option("--until", arguments->until, "virtual time since the start, such as 754.2s")->required();
-    command->callback([arguments, &status] { status = run_command(*arguments); });
+    command->add_option("--until", arguments->until, "stop just before this time since the start, such as 754.2s");
+    command->callback([arguments, &status] { status = replay_command(*arguments); });
 }
 
 void add_diff(CLI::App& app, int& status) {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "sim/commands.hpp"
+#include "sim/study.hpp"
 
 int main(int argc, char** argv) {
     CLI::App app(
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
     presmesh::sim::add_run(app, status);
     presmesh::sim::add_replay(app, status);
     presmesh::sim::add_diff(app, status);
+    presmesh::sim::add_studies(app, status);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

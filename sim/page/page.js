@@ -25,7 +25,7 @@
   const first = points[0];
   const replications = first.replications || 1;
   const seeds = [].concat(first.seed).join(", ");
-  byId("about").textContent = first.nodes + (one ? "" : "...") + " nodes, mode " + points.map((p) => p.mode).filter((m, i, all) => all.indexOf(m) === i).join(" and ") +
+  byId("about").textContent = [...new Set(points.map((p) => p.nodes))].join(", ") + " nodes, mode " + points.map((p) => p.mode).filter((m, i, all) => all.indexOf(m) === i).join(" and ") +
     ", seed" + (replications > 1 ? "s " : " ") + seeds + ", " + show(first.virtual_s) + " s virtual, commit " + String(first.commit).slice(0, 12);
   const verdict = byId("verdict");
   const violations = points.flatMap((p) => p.violations.map((v) => ({ ...v, set: label(p) })));
@@ -49,7 +49,7 @@
   // ---- figures
   const table = byId("figures");
   const head = element("tr");
-  head.append(element("th", "measure"), element("th", "unit"), ...points.map((p) => element("th", one ? "value" : label(p))), element("th", ""));
+  head.append(element("th", "measure"), element("th", "unit"), ...points.map((p) => element("th", one ? "value" : label(p))), ...(one ? [element("th", "")] : []));
   table.append(head);
   for (const [name, unit, what] of data.rows) {
     const row = element("tr");
@@ -60,7 +60,8 @@
       if (half !== undefined) cell.append(element("span", " \u00b1 " + show(half), "ci"));
       row.append(cell);
     }
-    row.append(element("td", what, "what"));
+    row.title = what;
+    if (one) row.append(element("td", what, "what"));  // beside many columns there is no room: it shows when pointed at
     table.append(row);
   }
 
@@ -120,7 +121,7 @@
       axes: [{ grid, values: ticks, ...(log ? { splits: () => spec.xs, values: (u, v) => v.map(show) } : {}) }, { grid, values: ticks, size: 64 }],
       series: [{ label: spec.x }, ...spec.lines.map((line, i) => ({
         label: line.label, stroke: colors[i % colors.length], width: 1.6, spanGaps: true,
-        points: { show: Boolean(spec.dots), size: 6 }, value: (u, v) => (v == null ? "-" : show(v)),
+        points: { show: Boolean(spec.dots), size: 6 }, ...(spec.share && !spec.time ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}), value: (u, v) => (v == null ? "-" : show(v)),
       }))],
     };
     new uPlot(options, [spec.xs, ...spec.lines.map((l) => l.ys)], box);
@@ -157,7 +158,9 @@
 
   // ---- distributions: cumulative, x is the value
   const distribution = (name, title, unit) => {
-    const lines = points.map((p, i) => ({ label: one ? "share of all" : label(p), curve: (p.distributions || {})[name] || [] })).filter((l) => l.curve.length);
+    const lines = points.map((p) => ({ label: one ? "share of all" : label(p), curve: (p.distributions || {})[name] || [] })).filter((l) => l.curve.length);
+    // A curve that begins above 0 comes from there: also when all values are one, there is something to see.
+    for (const l of lines) if (l.curve[0][1] > 0) l.curve = [[0, 0], [0, l.curve[0][1] * (1 - 1e-9)], ...l.curve];
     if (!lines.length) return;
     const xs = [...new Set(lines.flatMap((l) => l.curve.map(([, v]) => v)))].sort((a, b) => a - b);
     const spec = { title, x: unit, y: "share at or below", xs, share: true, lines: lines.map((l) => {
@@ -178,7 +181,7 @@
   // ---- over time
   const rate = (s, key) => s[key].map((v, i) => v / Math.max(1e-9, s.virtual_s[i] - (i ? s.virtual_s[i - 1] : 0)));
   const gap = (values, when) => values.map((v, i) => (when[i] > 0 ? v : null));
-  const overTime = (title, y, lines, share) => draw(byId("series"), { title, x: "virtual seconds since the start", y, xs: first.series.virtual_s, lines, share });
+  const overTime = (title, y, lines, share) => draw(byId("series"), { title, x: "virtual seconds since the start", y, xs: first.series.virtual_s, lines, share, time: true });
   if (first.series && first.series.virtual_s && first.series.virtual_s.length > 1) {
     const s = first.series;
     if (!one || replications > 1) byId("series").append(element("p", "Of the first run: seed " + [].concat(first.seed)[0] + (one ? "" : ", " + label(first)) + ".", "hint"));
@@ -207,7 +210,7 @@
         const of = (x) => points.find((p) => rest(p) === g && parseFloat(p.set[axis]) === x);
         return { label: g, ys: xs.map((x) => (of(x) ? dig(of(x), name) : null)), half: xs.map((x) => (of(x) && dig(of(x), "ci95." + name)) || 0) };
       });
-      draw(byId("sweep-plots"), { title: name, x: axis + ": " + what, y: unit, xs, lines, dots: true, logX });
+      draw(byId("sweep-plots"), { title: name + ": " + what, x: axis, y: unit, xs, lines, dots: true, logX });
     }
   }
 })();
