@@ -1,0 +1,104 @@
+#include "sim/attack.hpp"
+
+#include <doctest/doctest.h>
+
+#include "sim/dice.hpp"
+#include "sim/names.hpp"
+#include "sim/scenario_file.hpp"
+
+using namespace presmesh;
+using namespace presmesh::sim;
+using namespace std::chrono_literals;
+using proto::Bytes;
+using proto::Duration;
+using proto::Endpoint;
+
+namespace {
+
+Scenario scenario_of(const std::string& attack, std::uint32_t nodes = 200) {
+    auto read = parse_scenario("nodes = " + std::to_string(nodes) + "\n[attack]\n" + attack, "s.toml");
+    if (!read) FAIL(read.error().front());
+    return *read;
+}
+
+struct Field final : AttackField {
+    struct Sent {
+        Endpoint from;
+        Endpoint to;
+        Bytes bytes;
+    };
+    Duration at{};
+    std::vector<Sent> sent;
+    Duration elapsed() const override { return at; }
+    std::uint32_t nodes() const override { return 200; }
+    bool online(NodeIndex) const override { return true; }
+    Endpoint endpoint_of(NodeIndex node) const override { return sim::endpoint_of(node); }
+    void inject(const Endpoint& from, const Endpoint& to, Bytes bytes) override {
+        sent.push_back({from, to, std::move(bytes)});
+    }
+};
+
+std::uint32_t attackers(const Attack& attack, std::uint32_t nodes) {
+    std::uint32_t count = 0;
+    for (NodeIndex node = 0; node < nodes; ++node) count += attack.attacks(node);
+    return count;
+}
+
+}  // namespace
+
+TEST_CASE("a share of the nodes attacks, the same for the same seed, never the home of the most popular presentity") {
+    CHECK(make_attack(scenario_of("model = \"none\""), 1) == nullptr);
+    const auto scenario = scenario_of("model = \"drop\"\nshare = 0.25");
+    const auto a = make_attack(scenario, 1), b = make_attack(scenario, 1), c = make_attack(scenario, 2);
+    CHECK(attackers(*a, 200) == 50);
+    CHECK_FALSE(a->attacks(home_of(scenario, 0)));
+    bool differs = false;
+    for (NodeIndex node = 0; node < 200; ++node) {
+        CHECK(a->attacks(node) == b->attacks(node));
+        differs = differs || a->attacks(node) != c->attacks(node);
+    }
+    CHECK(differs);
+    CHECK(a->next() == Duration::max());
+}
+
+TEST_CASE("sybils are a share of the ids nearest the key, and have keys of their own for it") {
+    const auto attack = make_attack(scenario_of("model = \"sybil\"\nshare = 0.5"), 1);
+    CHECK(attackers(*attack, 200) == 4);
+    const auto first = attack->node_key(1), second = attack->node_key(2);
+    REQUIRE(first);
+    REQUIRE(second);
+    const auto a = proto::kademlia_id(first->public_key(), 0), b = proto::kademlia_id(second->public_key(), 0);
+    CHECK(a != b);
+    CHECK(a[0] == b[0]);  // both within log2(200) + 1 bits of the same key
+    CHECK(make_attack(scenario_of("model = \"drop\""), 1)->node_key(1) == nullptr);
+}
+
+TEST_CASE("a replayer sends what it saw again, under the addresses it had, at its rate") {
+    const auto scenario = scenario_of("model = \"replay\"\nshare = 0.005\nrate = 50");
+    const auto attack = make_attack(scenario, 1);
+    Field field;
+    const auto other = endpoint_of(7);
+    CHECK(attack->on_datagram(field, 3, true, other, {1, 2, 3}));
+    CHECK(attack->next() == scenario.warmup);
+    for (field.at = attack->next(); field.at < scenario.warmup + 2s; field.at = attack->next())
+        attack->handle_timeout(field);
+    CHECK(field.sent.size() == doctest::Approx(100).epsilon(0.1));
+    CHECK(field.sent[0].from == endpoint_of(3));
+    CHECK(field.sent[0].to == other);
+    CHECK(field.sent[0].bytes == Bytes{1, 2, 3});
+    CHECK(attack->datagrams() == field.sent.size());
+}
+
+TEST_CASE("strangers are no nodes, and send from outside of the nodes' network") {
+    const auto scenario = scenario_of("model = \"strangers\"\nshare = 0.05\nrate = 10");
+    const auto attack = make_attack(scenario, 1);
+    CHECK(attackers(*attack, 200) == 0);
+    Field field;
+    for (field.at = attack->next(); field.at < scenario.warmup + 1s; field.at = attack->next())
+        attack->handle_timeout(field);
+    CHECK(field.sent.size() == doctest::Approx(100).epsilon(0.1));
+    for (const auto& sent : field.sent) {
+        CHECK(sent.from.address[12] != 10);
+        CHECK_FALSE(sent.bytes.empty());
+    }
+}
