@@ -126,7 +126,7 @@ void add_run_options(CLI::App& command, RunArguments& arguments) {
     add_scenario_options(command, arguments.choice);
     command.add_option("--seed", arguments.seed, "what all dice are thrown from")->capture_default_str();
     command.add_option("--trace", arguments.trace, "write every delivery to this file, for diff");
-    command.add_option("--out", arguments.out, "folder for report.json, series.csv and report.html");
+    command.add_option("--out", arguments.out, "folder for report.json, series.csv, report.html and what replays it");
     command.add_flag("--quiet", arguments.quiet, "no progress");
 }
 
@@ -171,7 +171,6 @@ void add_run(CLI::App& app, int& status) {
     auto arguments = std::make_shared<RunArguments>();
     auto* command = app.add_subcommand("run", "run one scenario with one seed");
     add_run_options(*command, *arguments);
-    command->add_option("--out", arguments->out, "folder for report.json, series.csv, report.html and what replays it");
     command->callback([arguments, &status] { status = run_command(*arguments); });
 }
 
