@@ -10,6 +10,6 @@
 
 namespace presmesh::sim {
 
-[[gnu::weak]] std::unique_ptr<Host> make_engine_node(const HostSetup& setup);
+std::unique_ptr<Host> make_engine_node(const HostSetup& setup);
 
 }  // namespace presmesh::sim

@@ -240,8 +240,6 @@ void Run::finish() {
 
 proto::Result<Measures> run(const Scenario& scenario, std::uint64_t seed, const RunOptions& options) {
     proto::crypto_init();
-    if (scenario.mode == Mode::engine && make_engine_node == nullptr)
-        return proto::refuse(proto::Reason::unsupported, "mode engine");
     std::optional<StandIn> stand_in;
     if (scenario.crypto == Crypto::stand_in) stand_in.emplace();
     std::optional<Measures> inside;
