@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "overlay/sealed_transport.hpp"
+#include "proto/certificate_cache.hpp"
 #include "proto/federation.hpp"
 #include "proto/identity.hpp"
 #include "proto/record.hpp"
@@ -65,6 +66,18 @@ void record_verify_new_certificate(benchmark::State& state) {
     }
 }
 BENCHMARK(record_verify_new_certificate);
+
+/// As a node reads them: the certificate of a source's node is known after its first record.
+void record_verify(benchmark::State& state) {
+    auto& w = world();
+    CertificateCache cache;
+    for (auto _ : state) {
+        auto result = read_record(w.record.wire, *w.federation, today, nullptr, &cache);
+        if (!result) state.SkipWithError("refused");
+        benchmark::DoNotOptimize(result);
+    }
+}
+BENCHMARK(record_verify);
 
 void summary_seal(benchmark::State& state) {
     auto& w = world();
