@@ -227,7 +227,8 @@ TEST_CASE("what is not SIP, or not quite, is named or dropped, and the next requ
     CHECK(has(refused("<presence", "<absence"), "SIP/2.0 400"));
     client.send(client.publish("fine"));
     CHECK(has(client.receive(), "SIP/2.0 200"));
-    while (node.endpoint().counters().malformed < 4) ::usleep(1'000);
+    // One thread answers in order: whoever has the last answer finds the earlier ones counted.
+    CHECK(node.endpoint().counters().malformed >= 4);
 }
 
 TEST_CASE("an over-large body over TCP is 413") {
@@ -250,7 +251,8 @@ TEST_CASE("too many from one address: the rest is dropped and counted") {
         CHECK(has(client.receive(), "SIP/2.0 200"));
     }
     for (int i = 0; i < 50; ++i) client.send(client.publish("m" + std::to_string(i)));
-    while (node.endpoint().counters().rate_limited == 0) ::usleep(1'000);
+    for (int i = 0; i < 100'000 && node.endpoint().counters().rate_limited == 0; ++i) client.send(client.publish("more"));
+    CHECK(node.endpoint().counters().rate_limited > 0);
     CHECK(node.endpoint().counters().requests < 40);
 }
 
