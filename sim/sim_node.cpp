@@ -18,8 +18,8 @@ constexpr auto certificate_lifetime = std::chrono::hours{24 * 365};
 class SimNode final : public Host, public node::Observer {
   public:
     SimNode(Now now, const HostSetup& setup, node::NodeSettings settings, std::unique_ptr<overlay::Dht> dht,
-            node::Store& disk, node::Diagnostics& diagnostics)
-        : audience_(*setup.audience), federation_(settings.federation) {
+            node::Store& disk, EntityTags& tags, node::Diagnostics& diagnostics)
+        : audience_(*setup.audience), federation_(settings.federation), etags_(tags) {
         auto probing = std::make_unique<ProbingDht>(std::move(dht), audience_);
         dht_ = probing.get();
         node_ = std::make_unique<node::Node>(now, std::move(settings), std::move(probing), disk, *setup.random,
@@ -42,7 +42,7 @@ class SimNode final : public Host, public node::Observer {
     void publish(Now now, const proto::PresentityUri& presentity, const proto::DocumentPtr& document) override {
         auto& etag = etags_[presentity];
         auto receipt = node_->service().publish(now, {presentity, etag, document, publication_lifetime});
-        // After a restart the node may know the tag no more: then it is a first publication again.
+        // A node that lost its disk knows the tag no more (412): then it is a first publication again.
         if (!receipt) receipt = node_->service().publish(now, {presentity, {}, document, publication_lifetime});
         PRESMESH_ASSERT(receipt.has_value());
         etag = receipt->etag;
@@ -87,7 +87,7 @@ class SimNode final : public Host, public node::Observer {
     Audience& audience_;
     overlay::FederationPtr federation_;
     ProbingDht* dht_ = nullptr;  ///< the node's
-    std::map<proto::PresentityUri, std::string> etags_;
+    EntityTags& etags_;
     std::map<translators::WatchId, WatchNumber> numbers_;
     std::map<WatchNumber, translators::WatchId> ids_;
     std::unique_ptr<node::Node> node_;
@@ -96,7 +96,12 @@ class SimNode final : public Host, public node::Observer {
 }  // namespace
 
 SimNodes::SimNodes(const Scenario& scenario, std::uint64_t seed, Attack* attack)
-    : scenario_(scenario), seed_(seed), attack_(attack), identities_(scenario.nodes), disks_(scenario.nodes) {
+    : scenario_(scenario),
+      seed_(seed),
+      attack_(attack),
+      identities_(scenario.nodes),
+      disks_(scenario.nodes),
+      tags_(scenario.nodes) {
     auto federation = std::make_shared<proto::Federation>();
     Dice(seed, Purpose::identity, ~std::uint64_t{0}).fill(federation->key);
     const std::uint32_t providers = provider_of(scenario, scenario.nodes - 1) + 1;
@@ -142,7 +147,8 @@ std::unique_ptr<Host> SimNodes::make(Now now, const HostSetup& setup) {
     node::NodeSettings settings{who.key, who.certificate, federation_, {setup.endpoint}, scenario_.crash_bound, {}};
     settings.service.default_handling = node::Handling::allow;
     settings.service.follow_own_domains = scenario_.nodes_per_provider > 1;
-    return std::make_unique<SimNode>(now, setup, std::move(settings), std::move(made), *disk, diagnostics_);
+    return std::make_unique<SimNode>(now, setup, std::move(settings), std::move(made), *disk, tags_[setup.index],
+                                     diagnostics_);
 }
 
 void SimNodes::gone(NodeIndex node, bool crash, bool keeps_disk) {

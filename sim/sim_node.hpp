@@ -16,6 +16,9 @@
 
 namespace presmesh::sim {
 
+/// What a publishing client remembers of its publication (RFC 3903), by presentity.
+using EntityTags = std::map<proto::PresentityUri, std::string>;
+
 /// The federation of a scenario, its nodes' keys and certificates, and their disks.
 class SimNodes final : public HostMaker {
   public:
@@ -42,6 +45,7 @@ class SimNodes final : public HostMaker {
     overlay::FederationPtr federation_;
     std::vector<std::unique_ptr<Identity>> identities_;
     std::vector<std::unique_ptr<node::MemoryStore>> disks_;
+    std::vector<EntityTags> tags_;  ///< of the users at each node: their clients outlive it
     node::NoDiagnostics diagnostics_;
 };
 
