@@ -309,10 +309,11 @@ void Checker::lookup_found(LookupNumber lookup) {
     ++measures_.lookup.found;
     measures_.lookup.first_ms.add(seconds(now() - place->second.begun) * 1e3);
 }
-void Checker::lookup_done(LookupNumber lookup) {
+void Checker::lookup_done(LookupNumber lookup, std::optional<unsigned> hops) {
     const auto place = lookups_.find(lookup);
     if (place == lookups_.end()) return;
     measures_.lookup.done_ms.add(seconds(now() - place->second.begun) * 1e3);
+    if (hops) measures_.lookup.hops.add(*hops);
     lookups_.erase(place);
 }
 

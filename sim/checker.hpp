@@ -35,7 +35,7 @@ class Checker final : public Audience {
     // ---- Audience
     void seen(WatchNumber watch, Shown shown, const proto::DocumentPtr& document) override;
     void lookup_found(LookupNumber lookup) override;
-    void lookup_done(LookupNumber lookup) override;
+    void lookup_done(LookupNumber lookup, std::optional<unsigned> hops) override;
 
     // ---- hardship
     void hardship_began();

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "proto/assert.hpp"
+#include "sim/hop_meter.hpp"
 
 namespace presmesh::sim {
 
@@ -90,6 +91,7 @@ class EngineNode final : public Host {
     void handle_input(Now now, const Endpoint& from, BytesView bytes) override {
         now_ = now;
         answering_change_ = carries_change(bytes);
+        hops_.received(from, bytes);
         wake_ = dht_->periodic(bytes.data(), bytes.size(), address_of(from), time());
         answering_change_ = false;
     }
@@ -149,13 +151,19 @@ class EngineNode final : public Host {
     void look_up(Now now, LookupNumber lookup, const proto::PresentityUri& presentity) override {
         now_ = now;
         auto found = std::make_shared<bool>(false);
+        const auto key = key_of(presentity);
+        proto::DhtKey wanted{};
+        std::copy_n(key.data(), wanted.size(), wanted.begin());
+        hops_.begin(lookup, wanted);
         dht_->get(
-            key_of(presentity),
+            key,
             [this, lookup, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
                 if (!values.empty() && !std::exchange(*found, true)) audience_.lookup_found(lookup);
                 return true;
             },
-            [this, lookup](bool, const std::vector<std::shared_ptr<dht::Node>>&) { audience_.lookup_done(lookup); });
+            [this, lookup](bool, const std::vector<std::shared_ptr<dht::Node>>&) {
+                audience_.lookup_done(lookup, hops_.end(lookup));
+            });
         settle();
     }
 
@@ -179,6 +187,7 @@ class EngineNode final : public Host {
         proto::Datagram datagram;
         datagram.to = endpoint_of(to);
         datagram.bytes.assign(bytes.begin(), bytes.end());
+        hops_.sent(datagram.to, bytes);
         const bool change = answering_change_ || carries_change(bytes);
         datagram.traffic = change ? proto::Traffic::content : proto::Traffic::dht;
         output_.push_back(std::move(datagram));
@@ -213,6 +222,7 @@ class EngineNode final : public Host {
     std::deque<proto::Datagram> output_;
     std::map<proto::PresentityUri, std::uint64_t> published_;  ///< the value id that stands
     std::map<WatchNumber, Watch> watches_;
+    HopMeter hops_;
     std::unique_ptr<dht::Dht> dht_;  ///< last, so that it goes first: it calls into the rest
 };
 

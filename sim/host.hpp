@@ -29,7 +29,8 @@ class Audience {
     virtual void seen(WatchNumber watch, Shown shown, const proto::DocumentPtr& document) = 0;
     /// A record or value was found (once, the first), then done.
     virtual void lookup_found(LookupNumber lookup) = 0;
-    virtual void lookup_done(LookupNumber lookup) = 0;
+    /// `hops`: see hop_meter.hpp; none when nobody answered.
+    virtual void lookup_done(LookupNumber lookup, std::optional<unsigned> hops) = 0;
 };
 
 /// What a host is made of.

@@ -29,7 +29,7 @@ struct LookupMeasures {
     std::uint64_t found = 0;  ///< of a record that a live node keeps published
     Quantiles first_ms;       ///< to the first record found
     Quantiles done_ms;        ///< to the end of the search
-    Quantiles hops;           ///< see lookup_hops in README.md
+    Quantiles hops;           ///< to the nearest node that answered: see hop_meter.hpp
     double success() const { return begun ? static_cast<double>(found) / static_cast<double>(begun) : 0; }
 };
 

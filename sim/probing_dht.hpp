@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "overlay/dht.hpp"
+#include "sim/hop_meter.hpp"
 #include "sim/host.hpp"
 
 namespace presmesh::sim {
@@ -14,15 +15,21 @@ class ProbingDht final : public overlay::Dht {
     ProbingDht(std::unique_ptr<overlay::Dht> dht, Audience& audience) : dht_(std::move(dht)), audience_(audience) {}
 
     void probe(proto::Now now, LookupNumber number, const proto::DhtKey& key) {
+        hops_.begin(number, key);
         probes_[dht_->get(now, key)] = {number, false};
     }
 
     void handle_input(proto::Now now, const overlay::DhtPacket& packet, const proto::PublicKey& key) override {
+        hops_.received(shard_of(packet), packet.bytes);
         dht_->handle_input(now, packet, key);
     }
     void handle_timeout(proto::Now now) override { dht_->handle_timeout(now); }
     proto::SteadyTime next_timeout() const override { return dht_->next_timeout(); }
-    std::optional<overlay::DhtPacket> poll_output() override { return dht_->poll_output(); }
+    std::optional<overlay::DhtPacket> poll_output() override {
+        auto packet = dht_->poll_output();
+        if (packet) hops_.sent(shard_of(*packet), packet->bytes);
+        return packet;
+    }
     std::optional<overlay::DhtEvent> poll_event() override {
         while (auto event = dht_->poll_event())
             if (probes_.empty() || !take(*event)) return event;
@@ -57,13 +64,21 @@ class ProbingDht final : public overlay::Dht {
         if (probe == probes_.end()) return false;
         if (found != nullptr && !std::exchange(probe->second.found, true)) audience_.lookup_found(probe->second.number);
         if (done != nullptr) {
-            audience_.lookup_done(probe->second.number);
+            audience_.lookup_done(probe->second.number, hops_.end(probe->second.number));
             probes_.erase(probe);
         }
         return true;
     }
 
+    /// The peer as OpenDHT knows it: each shard has a port.
+    static proto::Endpoint shard_of(const overlay::DhtPacket& packet) {
+        auto peer = packet.peer;
+        peer.port = static_cast<std::uint16_t>(peer.port + packet.peer_shard);
+        return peer;
+    }
+
     std::unique_ptr<overlay::Dht> dht_;
+    HopMeter hops_;
     Audience& audience_;
     std::map<overlay::LookupId, Probe> probes_;
 };

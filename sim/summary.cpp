@@ -20,8 +20,8 @@ void row(const char* name, const Quantiles& values, const char* unit) {
 }  // namespace
 
 void print_summary(const Scenario& scenario, const Measures& m) {
-    std::printf("\n%s, %u nodes, %s cryptography\n", scenario.mode == Mode::engine ? "plain OpenDHT" : "presmesh", m.nodes,
-                scenario.crypto == Crypto::real ? "real" : "stand-in");
+    std::printf("\n%s, %u nodes, %s cryptography\n", scenario.mode == Mode::engine ? "plain OpenDHT" : "presmesh",
+                m.nodes, scenario.crypto == Crypto::real ? "real" : "stand-in");
     row("virtual time", m.virtual_s, "s");
     row("real time", m.wall_s, "s");
     row("speed", m.wall_s > 0 ? m.virtual_s / m.wall_s : 0, "x real time");
