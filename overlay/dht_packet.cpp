@@ -1,7 +1,7 @@
 #include "overlay/dht_packet.hpp"
 
 #include <algorithm>
-#include <set>
+#include <array>
 
 #include "proto/limits.hpp"
 #include "proto/msgpack_io.hpp"
@@ -22,12 +22,16 @@ class Names {
   public:
     std::string_view next(MsgpackReader& in) {
         const std::string_view name = in.str(name_bytes);
-        if (in.ok() && !seen_.insert(name).second) in.fail(Reason::malformed, "packet: a key twice");
+        if (!in.ok()) return name;
+        const auto end = seen_.begin() + static_cast<std::ptrdiff_t>(count_);
+        if (std::find(seen_.begin(), end, name) != end) in.fail(Reason::malformed, "packet: a key twice");
+        seen_[count_++] = name;
         return name;
     }
 
   private:
-    std::set<std::string_view> seen_;
+    std::array<std::string_view, fields_max> seen_;  ///< MsgpackReader::map() lets no more through
+    std::size_t count_ = 0;
 };
 
 void read_body(MsgpackReader& in, PutValue& value) {
