@@ -1,5 +1,5 @@
-// The port to a Kademlia DHT. overlay/dht_node.* puts OpenDHT behind it; overlay/dht_fake.hpp is the stand-in for tests.
-// Same five verbs as everything else here. Records only: every value is the wire form of a proto::Record.
+// The port to a Kademlia DHT. overlay/dht_node.* puts OpenDHT behind it; overlay/dht_fake.hpp is the stand-in for
+// tests. Same five verbs as everything else here. Records only: every value is the wire form of a proto::Record.
 #pragma once
 
 #include <cstdint>
@@ -60,9 +60,10 @@ class Dht {
     /// The file was read again: records of members that are no longer admitted are dropped now, and refused. A stand-in
     /// that checks nothing has nothing to do.
     virtual void set_federation(proto::Now /*now*/, std::shared_ptr<const proto::Federation> /*federation*/) {}
-    /// Make a node known, so that the shards can join through it.
+    /// Make a node known, so that the shards can join through it. Those that have joined do not ask it.
     virtual void bootstrap(proto::Now now, const proto::Endpoint& peer) = 0;
-    /// Store or replace. The put's acknowledgement proves nothing (ENGINE_FACTS), so there is none: read back to know.
+    /// Store or replace; tried again while nobody takes it, as before the node has joined. The put's acknowledgement
+    /// proves nothing (ENGINE_FACTS), so there is none: read back to know.
     virtual void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) = 0;
     /// Stop keeping our own record alive; holders drop it when it runs out.
     virtual void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) = 0;

@@ -9,11 +9,14 @@
 #include <opendht/dht.h>
 
 #include <cerrno>
+#include <cstring>
 #include <deque>
 #include <map>
+#include <unordered_map>
 
 #include "overlay/dht_packet.hpp"
 #include "overlay/handshake_guard.hpp"
+#include "overlay/timer_queue.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
@@ -38,7 +41,10 @@ constexpr std::size_t value_header_bytes = 40;
 static_assert(limits::record_bytes + value_header_bytes <= 560);
 constexpr std::uint16_t shard_mask = 7;
 constexpr std::size_t loop_packets_per_turn = 1'000;  ///< among our own shards; the rest waits for the next turn
-constexpr std::size_t senders_counted = 2 * limits::peers;
+constexpr std::size_t joined_peers = 8;  ///< a shard that hears so many finds the rest of the network by itself
+constexpr std::size_t senders_kept_least = 64;
+constexpr auto joined_for = std::chrono::seconds{30};  ///< then it is asked again
+constexpr auto put_interval = proto::Duration{std::chrono::seconds{1}} / limits::record_puts_per_second;
 
 dht::InfoHash hash_of(const proto::DhtKey& key) {
     return dht::InfoHash(key.data(), key.size());
@@ -116,6 +122,28 @@ class QueueSocket final : public dht::net::DatagramSocket {
 struct Shard {
     std::unique_ptr<dht::Dht> dht;
     proto::SteadyTime wake = proto::SteadyTime::min();
+    proto::SteadyTime joined_until = proto::SteadyTime::min();  ///< it had peers enough a moment ago
+};
+
+/// A record of ours that is not known to be announced yet.
+struct Put {
+    std::shared_ptr<dht::Value> value;
+    proto::Duration pause = limits::put_again_first;  ///< before the next attempt
+};
+
+/// A node that sends to us: how much, and the id that its packets must name.
+struct Sender {
+    TokenBucket rate{limits::dht_packets_per_second_per_peer};
+    std::optional<std::uint8_t> shard;  ///< of `id`
+    proto::DhtKey id{};
+};
+
+struct KeyHash {
+    std::size_t operator()(const proto::PublicKey& key) const noexcept {
+        std::size_t hash = 0;
+        std::memcpy(&hash, key.data(), sizeof hash);  // a certified key: as good as random
+        return hash;
+    }
 };
 
 struct Listen {
@@ -142,6 +170,7 @@ class DhtNode::Impl {
 
     void handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
     proto::Result<void> check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
+    Sender& sender(Now now, const proto::PublicKey& key);
     void feed(std::uint8_t shard, BytesView bytes, const dht::SockAddr& from);
     void handle_timeout(Now now);
     proto::SteadyTime next_timeout() const;
@@ -158,6 +187,13 @@ class DhtNode::Impl {
     void tell(DhtEvent event);
     Shard& shard_of(const proto::DhtKey& key) { return shards_[index_of(key)]; }
     std::size_t index_of(const proto::DhtKey& key) const { return key[19] % shards_.size(); }
+    std::size_t good_peers(const Shard& shard) const;
+    bool joined(Shard& shard) const;
+
+    void announce(const Place& place, const ValuePtr& value);
+    void announced(const Place& place, const ValuePtr& value, bool ok);
+    void announce_again();
+    void forget_put(const Place& place);
 
     DhtSettings settings_;
     Now now_{};
@@ -168,7 +204,11 @@ class DhtNode::Impl {
     std::deque<DhtPacket> output_;
     std::deque<DhtEvent> events_;
     std::deque<LoopPacket> loop_;
-    std::map<proto::PublicKey, TokenBucket> senders_;
+    std::map<Place, Put> puts_;  ///< those under way
+    TimerQueue<Place> failed_puts_;
+    proto::SteadyTime next_put_ = proto::SteadyTime::min();          ///< not before: failed ones come again one by one
+    std::unordered_map<proto::PublicKey, Sender, KeyHash> senders_;  ///< looked up, never listed
+    std::size_t senders_swept_at_ = senders_kept_least;
     std::map<Reason, std::uint64_t> refused_;
     std::uint64_t dropped_output_ = 0;
     std::uint64_t dropped_events_ = 0;
@@ -229,6 +269,7 @@ void DhtNode::Impl::empty(const std::vector<Place>& places) {
         const auto kept = values_.find(place);
         PRESMESH_ASSERT(kept != values_.end());
         for (auto& [shard, value] : kept->second) value->data.clear();
+        forget_put(place);
         shard_of(place.key).dht->cancelPut(hash_of(place.key), place.value_id);
         values_.erase(kept);
     }
@@ -241,16 +282,15 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
         return proto::refuse(Reason::malformed, "dht: port");
     }
     if (packet.own_shard >= shards_.size()) return proto::refuse(Reason::not_found, "dht: shard");
-    if (senders_.size() >= senders_counted) {
-        for (auto at = senders_.begin(); at != senders_.end();) {
-            at = at->second.full(now.steady) ? senders_.erase(at) : std::next(at);
-        }
-    }
-    auto sender = senders_.try_emplace(peer_key, limits::dht_packets_per_second_per_peer).first;
-    if (!sender->second.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht");
+    Sender& from = sender(now, peer_key);
+    if (!from.rate.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht");
     const auto claims = read_dht_packet(packet.bytes);
     if (!claims) return tl::make_unexpected(claims.error());
-    if (claims->sender && *claims->sender != proto::kademlia_id(peer_key, packet.peer_shard)) {
+    if (from.shard != packet.peer_shard) {
+        from.shard = packet.peer_shard;
+        from.id = proto::kademlia_id(peer_key, packet.peer_shard);
+    }
+    if (claims->sender && *claims->sender != from.id) {
         return proto::refuse(Reason::wrong_kademlia_id);
     }
     for (const PutValue& value : claims->values) {
@@ -258,6 +298,17 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
         if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
     }
     return {};
+}
+
+/// Those who have been silent for a while are forgotten whenever there are twice as many as were left the last time.
+Sender& DhtNode::Impl::sender(Now now, const proto::PublicKey& key) {
+    if (senders_.size() >= senders_swept_at_) {
+        for (auto at = senders_.begin(); at != senders_.end();) {
+            at = at->second.rate.full(now.steady) ? senders_.erase(at) : std::next(at);
+        }
+        senders_swept_at_ = std::max(senders_kept_least, 2 * senders_.size());
+    }
+    return senders_[key];
 }
 
 void DhtNode::Impl::handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
@@ -313,6 +364,7 @@ void DhtNode::Impl::handle_timeout(Now now) {
     for (std::size_t shard = 0; shard < shards_.size(); ++shard) {
         if (shards_[shard].wake <= now.steady) feed(static_cast<std::uint8_t>(shard), {}, {});
     }
+    announce_again();
     run_loop();
 }
 
@@ -320,11 +372,61 @@ proto::SteadyTime DhtNode::Impl::next_timeout() const {
     if (!loop_.empty()) return now_.steady;
     proto::SteadyTime next = proto::never;
     for (const Shard& shard : shards_) next = std::min(next, shard.wake);
+    if (failed_puts_.size() > 0) next = std::min(next, std::max(failed_puts_.next(), next_put_));
     const proto::WallTime expiry = store_.next_expiry();
     if (expiry != proto::WallTime::max()) {
         next = std::min(next, now_.steady + std::max(proto::Duration{0}, expiry - now_.wall));
     }
     return next;
+}
+
+std::size_t DhtNode::Impl::good_peers(const Shard& shard) const {
+    std::size_t good = 0;
+    if (settings_.ipv4) good += shard.dht->getNodesStats(AF_INET).good_nodes;
+    if (settings_.ipv6) good += shard.dht->getNodesStats(AF_INET6).good_nodes;
+    return good;
+}
+
+bool DhtNode::Impl::joined(Shard& shard) const {
+    if (shard.joined_until > now_.steady) return true;
+    if (good_peers(shard) < joined_peers) return false;
+    shard.joined_until = now_.steady + joined_for;
+    return true;
+}
+
+// ---- our records on their way out
+
+/// OpenDHT gives a put up for good when nobody near the key answers: before the first peer is known, or cut off.
+void DhtNode::Impl::announce(const Place& place, const ValuePtr& value) {
+    const std::size_t shard = index_of(place.key);
+    // May be called before put() returns, and by a later put in place of this one.
+    auto done = [this, place, value](bool ok, const std::vector<std::shared_ptr<dht::Node>>&) {
+        announced(place, value, ok);
+    };
+    shards_[shard].dht->put(hash_of(place.key), value, std::move(done), dht::time_point::max(), false);
+    settle(shard);
+}
+
+void DhtNode::Impl::announced(const Place& place, const ValuePtr& value, bool ok) {
+    const auto put = puts_.find(place);
+    if (put == puts_.end() || put->second.value != value) return;
+    if (ok) return forget_put(place);
+    failed_puts_.set(place, now_.steady + put->second.pause);
+    put->second.pause = std::min<proto::Duration>(2 * put->second.pause, limits::put_again_most);
+}
+
+void DhtNode::Impl::announce_again() {
+    while (next_put_ <= now_.steady) {
+        const auto place = failed_puts_.pop(now_.steady);
+        if (!place) return;
+        next_put_ = now_.steady + put_interval;
+        announce(*place, ValuePtr(puts_.at(*place).value));
+    }
+}
+
+void DhtNode::Impl::forget_put(const Place& place) {
+    puts_.erase(place);
+    failed_puts_.erase(place);
 }
 
 // ---- what was found
@@ -389,6 +491,7 @@ void DhtNode::set_federation(Now now, std::shared_ptr<const proto::Federation> f
 void DhtNode::bootstrap(Now now, const Endpoint& peer) {
     impl_->begin(now);
     for (std::size_t shard = 0; shard < impl_->shards_.size(); ++shard) {
+        if (impl_->joined(impl_->shards_[shard])) continue;
         impl_->shards_[shard].dht->pingNode(address_of(peer, 0));  // shard 0 is the one that every node has
         impl_->settle(shard);
     }
@@ -398,17 +501,19 @@ void DhtNode::put(Now now, const proto::DhtKey& key, std::uint64_t value_id, Byt
     PRESMESH_ASSERT(wire.size() <= limits::record_bytes);
     impl_->begin(now);
     // OpenDHT keeps a copy of what it puts and asks no policy about it.
-    if (!impl_->store_.offer(now.wall, {key, value_id}, wire)) return;
+    const Place place{key, value_id};
+    if (!impl_->store_.offer(now.wall, place, wire)) return;
     auto value = std::make_shared<dht::Value>(record_type, wire.data(), wire.size());
     value->id = value_id;
-    const std::size_t shard = impl_->index_of(key);
-    impl_->values_[{key, value_id}][static_cast<std::uint8_t>(shard)] = value;
-    impl_->shards_[shard].dht->put(hash_of(key), std::move(value), dht::DoneCallback{}, dht::time_point::max(), false);
-    impl_->settle(shard);
+    impl_->values_[place][static_cast<std::uint8_t>(impl_->index_of(key))] = value;
+    impl_->forget_put(place);
+    impl_->puts_[place].value = value;
+    impl_->announce(place, value);
 }
 
 void DhtNode::cancel_put(Now now, const proto::DhtKey& key, std::uint64_t value_id) {
     impl_->begin(now);
+    impl_->forget_put({key, value_id});
     const std::size_t shard = impl_->index_of(key);
     impl_->shards_[shard].dht->cancelPut(hash_of(key), value_id);
     impl_->settle(shard);
@@ -466,10 +571,7 @@ void DhtNode::cancel_listen(Now now, LookupId listen) {
 
 DhtStatus DhtNode::status() const {
     DhtStatus status;
-    for (const Shard& shard : impl_->shards_) {
-        if (impl_->settings_.ipv4) status.good_peers += shard.dht->getNodesStats(AF_INET).good_nodes;
-        if (impl_->settings_.ipv6) status.good_peers += shard.dht->getNodesStats(AF_INET6).good_nodes;
-    }
+    for (const Shard& shard : impl_->shards_) status.good_peers += impl_->good_peers(shard);
     status.stored_records = impl_->store_.records();
     status.stored_bytes = impl_->store_.bytes();
     status.refused_records = impl_->store_.refused();

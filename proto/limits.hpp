@@ -150,6 +150,8 @@ inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records 
 
 // The DHT
 inline constexpr std::size_t dht_packet_bytes = 1'400;        ///< OpenDHT sends up to 1280 of fragments and a header
+inline constexpr auto put_again_first = 1s;                   ///< after a put that nobody took, as before the first peer was known
+inline constexpr auto put_again_most = 1min;                  ///< and no more a second than new ones: record_puts_per_second
 inline constexpr std::size_t dht_values_per_packet = 64;      ///< looked at in a put; OpenDHT packs fewer than 50
 inline constexpr std::size_t dht_output = 16'384;             ///< packets the owner has not fetched
 inline constexpr std::size_t dht_events = 65'536;             ///< records found that the owner has not fetched

@@ -209,6 +209,55 @@ TEST_CASE("eight shards a node reach each other and the same records") {
     CHECK(world.count("refused_wrong_kademlia_id") == 0);
 }
 
+TEST_CASE("a record put before the first peer is known is put when there is one") {
+    DhtWorld world(24, 1);
+    world.add("a.example", 1);
+    const auto record = world.record(24, "pres:alice@a.example", 1);
+    world.put(24, record);
+    world.run(10min);
+    CHECK(world.get(3, world.key(record)).empty());
+    world.members[24].node->bootstrap(world.now, world.members[0].endpoint);
+    world.run(90s);
+    CHECK(world.get(3, world.key(record)) == Wires{record.wire});
+    world.run(30min);  // and then it is left alone
+    std::size_t puts = 0;
+    world.on_send = [&](Flying& flying) {
+        const auto claims = read_dht_packet(flying.packet.bytes);
+        puts += claims && claims->method == "put" ? 1 : 0;
+    };
+    world.run(2h);
+    CHECK(puts == 0);
+}
+
+TEST_CASE("a put that was replaced or taken back is not tried again") {
+    DhtWorld world(24, 1);
+    world.add("a.example", 1);
+    const auto older = world.record(24, "pres:alice@a.example", 1);
+    const auto newer = world.record(24, "pres:alice@a.example", 2);
+    const auto ended = world.record(24, "pres:anna@a.example", 1);
+    for (const auto& record : {older, newer, ended}) world.put(24, record);
+    world.members[24].node->cancel_put(world.now, world.key(ended), ended.value_id());
+    world.members[24].node->bootstrap(world.now, world.members[0].endpoint);
+    std::vector<proto::Bytes> sent;
+    world.on_send = [&](Flying& flying) {
+        const auto claims = read_dht_packet(flying.packet.bytes);
+        if (!claims) return;
+        for (const auto& value : claims->values) sent.emplace_back(value.data.begin(), value.data.end());
+    };
+    world.run(5min);
+    CHECK(sent.size() >= 7);
+    for (const auto& wire : sent) CHECK(wire == newer.wire);
+}
+
+TEST_CASE("a node that has joined asks nobody to let it in") {
+    DhtWorld world(24, 1);
+    CHECK(world.members[5].node->status().good_peers >= 8);
+    while (world.members[5].node->poll_output()) {
+    }
+    world.members[5].node->bootstrap(world.now, world.members[9].endpoint);
+    CHECK_FALSE(world.members[5].node->poll_output().has_value());
+}
+
 TEST_CASE("a listener is told of a new source") {
     DhtWorld world(24, 1);
     const auto first = world.record(2, "pres:alice@a.example", 1);
