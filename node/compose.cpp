@@ -164,7 +164,7 @@ translators::View view_of_active(std::vector<const SourceView*> active) {
     std::copy_if(active.begin(), active.end(), std::back_inserter(shown),
                  [](auto* source) { return source->document; });
     Liveness best = best_liveness(shown.empty() ? active : shown);
-    view.liveness = static_cast<translators::Liveness>(best);
+    view.liveness = best;
     std::vector<Contribution> contributions;
     for (const SourceView* source : shown)
         if (best == Liveness::unknown || source->liveness != Liveness::unknown)
@@ -192,7 +192,7 @@ translators::View compose_view(const std::vector<SourceView>& sources) {
     if (auto active = with_state(sources, overlay::WatchState::active); !active.empty()) return view_of_active(active);
     translators::View view;
     auto pending = with_state(sources, overlay::WatchState::pending);
-    view.liveness = static_cast<translators::Liveness>(best_liveness(pending));
+    view.liveness = best_liveness(pending);
     if (!pending.empty() || sources.empty()) return view;
     auto terminated = with_state(sources, overlay::WatchState::terminated);
     auto first = *std::min_element(terminated.begin(), terminated.end(), [](auto* a, auto* b) {
@@ -200,7 +200,7 @@ translators::View compose_view(const std::vector<SourceView>& sources) {
     });
     view.state = translators::WatchState::terminated;
     view.reason = first->reason;
-    view.liveness = static_cast<translators::Liveness>(best_liveness(terminated));
+    view.liveness = best_liveness(terminated);
     return view;
 }
 

@@ -32,7 +32,7 @@ overlay::Answer answer_of(const Standing& standing) {
 
 View closed_view(const Standing& standing, const PresentityUri& presentity) {
     View view;
-    view.state = static_cast<translators::WatchState>(standing.state);
+    view.state = standing.state;
     view.reason = standing.reason;
     if (standing.polite) view.document = offline_document(presentity);
     return view;
@@ -351,7 +351,7 @@ bool PresenceService::settled(WatchId watch) const {
 
 void PresenceService::decide(Now, Translator& translator, const PresentityUri& presentity, const PresentityUri& watcher,
                              translators::WatchState state, std::string reason) {
-    Standing standing{static_cast<overlay::WatchState>(state), false, std::move(reason)};
+    Standing standing{state, false, std::move(reason)};
     if (state == translators::WatchState::terminated && standing.reason.empty()) standing.reason = "rejected";
     impl_->watchers_.decide(translator, {presentity, watcher}, std::move(standing));
 }
@@ -416,9 +416,8 @@ std::vector<Rule> PresenceService::decisions(const PresentityUri& presentity) co
 std::vector<WatcherInfo> PresenceService::watchers(const PresentityUri& presentity) const {
     std::vector<WatcherInfo> out;
     for (const auto& [watcher, entry] : impl_->watchers_.list(presentity))
-        out.push_back({watcher, static_cast<translators::WatchState>(entry.standing.state),
-                       impl_->rules_.handling(presentity, watcher), entry.elsewhere, entry.attendant != nullptr,
-                       entry.since});
+        out.push_back({watcher, entry.standing.state, impl_->rules_.handling(presentity, watcher), entry.elsewhere,
+                       entry.attendant != nullptr, entry.since});
     return out;
 }
 

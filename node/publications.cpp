@@ -148,7 +148,6 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
     auto& entry = sources_[presentity];
     auto place = is_new ? entry.publications.insert(entry.publications.end(), Publication{})
                         : find_id(entry.publications, publication.id);
-    publication.timer = place->timer;
     *place = std::move(publication);
     if (is_new) ++count_;
     keep(now, presentity, *place, expires);
@@ -171,9 +170,8 @@ void Publications::say_farewell(proto::Now now, const PresentityUri& presentity)
 
 void Publications::keep(proto::Now now, const PresentityUri& presentity, Publication& publication,
                         std::chrono::seconds left) {
-    expiries_.cancel(publication.timer);
     publication.expires = now.wall + left;
-    publication.timer = expiries_.set(now.steady + left, Due{presentity, publication.id});
+    expiries_.set({presentity, publication.id}, now.steady + left);
     save(presentity, publication);
 }
 
@@ -194,7 +192,7 @@ void Publications::erase_row(const PresentityUri& presentity, std::vector<Public
     auto found = find_id(all, id);
     if (found == all.end()) return;
     store_.erase(store_tables::publications, join_key(presentity.canonical(), id));
-    expiries_.cancel(found->timer);
+    expiries_.erase({presentity, found->id});
     if (id == farewell_id) --farewells_;
     all.erase(found);
     --count_;
@@ -280,7 +278,7 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     publication.document = *document;
     // A wall clock that was set back must not keep anything for longer than it could have been granted.
     auto left = std::min<proto::Duration>(publication.expires - now.wall, limits_.max_expires);
-    publication.timer = expiries_.set(now.steady + left, Due{*presentity, publication.id});
+    expiries_.set({*presentity, publication.id}, now.steady + left);
     if (publication.id == farewell_id) ++farewells_;
     sources_[*presentity].publications.push_back(std::move(publication));
     ++count_;

@@ -12,11 +12,11 @@
 
 #include "node/settings.hpp"
 #include "node/store.hpp"
-#include "node/timer_queue.hpp"
 #include "proto/presence.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"
+#include "proto/timer_queue.hpp"
 #include "proto/uri.hpp"
 #include "translators/translator.hpp"
 
@@ -68,7 +68,6 @@ class Publications {
         proto::DocumentPtr document;
         proto::WallTime expires{};
         proto::WallTime stamp{};
-        TimerId timer{};
     };
     struct Source {
         std::vector<Publication> publications;
@@ -77,6 +76,7 @@ class Publications {
     struct Due {
         proto::PresentityUri presentity;
         std::string id;
+        auto operator<=>(const Due&) const = default;
     };
 
     proto::Result<translators::PublishReceipt> create(proto::Now now, const translators::PublishRequest& request,
@@ -103,7 +103,7 @@ class Publications {
     proto::Random& random_;
     ServiceLimits limits_;
     std::unordered_map<proto::PresentityUri, Source> sources_;
-    TimerQueue<Due> expiries_;
+    proto::TimerQueue<Due> expiries_;
     std::vector<proto::PresentityUri> changed_;
     std::set<proto::PresentityUri> changed_set_;
     std::size_t count_ = 0;  ///< farewells too

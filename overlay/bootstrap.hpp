@@ -4,10 +4,10 @@
 #include <map>
 #include <vector>
 
-#include "overlay/timer_queue.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/limits.hpp"
 #include "proto/random.hpp"
+#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -38,7 +38,7 @@ class Bootstrap {
 
   private:
     proto::Random& random_;
-    TimerQueue<proto::Endpoint> timers_;
+    proto::TimerQueue<proto::Endpoint> timers_;
     std::map<proto::Endpoint, proto::Duration> pauses_;
 };
 

@@ -1,5 +1,6 @@
 #include "overlay/channel.hpp"
 
+#include "overlay/overloaded.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -9,13 +10,6 @@ namespace limits = proto::limits;
 namespace {
 
 constexpr Slot lease_slot{SlotKind::lease, 0};
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 bool is_source_slot(SlotKind kind) {
     return kind == SlotKind::state || kind == SlotKind::value || kind == SlotKind::answer;

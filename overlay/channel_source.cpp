@@ -176,15 +176,14 @@ bool ChannelSource::write(Slot slot, PacketBuilder& packet) {
 
 bool ChannelSource::write_state(std::uint64_t number, PacketBuilder& packet) {
     if (auto away = turned_away_.find(number); away != turned_away_.end())
-        return packet.add(proto::WatchStateMessage{number, away->second, proto::ChannelWatchState::terminated, "giveup",
-                                                   0, std::nullopt},
-                          {{SlotKind::state, number}, away->second, 0});
+        return packet.add(
+            proto::WatchStateMessage{number, away->second, WatchState::terminated, "giveup", 0, std::nullopt},
+            {{SlotKind::state, number}, away->second, 0});
     auto found = watches_.find(number);
     if (found == watches_.end()) return true;
     const auto& watch = found->second;
-    const auto state = static_cast<proto::ChannelWatchState>(watch.answer.state);
-    return packet.add(proto::WatchStateMessage{number, watch.state_revision, state, watch.answer.reason, watch.stream,
-                                               watch.content_key},
+    return packet.add(proto::WatchStateMessage{number, watch.state_revision, watch.answer.state, watch.answer.reason,
+                                               watch.stream, watch.content_key},
                       {{SlotKind::state, number}, watch.state_revision, 0});
 }
 

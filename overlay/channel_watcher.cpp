@@ -67,7 +67,7 @@ void ChannelWatcher::receive(const proto::WatchStateMessage& message, std::vecto
     if (found == watches_.end() || message.revision <= found->second.state_revision) return;
     auto& watch = found->second;
     watch.state_revision = message.revision;
-    watch.state = static_cast<WatchState>(message.state);
+    watch.state = message.state;
     watch.reason = message.reason;
     watch.content_key = message.content_key;
     watch.answered = watch.was_answered = true;

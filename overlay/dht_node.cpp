@@ -16,11 +16,11 @@
 
 #include "overlay/dht_packet.hpp"
 #include "overlay/handshake_guard.hpp"
-#include "overlay/timer_queue.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/record.hpp"
+#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -205,7 +205,7 @@ class DhtNode::Impl {
     std::deque<DhtEvent> events_;
     std::deque<LoopPacket> loop_;
     std::map<Place, Put> puts_;  ///< those under way
-    TimerQueue<Place> failed_puts_;
+    proto::TimerQueue<Place> failed_puts_;
     proto::SteadyTime next_put_ = proto::SteadyTime::min();          ///< not before: failed ones come again one by one
     std::unordered_map<proto::PublicKey, Sender, KeyHash> senders_;  ///< looked up, never listed
     std::size_t senders_swept_at_ = senders_kept_least;

@@ -17,7 +17,7 @@
 #include "overlay/following.hpp"
 #include "overlay/overlay.hpp"
 #include "overlay/sealed_transport.hpp"
-#include "overlay/timer_queue.hpp"
+#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -107,7 +107,7 @@ class Finder {
     std::set<proto::PresentityUri> unanswered_;  // their look-up found no node of the DHT
     std::size_t gets_running_ = 0;
     std::size_t listens_ = 0;
-    TimerQueue<proto::PresentityUri> timers_;
+    proto::TimerQueue<proto::PresentityUri> timers_;
     std::map<proto::PresentityUri, std::map<proto::NodeId, KnownRecord>> known_;
     std::size_t known_count_ = 0;
     std::deque<proto::PresentityUri> settled_;

@@ -7,6 +7,7 @@
 #include "overlay/bootstrap.hpp"
 #include "overlay/finder.hpp"
 #include "overlay/following.hpp"
+#include "overlay/overloaded.hpp"
 #include "overlay/peers.hpp"
 #include "overlay/publisher.hpp"
 #include "overlay/sealed_transport.hpp"
@@ -14,13 +15,6 @@
 namespace presmesh::overlay {
 
 namespace {
-
-template <class... Ts>
-struct Overloaded : Ts... {
-    using Ts::operator()...;
-};
-template <class... Ts>
-Overloaded(Ts...) -> Overloaded<Ts...>;
 
 /// Why a session ended for good: its other end is none of us any more. A session that has merely grown old is made
 /// again.

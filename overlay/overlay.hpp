@@ -26,6 +26,7 @@
 #include "proto/record.hpp"
 #include "proto/time.hpp"
 #include "proto/uri.hpp"
+#include "proto/watch_state.hpp"
 
 namespace presmesh::overlay {
 
@@ -45,15 +46,8 @@ struct Settings {
 using ViewId = std::uint32_t;
 using WatchId = std::uint64_t;
 
-enum class WatchState : std::uint8_t { pending = 0, active = 1, terminated = 2 };  // RFC 6665
-enum class Liveness : std::uint8_t {
-    live = 0,    ///< the source's node is heard of
-    stale = 1,   ///< its lease is in doubt
-    unknown = 2  ///< its lease ran out, or its state comes from the DHT alone. Never the same as offline
-};
-
-std::string_view to_string(WatchState state);
-std::string_view to_string(Liveness liveness);
+using proto::Liveness;
+using proto::WatchState;
 
 /// The source node's answer to one watcher.
 struct Answer {

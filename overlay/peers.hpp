@@ -15,7 +15,7 @@
 
 #include "overlay/channel.hpp"
 #include "overlay/sealed_transport.hpp"
-#include "overlay/timer_queue.hpp"
+#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -89,7 +89,7 @@ class Peers {
     Trace* trace_;
     std::map<proto::NodeId, State> states_;
     std::set<proto::NodeId> touched_;
-    TimerQueue<proto::NodeId> timers_;
+    proto::TimerQueue<proto::NodeId> timers_;
     std::deque<PeerEvent> events_;
     std::uint64_t sent_ = 0;
     std::uint64_t resends_of_closed_ = 0;

@@ -11,7 +11,7 @@
 #include "overlay/audience.hpp"
 #include "overlay/dht.hpp"
 #include "overlay/overlay.hpp"
-#include "overlay/timer_queue.hpp"
+#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -51,7 +51,7 @@ class Publisher {
     proto::Random& random_;
     bool online_ = false;
     std::map<proto::PresentityUri, Entry> entries_;
-    TimerQueue<proto::PresentityUri> due_;
+    proto::TimerQueue<proto::PresentityUri> due_;
     proto::SteadyTime domain_due_ = proto::never;
     proto::SteadyTime next_put_{};
     std::uint64_t puts_ = 0;

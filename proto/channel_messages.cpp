@@ -157,7 +157,7 @@ WatchStateMessage read_watch_state(MsgpackReader& in) {
     WatchStateMessage m;
     m.watch = in.uint();
     m.revision = in.uint();
-    m.state = static_cast<ChannelWatchState>(in.uint(2));
+    m.state = static_cast<WatchState>(in.uint(2));
     m.reason = in.str(limits::reason_bytes);
     m.stream = in.uint();
     m.content_key = read_optional<32>(in);

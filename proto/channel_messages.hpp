@@ -14,6 +14,7 @@
 #include "proto/record.hpp"
 #include "proto/result.hpp"
 #include "proto/uri.hpp"
+#include "proto/watch_state.hpp"
 
 namespace presmesh::proto {
 
@@ -66,12 +67,11 @@ struct UnwatchMessage {
     std::uint64_t watch = 0;
     bool operator==(const UnwatchMessage&) const = default;
 };
-enum class ChannelWatchState : std::uint8_t { pending = 0, active = 1, terminated = 2 };
 /// The source's answer to one watch. An active watch names the stream that its document travels on.
 struct WatchStateMessage {
     std::uint64_t watch = 0;
     std::uint64_t revision = 0;  ///< higher ones replace lower ones
-    ChannelWatchState state = ChannelWatchState::pending;
+    WatchState state = WatchState::pending;
     std::string reason;                       ///< when terminated
     std::uint64_t stream = 0;                 ///< when active
     std::optional<SymmetricKey> content_key;  ///< opens the record's summary; only for those who may see everything

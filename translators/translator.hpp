@@ -18,16 +18,14 @@
 #include "proto/result.hpp"
 #include "proto/time.hpp"
 #include "proto/uri.hpp"
+#include "proto/watch_state.hpp"
 
 namespace presmesh::translators {
 
 using WatchId = std::uint64_t;
 
-enum class WatchState : std::uint8_t { pending = 0, active = 1, terminated = 2 };   // RFC 6665 section 4.1.3
-enum class Liveness : std::uint8_t { live = 0, stale = 1, unknown = 2 };            // unknown is never offline
-
-std::string_view to_string(WatchState state);
-std::string_view to_string(Liveness liveness);
+using proto::Liveness;
+using proto::WatchState;
 
 /// What one watcher may see of one presentity now: composed over all sources, and authorized.
 struct View {

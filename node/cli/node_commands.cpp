@@ -5,9 +5,9 @@
 #include "node/cli/commands.hpp"
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/material.hpp"
-#include "node/daemon/presence_json.hpp"
 #include "node/daemon/system.hpp"
 #include "node/daemon/udp_socket.hpp"
+#include "proto/rfc3339.hpp"
 
 namespace presmesh::cli {
 
@@ -165,7 +165,7 @@ int doctor(const Options& options) {
     // network.
     findings.add(
         proto::to_seconds(now) > 1'700'000'000, "clock",
-        "it reads " + daemon::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
+        "it reads " + proto::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
     check_certificate(loaded.material, now, findings);
     check_federation(loaded, findings);
     const auto client = Client::make(options);

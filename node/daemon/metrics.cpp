@@ -70,7 +70,7 @@ void add_overlay(Families& out, const overlay::Status& status) {
     out.counter("dht_refused_records", "Records refused by the store policy",
                 static_cast<double>(status.dht.refused_records));
     std::map<std::string_view, int> peers = {{"live", 0}, {"stale", 0}, {"unknown", 0}};
-    for (const auto& peer : status.peers) ++peers[overlay::to_string(peer.liveness)];
+    for (const auto& peer : status.peers) ++peers[proto::to_string(peer.liveness)];
     for (const auto& [liveness, count] : peers)
         out.gauge("overlay_peers", "Nodes with a session, by liveness", count, "liveness", liveness);
     for (const auto& [name, value] : status.counters)

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "node/daemon/presence_json.hpp"
+#include "proto/rfc3339.hpp"
 
 namespace presmesh::daemon {
 
@@ -14,7 +14,7 @@ Json peer_json(const overlay::PeerStatus& peer) {
     return {{"domain", peer.domain},
             {"node", proto::to_hex(peer.node)},
             {"endpoint", peer.endpoint.to_string()},
-            {"liveness", overlay::to_string(peer.liveness)},
+            {"liveness", proto::to_string(peer.liveness)},
             {"watches_in", peer.watches_in},
             {"watches_out", peer.watches_out}};
 }

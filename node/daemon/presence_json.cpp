@@ -6,6 +6,7 @@
 
 #include "node/daemon/extension_text.hpp"
 #include "proto/limits.hpp"
+#include "proto/rfc3339.hpp"
 
 namespace presmesh::daemon {
 
@@ -162,9 +163,9 @@ class Object {
     std::optional<WallTime> time(const char* key) {
         const auto* value = member(key);
         if (value == nullptr) return std::nullopt;
-        auto parsed = from_rfc3339(as_text(*value, path(key)));
+        const auto parsed = proto::from_rfc3339(as_text(*value, path(key)));
         if (!parsed) fail(path(key), "must be a time such as \"2026-01-02T03:04:05Z\"");
-        return *parsed;
+        return parsed;
     }
     std::vector<std::string> texts(const char* key, std::size_t most) {
         std::vector<std::string> all;

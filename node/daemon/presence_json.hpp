@@ -15,7 +15,6 @@
 
 #include "proto/presence.hpp"
 #include "proto/result.hpp"
-#include "proto/time.hpp"
 
 namespace presmesh::daemon {
 
@@ -23,10 +22,5 @@ namespace presmesh::daemon {
 std::string presence_to_json(const proto::Presence& presence);
 /// malformed (detail says where: "services[0].show"), too_large.
 proto::Result<proto::Presence> presence_from_json(std::string_view json);
-
-/// RFC 3339 in UTC, with a fraction of up to six digits when there is one. Years 0000 to 9999.
-std::string to_rfc3339(proto::WallTime time);
-/// Any offset; fractions beyond a microsecond are cut off.
-proto::Result<proto::WallTime> from_rfc3339(std::string_view text);
 
 }  // namespace presmesh::daemon

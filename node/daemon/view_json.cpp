@@ -4,6 +4,7 @@
 
 #include "node/daemon/presence_json.hpp"
 #include "proto/limits.hpp"
+#include "proto/rfc3339.hpp"
 #include "translators/sip/pidf.hpp"
 
 namespace presmesh::daemon {
@@ -22,8 +23,8 @@ std::string dump(const Json& json) {
 
 HttpResponse pidf_response(const proto::PresentityUri& presentity, const View& view) {
     HttpResponse response;
-    response.headers.emplace_back("Presence-State", std::string(translators::to_string(view.state)));
-    response.headers.emplace_back("Presence-Liveness", std::string(translators::to_string(view.liveness)));
+    response.headers.emplace_back("Presence-State", std::string(proto::to_string(view.state)));
+    response.headers.emplace_back("Presence-Liveness", std::string(proto::to_string(view.liveness)));
     if (!view.document) {
         response.status = 204;
         return response;
@@ -73,9 +74,9 @@ proto::Result<node::Rule> rule_from_json(const Json& json) {
 
 std::string view_to_json(const proto::PresentityUri& presentity, const View& view) {
     // The document is spliced in as text: it is written once per view that way, and stays in its own member order.
-    Json head = {{"presentity", presentity.pres()}, {"state", translators::to_string(view.state)}};
+    Json head = {{"presentity", presentity.pres()}, {"state", proto::to_string(view.state)}};
     if (!view.reason.empty()) head["reason"] = view.reason;
-    head["liveness"] = translators::to_string(view.liveness);
+    head["liveness"] = proto::to_string(view.liveness);
     auto text = dump(head);
     text.pop_back();
     return text + ",\"presence\":" + (view.document ? presence_to_json(view.document->presence) : "null") + "}";
@@ -117,7 +118,7 @@ std::string watchers_to_json(const proto::PresentityUri& presentity, const std::
     Json array = Json::array();
     for (const auto& info : watchers) {
         array.push_back({{"watcher", info.watcher.pres()},
-                         {"state", translators::to_string(info.state)},
+                         {"state", proto::to_string(info.state)},
                          {"handling", node::to_string(info.handling)},
                          {"remote", info.remote},
                          {"attended", info.attended},

@@ -77,7 +77,7 @@ TEST_CASE("a document on a stream that is not known yet comes again: its packet 
     const auto bytes = online()->bytes;
     peer.say({proto::DocumentMessage{3, {1, 1}, 0, 1, bytes}});
     CHECK_FALSE(peer.acknowledges(1));
-    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt}});
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt}});
     CHECK(peer.acknowledges(2));
     peer.say({proto::DocumentMessage{3, {1, 1}, 0, 1, bytes}});
     CHECK(peer.acknowledges(3));
@@ -87,14 +87,13 @@ TEST_CASE("a document on a stream that is not known yet comes again: its packet 
 TEST_CASE("an older document never replaces a newer one, an older answer never a newer one") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
-    using proto::ChannelWatchState;
-    peer.say({proto::WatchStateMessage{watch, 2, ChannelWatchState::active, "", 3, std::nullopt},
+    peer.say({proto::WatchStateMessage{watch, 2, WatchState::active, "", 3, std::nullopt},
               proto::DocumentMessage{3, {2, 5}, 0, 1, online("phone", "new")->bytes}});
     peer.say({proto::DocumentMessage{3, {2, 4}, 0, 1, online("phone", "old")->bytes}});
     peer.say({proto::DocumentMessage{3, {1, 9}, 0, 1, online("phone", "old")->bytes}});
     peer.say({proto::DocumentMessage{3, {2, 5}, 0, 1, online("phone", "other")->bytes}});
     peer.say({proto::GoneMessage{3, {2, 4}}});
-    peer.say({proto::WatchStateMessage{watch, 1, ChannelWatchState::terminated, "rejected", 0, std::nullopt}});
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::terminated, "rejected", 0, std::nullopt}});
     const auto* seen = peer.channel.watcher().find(watch);
     CHECK(seen->state == WatchState::active);
     REQUIRE(seen->document);
@@ -105,7 +104,7 @@ TEST_CASE("what was said to hold is asked for whole when it is not held after al
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
     peer.hear();
-    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt},
               proto::CurrentMessage{3, {1, 1}, online()->digest}});
     const auto asked = peer.hear_all<proto::WatchMessage>();
     REQUIRE(asked.size() == 1);
@@ -155,7 +154,7 @@ TEST_CASE("unacknowledged, a document is sent again at a slowing pace, and only 
 TEST_CASE("a peer that has forgotten us: its watches end, ours are asked again with what we hold") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
-    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt},
               proto::DocumentMessage{3, {1, 1}, 0, 1, online()->bytes},
               proto::WatchMessage{1, 1, bob, alice, std::nullopt}});
     peer.events<InboundWatch>();
@@ -198,7 +197,7 @@ TEST_CASE("packets in flight are bounded, whatever is to be sent") {
 TEST_CASE("a document that cannot be read is counted, and not shown") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
-    peer.say({proto::WatchStateMessage{watch, 1, proto::ChannelWatchState::active, "", 3, std::nullopt},
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt},
               proto::DocumentMessage{3, {1, 1}, 0, 1, {0xff, 0xff}}});
     CHECK(peer.channel.watcher().bad_documents() == 1);
     CHECK(peer.channel.watcher().find(watch)->document == nullptr);
@@ -226,7 +225,7 @@ TEST_CASE(
             PacketBuilder packet(proto::ChannelHeader{1, 1, 1});
             CHECK(source.write(*slot, packet));
             for (const auto& one : told<proto::WatchStateMessage>(packet.take_bytes())) {
-                CHECK(one.state == proto::ChannelWatchState::terminated);
+                CHECK(one.state == WatchState::terminated);
                 out[one.watch] = one.reason;
             }
         }

@@ -54,7 +54,7 @@ ChannelMessage any_message() {
             return UnwatchMessage{number};
         case 7: {
             const auto key = coin ? std::optional(filled<32>()) : std::nullopt;
-            const auto state = static_cast<ChannelWatchState>(*rc::gen::inRange(0, 3));
+            const auto state = static_cast<WatchState>(*rc::gen::inRange(0, 3));
             return WatchStateMessage{number, 7, state, coin ? "rejected" : "", 9, key};
         }
         case 8:

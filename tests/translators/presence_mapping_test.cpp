@@ -2,8 +2,8 @@
 #include <rapidcheck.h>
 
 #include "proto/limits.hpp"
+#include "proto/rfc3339.hpp"
 #include "tests/support/presence_gen.hpp"
-#include "translators/rfc3339.hpp"
 #include "translators/sip/pidf.hpp"
 #include "translators/xmpp/presence.hpp"
 #include "translators/xmpp/xml_stream.hpp"

@@ -181,7 +181,7 @@ class Player {
             return;
         }
         REQUIRE(found != world_.host.decisions.end());
-        CHECK(tr::to_string(found->second.first) == state);
+        CHECK(proto::to_string(found->second.first) == state);
         CHECK(found->second.second == reason);
     }
 

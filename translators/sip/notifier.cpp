@@ -288,7 +288,7 @@ void Notifier::remove(proto::Now now, Id id) {
     }
     if (subscription.under_way != 0) by_transaction_.erase(subscription.under_way);
     if (!subscription.fetch) host_->erase(*owner_, tag);
-    timers_.cancel(id);
+    timers_.erase(id);
     by_tag_.erase(tag);
     subscriptions_.erase(id);
 }

@@ -14,11 +14,11 @@
 
 #include "proto/random.hpp"
 #include "proto/time.hpp"
+#include "proto/timer_queue.hpp"
 #include "proto/uri.hpp"
 #include "translators/sip/outbox.hpp"
 #include "translators/sip/settings.hpp"
 #include "translators/sip/subscription.hpp"
-#include "translators/sip/timers.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::translators::sip {
@@ -103,7 +103,7 @@ class Notifier {
     std::map<std::string, Id, std::less<>> by_tag_;  ///< by our tag, which is unique
     std::map<WatchId, Id> by_watch_;
     std::map<TransactionId, Id> by_transaction_;
-    Timers<Id> timers_;
+    proto::TimerQueue<Id> timers_;
     Id last_ = 0;
 
     // The body made last: one document often goes to many watchers.

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "proto/limits.hpp"
-#include "translators/rfc3339.hpp"
+#include "proto/rfc3339.hpp"
 #include "translators/sip/pidf.hpp"
 #include "translators/sip/pidf_names.hpp"
 #include "translators/sip/pidf_scan.hpp"
@@ -232,7 +232,7 @@ class PidfReader {
             else if (n.is(ns_pidf, "note"))
                 note(n, s.notes);
             else if (n.is(ns_pidf, "timestamp") || n.is(ns_data_model, "timestamp"))
-                s.timestamp = from_rfc3339(text_of(n.xml));
+                s.timestamp = proto::from_rfc3339(text_of(n.xml));
             else if (n.is(ns_data_model, "deviceID"))
                 s.device_ids.emplace_back(text_of(n.xml));
             else if (n.is(ns_jabber, "priority"))
@@ -300,7 +300,7 @@ class PidfReader {
             if (n.is(ns_data_model, "note") || n.is(ns_pidf, "note"))
                 note(n, out.notes);
             else if (n.is(ns_data_model, "timestamp") || n.is(ns_pidf, "timestamp"))
-                out.timestamp = from_rfc3339(text_of(n.xml));
+                out.timestamp = proto::from_rfc3339(text_of(n.xml));
             else if (!rpid(n, &out.activities, out.user_input))
                 extension(n, out.extensions);
         });
@@ -317,7 +317,7 @@ class PidfReader {
             else if (n.is(ns_data_model, "note") || n.is(ns_pidf, "note"))
                 note(n, out.notes);
             else if (n.is(ns_data_model, "timestamp") || n.is(ns_pidf, "timestamp"))
-                out.timestamp = from_rfc3339(text_of(n.xml));
+                out.timestamp = proto::from_rfc3339(text_of(n.xml));
             else if (!rpid(n, nullptr, out.user_input))
                 extension(n, out.extensions);
         });
@@ -337,15 +337,15 @@ class PidfReader {
         const auto text = text_of(n.xml);
         input.emplace();
         input->idle = trimmed(text) == "idle";
-        input->last_input = from_rfc3339(n.xml.attribute("last-input").value());
+        input->last_input = proto::from_rfc3339(n.xml.attribute("last-input").value());
         input->idle_threshold_s = number<std::uint32_t>(n.xml.attribute("idle-threshold").value());
         return true;
     }
 
     proto::Activities read_activities(const Node& node) {
         proto::Activities out;
-        out.from = from_rfc3339(node.xml.attribute("from").value());
-        out.until = from_rfc3339(node.xml.attribute("until").value());
+        out.from = proto::from_rfc3339(node.xml.attribute("from").value());
+        out.until = proto::from_rfc3339(node.xml.attribute("until").value());
         walk_.children(node, [&](const Node& n) {
             if (n.is(ns_rpid, "note"))
                 note(n, out.notes);

@@ -2,7 +2,7 @@
 #include <charconv>
 #include <set>
 
-#include "translators/rfc3339.hpp"
+#include "proto/rfc3339.hpp"
 #include "translators/sip/pidf.hpp"
 #include "translators/sip/pidf_names.hpp"
 #include "translators/xml_element.hpp"

@@ -97,7 +97,7 @@ void Watcher::remove(Id id) {
     if (found->second.under_way != 0) by_transaction_.erase(found->second.under_way);
     by_tag_.erase(found->second.dialog.local.tag);
     by_key_.erase(found->second.key);
-    timers_.cancel(id);
+    timers_.erase(id);
     follows_.erase(found);
 }
 
@@ -117,7 +117,7 @@ void Watcher::subscribe_anew(proto::Now now, Id id) {
 
 void Watcher::subscribe(proto::Now, Id id) {
     auto& follow = follows_.at(id);
-    timers_.cancel(id);
+    timers_.erase(id);
     if (follow.under_way != 0) {
         follow.again = true;
         return;
@@ -221,7 +221,7 @@ void Watcher::give_up(proto::Now now, Id id, std::string reason) {
     auto& follow = follows_.at(id);
     follow.stopped = true;
     follow.established = false;
-    timers_.cancel(id);
+    timers_.erase(id);
     decide(now, follow, WatchState::terminated, std::move(reason));
     static_cast<void>(host_->set_publication(now, *owner_, follow.key.first, nullptr, seconds{0}));
 }

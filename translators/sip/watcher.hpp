@@ -19,11 +19,11 @@
 
 #include "proto/random.hpp"
 #include "proto/time.hpp"
+#include "proto/timer_queue.hpp"
 #include "proto/uri.hpp"
 #include "translators/sip/outbox.hpp"
 #include "translators/sip/settings.hpp"
 #include "translators/sip/subscription.hpp"
-#include "translators/sip/timers.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::translators::sip {
@@ -113,7 +113,7 @@ class Watcher {
     std::map<Key, Id> by_key_;
     std::map<std::string, Id, std::less<>> by_tag_;  ///< by our tag
     std::map<TransactionId, Id> by_transaction_;
-    Timers<Id> timers_;
+    proto::TimerQueue<Id> timers_;
     Id last_ = 0;
 
     std::set<TransactionId> pings_;

@@ -94,7 +94,7 @@ void Watcher::take_end(proto::Now now, Id id, const ParameterizedValue& state) {
     if (reason == "rejected" || reason == "noresource") return give_up(now, id, reason);
     if (reason == "invariant") {  // it will never change: what was brought stays
         follow.stopped = true;
-        return timers_.cancel(id);
+        return timers_.erase(id);
     }
     if (wait && reason != "deactivated" && reason != "timeout") return retry_after(now, id, seconds{*wait});
     if ((reason == "deactivated" || reason == "timeout") && follow.failures == 0) {

@@ -6,8 +6,8 @@
 
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
+#include "proto/rfc3339.hpp"
 #include "proto/text.hpp"
-#include "translators/rfc3339.hpp"
 
 namespace presmesh::translators::xmpp {
 
@@ -181,7 +181,8 @@ void read_child(const Element& child, std::string_view lang, Service& service) {
         if (service.notes.size() < limits::notes_per_element)
             add_notes(service.notes, {{std::string(child.lang().empty() ? lang : child.lang()), child.text}});
     } else if (child.is("idle", ns_idle)) {
-        if (const auto since = from_rfc3339(child.get("since"))) service.user_input = proto::UserInput{true, since, {}};
+        if (const auto since = proto::from_rfc3339(child.get("since")))
+            service.user_input = proto::UserInput{true, since, {}};
     } else if (child.ns != ns_client && !is_about_delivery(child) &&
                service.extensions.size() < limits::extensions_per_element) {
         if (auto xml = to_extension(child)) service.extensions.push_back(std::move(*xml));

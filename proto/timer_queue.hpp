@@ -1,5 +1,5 @@
 // Who wants to be woken when: one wake-up per key, changed in logarithmic time, so that nobody scans its members per
-// turn.
+// turn. Equal times come in the order of the keys.
 #pragma once
 
 #include <map>
@@ -9,15 +9,15 @@
 
 #include "proto/time.hpp"
 
-namespace presmesh::overlay {
+namespace presmesh::proto {
 
 template <typename Key>
 class TimerQueue {
   public:
     /// `never` takes the key out.
-    void set(const Key& key, proto::SteadyTime when) {
+    void set(const Key& key, SteadyTime when) {
         erase(key);
-        if (when == proto::never) return;
+        if (when == never) return;
         times_.emplace(key, when);
         order_.emplace(when, key);
     }
@@ -27,19 +27,19 @@ class TimerQueue {
         order_.erase({found->second, key});
         times_.erase(found);
     }
-    proto::SteadyTime next() const { return order_.empty() ? proto::never : order_.begin()->first; }
+    SteadyTime next() const { return order_.empty() ? never : order_.begin()->first; }
     /// Takes out and answers the earliest key that is due at `now`.
-    std::optional<Key> pop(proto::SteadyTime now) {
+    std::optional<Key> pop(SteadyTime now) {
         if (order_.empty() || order_.begin()->first > now) return std::nullopt;
         auto key = order_.begin()->second;
         erase(key);
         return key;
     }
     /// As pop, but the one that became due last.
-    std::optional<Key> pop_newest(proto::SteadyTime now) {
+    std::optional<Key> pop_newest(SteadyTime now) {
         if (order_.empty() || order_.begin()->first > now) return std::nullopt;
         // Key{} sorts first among the keys of one time, so this is the first entry after `now`.
-        auto after = order_.lower_bound({now + proto::Duration{1}, Key{}});
+        auto after = order_.lower_bound({now + Duration{1}, Key{}});
         auto key = std::prev(after)->second;
         erase(key);
         return key;
@@ -47,8 +47,8 @@ class TimerQueue {
     std::size_t size() const { return times_.size(); }
 
   private:
-    std::map<Key, proto::SteadyTime> times_;
-    std::set<std::pair<proto::SteadyTime, Key>> order_;
+    std::map<Key, SteadyTime> times_;
+    std::set<std::pair<SteadyTime, Key>> order_;
 };
 
-}  // namespace presmesh::overlay
+}  // namespace presmesh::proto

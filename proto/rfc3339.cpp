@@ -1,8 +1,8 @@
-#include "translators/rfc3339.hpp"
+#include "proto/rfc3339.hpp"
 
 #include "proto/presence.hpp"
 
-namespace presmesh::translators {
+namespace presmesh::proto {
 
 namespace {
 
@@ -83,7 +83,7 @@ minutes read_offset(Scanner& in) {
 
 }  // namespace
 
-std::string to_rfc3339(proto::WallTime time) {
+std::string to_rfc3339(WallTime time) {
     const auto since_epoch = time.time_since_epoch();
     const auto day = floor<days>(since_epoch);
     const year_month_day date{sys_days{day}};
@@ -103,7 +103,7 @@ std::string to_rfc3339(proto::WallTime time) {
     return out += 'Z';
 }
 
-std::optional<proto::WallTime> from_rfc3339(std::string_view text) {
+std::optional<WallTime> from_rfc3339(std::string_view text) {
     Scanner in(trimmed(text));
     const int y = in.number(4);
     in.want("-");
@@ -121,9 +121,9 @@ std::optional<proto::WallTime> from_rfc3339(std::string_view text) {
     const year_month_day date{year{y}, month{static_cast<unsigned>(m)}, day{static_cast<unsigned>(d)}};
     if (!in.done() || !date.ok()) return std::nullopt;
     const auto clock = hours{hour} + minutes{minute} + seconds{second == 60 ? 59 : second} + microseconds{us};
-    const proto::WallTime time{duration_cast<proto::Duration>(sys_days{date}.time_since_epoch() + clock - offset)};
-    if (time < proto::least_document_time || time > proto::greatest_document_time) return std::nullopt;
+    const WallTime time{duration_cast<Duration>(sys_days{date}.time_since_epoch() + clock - offset)};
+    if (time < least_document_time || time > greatest_document_time) return std::nullopt;
     return time;
 }
 
-}  // namespace presmesh::translators
+}  // namespace presmesh::proto
