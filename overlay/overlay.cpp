@@ -152,7 +152,7 @@ class Overlay::Impl {
     /// False when nobody had anything to tell.
     bool pass_on(proto::Now now) {
         bool any = false;
-        for (; auto event = transport_.poll_event(); any = true) handle(now, *event);
+        for (; auto event = transport_.poll_event(); any = true) handle(now, std::move(*event));
         for (; auto packet = dht_->poll_output(); any = true)
             transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
         for (; auto event = dht_->poll_event(); any = true) finder_.handle_event(now, *event);
@@ -163,30 +163,37 @@ class Overlay::Impl {
     }
 
     // ---- from the transport
-    void handle(proto::Now now, const TransportEvent& event) {
+    void handle(proto::Now now, TransportEvent&& event) {
         std::visit(Overloaded{
-                       [&](const Received& received) { handle(now, received); },
+                       [&](Received& received) { handle(now, std::move(received)); },
                        [&](const PeerUp& up) { peer_up(now, up.node); },
                        [&](const PeerDown& down) {
                            if (is_expelled(down.reason))
                                expel(now, down.node);
                            else
-                               peers_.session_down(down.node);
+                               session_down(down.node);
                        },
                        [&](const ConnectFailed& failed) { peers_.connect_failed(failed.endpoint); },
                    },
                    event);
     }
 
-    void handle(proto::Now now, const Received& received) {
+    void handle(proto::Now now, Received&& received) {
         const auto* peer = transport_.peer(received.node);
         if (peer == nullptr) return;
         if (received.own_port < shard_count_max) {
-            dht_->handle_input(now, {received.from, received.own_port, received.peer_port, received.bytes}, peer->key);
+            dht_->handle_input(now, {received.from, received.own_port, received.peer_port, std::move(received.bytes)},
+                               peer->key);
         } else if (received.own_port == channel_port) {
             if (auto taken = peers_.handle_input(now, received.node, received.bytes); !taken)
                 ++refused_[taken.error().reason];
         }
+    }
+
+    /// Most nodes were met over the DHT alone, and nothing is kept of them.
+    void session_down(const proto::NodeId& node) {
+        if (const auto* channel = peers_.find(node); channel == nullptr || channel->idle()) domains_.erase(node);
+        peers_.session_down(node);
     }
 
     void peer_up(proto::Now now, const proto::NodeId& node) {
@@ -295,7 +302,7 @@ class Overlay::Impl {
     Following following_;
     Finder finder_;
     Bootstrap bootstrap_;
-    std::map<proto::NodeId, std::string> domains_;  // of every node a session was made with, while it is admitted
+    std::map<proto::NodeId, std::string> domains_;  // of nodes with a session, and of those watched or watching
     std::deque<Event> events_;
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     std::uint64_t watches_in_ = 0;                    // asked of us by other nodes

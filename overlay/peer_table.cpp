@@ -22,6 +22,15 @@ bool stays(const Session& current, const Session& session, const proto::NodeId& 
 
 constexpr std::size_t aliases_kept = 4;
 
+template <class State, class Table>
+std::vector<State*> sorted(Table& table) {
+    std::vector<State*> out;
+    out.reserve(table.size());
+    for (auto& [node, peer] : table) out.push_back(&peer);
+    std::sort(out.begin(), out.end(), [](const State* a, const State* b) { return a->info.node < b->info.node; });
+    return out;
+}
+
 }  // namespace
 
 Session* PeerState::session(SessionId id) const {
@@ -45,12 +54,19 @@ const PeerState* PeerTable::find(const proto::NodeId& node) const {
 
 PeerState* PeerTable::at(const proto::Endpoint& endpoint) {
     const auto found = by_endpoint_.find(endpoint);
-    return found == by_endpoint_.end() ? nullptr : find(found->second);
+    return found == by_endpoint_.end() ? nullptr : found->second;
 }
 
 PeerState* PeerTable::of_session(SessionId id) {
     const auto found = by_session_.find(id);
-    return found == by_session_.end() ? nullptr : find(found->second);
+    return found == by_session_.end() ? nullptr : found->second;
+}
+
+std::vector<PeerState*> PeerTable::all() {
+    return sorted<PeerState>(peers_);
+}
+std::vector<const PeerState*> PeerTable::all() const {
+    return sorted<const PeerState>(peers_);
 }
 
 proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const std::string& domain) {
@@ -77,7 +93,7 @@ void PeerTable::erase(const proto::NodeId& node) {
     }
     for (const proto::Endpoint& alias : peer.aliases) {
         const auto entry = by_endpoint_.find(alias);
-        if (entry != by_endpoint_.end() && entry->second == node) {
+        if (entry != by_endpoint_.end() && entry->second == &peer) {
             by_endpoint_.erase(entry);
         }
     }
@@ -95,18 +111,16 @@ void PeerTable::forget(std::unique_ptr<Session>& session) {
     }
 }
 
-void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from,
-                      proto::SteadyTime now) {
+void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, proto::SteadyTime now) {
     forget(peer.next);
-    by_session_[session->id()] = peer.info.node;
+    by_session_[session->id()] = &peer;
     peer.next = std::move(session);
     peer.next_until = now + limits::session_unconfirmed;
-    peer.next_from = from;
 }
 
 void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own,
                         proto::SteadyTime now) {
-    by_session_[session->id()] = peer.info.node;
+    by_session_[session->id()] = &peer;
     forget(peer.previous);
     peer.previous_until = now + limits::session_overlap;
     if (peer.current && !peer.suspect && stays(*peer.current, *session, own)) {
@@ -135,12 +149,12 @@ void PeerTable::expire(PeerState& peer, proto::SteadyTime now) {
 
 void PeerTable::moved(PeerState& peer, const proto::Endpoint& to) {
     peer.info.endpoint = to;
-    by_endpoint_[to] = peer.info.node;
+    by_endpoint_[to] = &peer;
     std::erase(peer.aliases, to);
     peer.aliases.push_back(to);
     if (peer.aliases.size() > aliases_kept) {
         const auto entry = by_endpoint_.find(peer.aliases.front());
-        if (entry != by_endpoint_.end() && entry->second == peer.info.node) {
+        if (entry != by_endpoint_.end() && entry->second == &peer) {
             by_endpoint_.erase(entry);
         }
         peer.aliases.erase(peer.aliases.begin());

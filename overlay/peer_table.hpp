@@ -1,9 +1,9 @@
 // The nodes we have sessions with, found by node, by address and by session id. Bounded by limits::peers.
 #pragma once
 
-#include <deque>
-#include <map>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -25,6 +25,15 @@ struct Plain {
     proto::Traffic traffic = proto::Traffic::channel;
 };
 
+/// Node ids are hashes of certified keys: any of their bytes are as good as random.
+struct NodeIdHash {
+    std::size_t operator()(const proto::NodeId& node) const noexcept {
+        std::size_t hash = 0;
+        std::memcpy(&hash, node.data(), sizeof hash);
+        return hash;
+    }
+};
+
 /// One node. `current` is what we send under; a peer without it is not up.
 struct PeerState {
     Peer info;
@@ -33,14 +42,19 @@ struct PeerState {
     std::unique_ptr<Session> next;      ///< we answered its HELLO; unconfirmed until data comes
     proto::SteadyTime previous_until{};
     proto::SteadyTime next_until{};
-    proto::Endpoint next_from;             ///< where the HELLO of `next` came from
     std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
-    std::deque<Plain> unanswered;          ///< last sent since it was last heard
-    proto::SteadyTime unanswered_since{};
-    bool suspect = false;  ///< it says that it does not know our session; a handshake is under way
+    std::vector<Plain> unanswered;         ///< last sent since it was last heard, while it is young
+    std::optional<proto::SteadyTime> unanswered_since;
+    std::uint32_t unanswered_sent = 0;  ///< how many in all
+    bool suspect = false;               ///< it says that it does not know our session; a handshake is under way
     proto::SteadyTime shake_again_at{};
 
     Session* session(SessionId id) const;
+    void heard() {
+        unanswered.clear();
+        unanswered_since.reset();
+        unanswered_sent = 0;
+    }
 };
 
 class PeerTable {
@@ -49,15 +63,17 @@ class PeerTable {
     const PeerState* find(const proto::NodeId& node) const;
     PeerState* at(const proto::Endpoint& endpoint);
     PeerState* of_session(SessionId id);
-    std::map<proto::NodeId, PeerState>& all() { return peers_; }
-    const std::map<proto::NodeId, PeerState>& all() const { return peers_; }
+    std::size_t size() const { return peers_.size(); }
+    /// All, by node.
+    std::vector<PeerState*> all();
+    std::vector<const PeerState*> all() const;
 
     /// The entry of a node, made when there is none. quota: no room in the table, or its domain has too many.
     proto::Result<PeerState*> admit(const proto::NodeId& node, const std::string& domain);
     void erase(const proto::NodeId& node);
 
     /// Its answer to a HELLO becomes `next`.
-    void offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from, proto::SteadyTime now);
+    void offer(PeerState& peer, std::unique_ptr<Session> session, proto::SteadyTime now);
     /// A proven session comes into use, beside or before the current one. `own`: our node, to settle which of two
     /// sessions made at the same time both ends keep.
     void install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own, proto::SteadyTime now);
@@ -70,10 +86,11 @@ class PeerTable {
   private:
     void forget(std::unique_ptr<Session>& session);
 
-    std::map<proto::NodeId, PeerState> peers_;
-    std::map<std::string, std::size_t> per_domain_;
-    std::map<proto::Endpoint, proto::NodeId> by_endpoint_;
-    std::unordered_map<SessionId, proto::NodeId> by_session_;
+    // Looked up for each datagram. Whoever lists them sorts them first.
+    std::unordered_map<proto::NodeId, PeerState, NodeIdHash> peers_;
+    std::unordered_map<std::string, std::size_t> per_domain_;
+    std::unordered_map<proto::Endpoint, PeerState*> by_endpoint_;
+    std::unordered_map<SessionId, PeerState*> by_session_;
 };
 
 }  // namespace presmesh::overlay

@@ -110,45 +110,57 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
 
 void SealedTransport::Impl::sweep(Now now) {
     std::vector<std::pair<NodeId, Reason>> ended;
-    for (auto& [node, peer] : peers_.all()) {
-        peers_.expire(peer, now.steady);
-        if (const auto reason = over(now, peer)) {
-            ended.emplace_back(node, *reason);
+    for (PeerState* peer : peers_.all()) {
+        peers_.expire(*peer, now.steady);
+        drop_old(now, *peer);
+        if (const auto reason = over(now, *peer)) {
+            ended.emplace_back(peer->info.node, *reason);
             continue;
         }
         // The end that made the session renews it; the other one steps in when that does not happen.
-        const auto grace = peer.current && peer.current->initiated() ? proto::Duration{0} : 4 * limits::transport_sweep;
-        if (peer.current && now.steady - peer.current->made() >= limits::session_rekey_age + grace) {
-            shake_again(now, peer);
+        const bool ours = peer->current && peer->current->initiated();
+        const auto grace = ours ? proto::Duration{0} : 4 * limits::transport_sweep;
+        if (peer->current && now.steady - peer->current->made() >= limits::session_rekey_age + grace) {
+            shake_again(now, *peer);
         }
     }
     for (const auto& [node, reason] : ended) {
         take_down(node, reason);
     }
-    for (auto& [node, memory] : hellos_) {
-        if (now.steady - memory.at >= limits::transport_sweep) {
-            memory.welcome.clear();
-        }
-    }
-    std::erase_if(hellos_, [&](const auto& entry) {
-        const PeerState* peer = peers_.find(entry.first);
-        return peer == nullptr && now.steady - entry.second.at >= limits::hello_memory;
-    });
+    sweep_hellos(now);
     guard_.sweep(now.steady);
-    const bool idle = peers_.all().empty() && hellos_.empty() && pending_.size() == 0 && guard_.addresses() == 0;
+    const bool idle = peers_.size() == 0 && hellos_.empty() && pending_.size() == 0 && guard_.addresses() == 0;
     sweep_at_ = idle ? proto::never : now.steady + limits::transport_sweep;
+}
+
+/// What nobody will ask for again is not kept: most peers are spoken to now and then, and there are many.
+void SealedTransport::Impl::drop_old(Now now, PeerState& peer) {
+    if (!peer.unanswered.empty() && now.steady - peer.unanswered.back().sent > limits::unanswered_age) {
+        peer.unanswered = {};
+    }
+}
+
+void SealedTransport::Impl::sweep_hellos(Now now) {
+    for (auto entry = hellos_.begin(); entry != hellos_.end();) {
+        const auto age = now.steady - entry->second.at;
+        if (age >= limits::transport_sweep) {
+            entry->second.answer.reset();
+        }
+        const bool over = age >= limits::hello_memory && peers_.find(entry->first) == nullptr;
+        entry = over ? hellos_.erase(entry) : std::next(entry);
+    }
 }
 
 void SealedTransport::Impl::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
     PRESMESH_ASSERT(federation != nullptr);
     federation_ = std::move(federation);
     std::vector<std::pair<NodeId, Reason>> ended;
-    for (const auto& [node, peer] : peers_.all()) {
-        for (const auto* session : {&peer.current, &peer.previous, &peer.next}) {
+    for (const PeerState* peer : peers_.all()) {
+        for (const auto* session : {&peer->current, &peer->previous, &peer->next}) {
             const auto admitted =
                 *session ? federation_->admit((*session)->remote().certificate, now.wall) : Result<void>{};
             if (!admitted) {
-                ended.emplace_back(node, admitted.error().reason);
+                ended.emplace_back(peer->info.node, admitted.error().reason);
                 break;
             }
         }
@@ -224,9 +236,9 @@ const Peer* SealedTransport::peer(const NodeId& node) const {
 
 std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
     std::vector<NodeId> nodes;
-    for (const auto& [node, peer] : impl_->peers_.all()) {
-        if (peer.current && peer.info.domain == domain) {
-            nodes.push_back(node);
+    for (const PeerState* peer : std::as_const(impl_->peers_).all()) {
+        if (peer->current && peer->info.domain == domain) {
+            nodes.push_back(peer->info.node);
         }
     }
     return nodes;
@@ -234,9 +246,9 @@ std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
 
 std::vector<NodeId> SealedTransport::peers() const {
     std::vector<NodeId> nodes;
-    for (const auto& [node, peer] : impl_->peers_.all()) {
-        if (peer.current) {
-            nodes.push_back(node);
+    for (const PeerState* peer : std::as_const(impl_->peers_).all()) {
+        if (peer->current) {
+            nodes.push_back(peer->info.node);
         }
     }
     return nodes;

@@ -122,12 +122,15 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
     peers_.install(peer, std::move(session), own_, now.steady);
     peer.info.last_heard = now.steady;
     peers_.moved(peer, from);
-    emit(from, made->seal(confirm_port, confirm_port, {}));
     came_up(now, peer, was_up, old_instance);
     if (done.asked && was_up) {
         tell(PeerUp{peer.info.node, false});
     }
     flush(now, peer, std::move(done.queue));
+    // The other end learns from the first datagram that its answer arrived.
+    if (made->bytes_sealed() == 0) {
+        emit(from, made->seal(confirm_port, confirm_port, {}));
+    }
     return {};
 }
 
@@ -186,8 +189,9 @@ Result<void> SealedTransport::Impl::on_hello(Now now, const Endpoint& from, Byte
         return refuse(Reason::conflict, "hello from ourselves");
     }
     if (const auto memory = hellos_.find(node); memory != hellos_.end()) {
-        if (memory->second.digest == hello_digest(bytes)) {
-            return answer_again(now, from, memory->second);
+        const HelloMemory::Answer* answer = memory->second.answer.get();
+        if (answer != nullptr && answer->hello == hello_digest(bytes)) {
+            return answer_again(now, from, *answer);
         }
         if (hello->timestamp_us <= memory->second.timestamp_us) {
             return refuse(Reason::replayed, "hello");
@@ -209,11 +213,11 @@ Result<void> SealedTransport::Impl::on_hello(Now now, const Endpoint& from, Byte
     return {};
 }
 
-Result<void> SealedTransport::Impl::answer_again(Now now, const Endpoint& from, const HelloMemory& memory) {
-    if (memory.welcome.empty() || !guard_.may_answer_stranger(now.steady)) {
+Result<void> SealedTransport::Impl::answer_again(Now now, const Endpoint& from, const HelloMemory::Answer& answer) {
+    if (!guard_.may_answer_stranger(now.steady)) {
         return refuse(Reason::replayed, "hello");
     }
-    emit(from, memory.welcome);
+    emit(from, answer.welcome);
     return {};
 }
 
@@ -242,9 +246,10 @@ Result<void> SealedTransport::Impl::answer_hello(Now now, const Endpoint& from, 
         return tl::make_unexpected(admitted.error());
     }
     Remote remote{hello.session, hello.instance, hello.certificate, node};
-    peers_.offer(**admitted, std::make_unique<Session>(session, std::move(remote), *keys, false, now.steady), from,
+    peers_.offer(**admitted, std::make_unique<Session>(session, std::move(remote), *keys, false, now.steady),
                  now.steady);
-    hellos_[node] = {hello.timestamp_us, digest, welcome, now.steady};
+    hellos_[node] = {hello.timestamp_us, std::make_unique<HelloMemory::Answer>(HelloMemory::Answer{digest, welcome}),
+                     now.steady};
     ++counters_.handshakes_answered;
     emit(from, welcome);
     return {};

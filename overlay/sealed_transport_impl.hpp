@@ -3,7 +3,9 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
+#include <unordered_map>
 
 #include "overlay/handshake.hpp"
 #include "overlay/handshake_guard.hpp"
@@ -21,9 +23,12 @@ inline constexpr std::uint8_t confirm_port = 255;  ///< of a DATA without conten
 
 /// What we remember of a node's HELLOs, so that an old one is of no use to anybody.
 struct HelloMemory {
+    struct Answer {
+        proto::Digest hello{};
+        proto::Bytes welcome;
+    };
     std::uint64_t timestamp_us = 0;
-    proto::Digest digest{};
-    proto::Bytes welcome;  ///< our answer, sent again when the same HELLO comes again
+    std::unique_ptr<Answer> answer;  ///< for a while: sent again when the same HELLO comes again
     proto::SteadyTime at{};
 };
 
@@ -56,7 +61,7 @@ class SealedTransport::Impl {
     proto::Result<void> on_hello(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
     proto::Result<void> answer_hello(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes,
                                      const Hello& hello, const proto::NodeId& node);
-    proto::Result<void> answer_again(proto::Now now, const proto::Endpoint& from, const HelloMemory& memory);
+    proto::Result<void> answer_again(proto::Now now, const proto::Endpoint& from, const HelloMemory::Answer& answer);
     proto::Result<void> on_welcome(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
     proto::Result<void> check_welcome(proto::Now now, proto::BytesView bytes, const Welcome& welcome,
                                       PendingHandshake& pending);
@@ -71,10 +76,14 @@ class SealedTransport::Impl {
     void deliver(PeerState& peer, const proto::Endpoint& from, Session::Opened opened);
     void seal_to(proto::Now now, PeerState& peer, Plain plain);
     void after_sending(proto::Now now, PeerState& peer, Plain plain);
-    void flush(proto::Now now, PeerState& peer, std::deque<Plain> queue);
+    template <class Queue>
+    void flush(proto::Now now, PeerState& peer, Queue queue);
     void take_down(const proto::NodeId& node, proto::Reason reason);
     void sweep(proto::Now now);
+    void sweep_hellos(proto::Now now);
     std::optional<proto::Reason> over(proto::Now now, const PeerState& peer) const;
+
+    static void drop_old(proto::Now now, PeerState& peer);
 
     void emit(const proto::Endpoint& to, proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::handshake);
     void tell(TransportEvent event);
@@ -88,7 +97,7 @@ class SealedTransport::Impl {
     HandshakeGuard guard_;
     PeerTable peers_;
     HandshakeQueue pending_;
-    std::map<proto::NodeId, HelloMemory> hellos_;
+    std::unordered_map<proto::NodeId, HelloMemory, NodeIdHash> hellos_;  ///< looked up, never listed
     std::map<proto::NodeId, std::size_t> held_;
     std::deque<proto::Datagram> output_;
     std::deque<TransportEvent> events_;

@@ -71,15 +71,17 @@ void SealedTransport::Impl::seal_to(Now now, PeerState& peer, Plain plain) {
 }
 
 void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain) {
-    if (peer.unanswered.empty()) {
+    if (!peer.unanswered_since) {
         peer.unanswered_since = now.steady;
     }
     plain.sent = now.steady;
-    peer.unanswered.push_back(std::move(plain));
-    if (peer.unanswered.size() > limits::unanswered_kept) {
-        peer.unanswered.pop_front();
+    if (peer.unanswered.size() >= limits::unanswered_kept) {
+        peer.unanswered.erase(peer.unanswered.begin());
     }
-    const bool silent = now.steady - peer.unanswered_since >= limits::session_silence;
+    peer.unanswered.push_back(std::move(plain));
+    // Whoever had the last word before may have been right to: one datagram without an answer says nothing.
+    const bool silent = ++peer.unanswered_sent >= limits::session_silence_sent &&
+                        now.steady - *peer.unanswered_since >= limits::session_silence;
     const bool worn = peer.current->bytes_sealed() >= limits::session_rekey_bytes;
     if (silent || worn) {
         peer.unanswered_since = now.steady;
@@ -87,13 +89,16 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
     }
 }
 
-void SealedTransport::Impl::flush(Now now, PeerState& peer, std::deque<Plain> queue) {
+template <class Queue>
+void SealedTransport::Impl::flush(Now now, PeerState& peer, Queue queue) {
     for (Plain& plain : queue) {
         if (!plain.only_for || *plain.only_for == peer.info.node) {
             seal_to(now, peer, std::move(plain));
         }
     }
 }
+
+template void SealedTransport::Impl::flush(Now, PeerState&, std::deque<Plain>);
 
 // ---- sessions
 
@@ -123,7 +128,7 @@ Result<void> SealedTransport::Impl::on_data(Now now, const Endpoint& from, Bytes
         ++counters_.moves;
         peers_.moved(*peer, from);
     }
-    peer->unanswered.clear();
+    peer->heard();
     deliver(*peer, from, std::move(*opened));
     return {};
 }
@@ -142,12 +147,12 @@ void SealedTransport::Impl::came_up(Now now, PeerState& peer, bool was_up, std::
     if (!was_up || restarted) {
         tell(PeerUp{peer.info.node, restarted});
     }
-    std::deque<Plain> again;
+    std::vector<Plain> again;
     if (peer.suspect || restarted) {
         again = std::move(peer.unanswered);
         std::erase_if(again, [&](const Plain& plain) { return now.steady - plain.sent > limits::unanswered_age; });
     }
-    peer.unanswered.clear();
+    peer.heard();
     peer.suspect = false;
     flush(now, peer, std::move(again));
     if (pending_.find(peer.info.endpoint) != nullptr) {

@@ -35,20 +35,26 @@ bool ReplayWindow::is_fresh(std::uint64_t counter) const {
     if (next_ - counter > proto::limits::replay_window) {
         return false;
     }
-    return (seen_[counter / 64 % words] >> (counter % 64) & 1) == 0;
+    const std::uint64_t seen = rest_ ? (*rest_)[counter / 64 % words] : first_;
+    return (seen >> (counter % 64) & 1) == 0;
 }
 
 bool ReplayWindow::mark(std::uint64_t counter) {
+    if (!rest_ && counter >= 64) {
+        rest_ = std::make_unique<Words>();
+        rest_->front() = first_;
+    }
     const bool highest = counter >= next_;
-    if (highest) {
+    if (highest && rest_) {
         const std::uint64_t first = next_ == 0 ? 0 : (next_ - 1) / 64 + 1;
         const std::uint64_t last = counter / 64;
         for (std::uint64_t word = first; word <= last && word - first < words; ++word) {
-            seen_[word % words] = 0;
+            (*rest_)[word % words] = 0;
         }
-        next_ = counter + 1;
     }
-    seen_[counter / 64 % words] |= std::uint64_t{1} << (counter % 64);
+    if (highest) next_ = counter + 1;
+    std::uint64_t& seen = rest_ ? (*rest_)[counter / 64 % words] : first_;
+    seen |= std::uint64_t{1} << (counter % 64);
     return highest;
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "proto/bytes.hpp"
 #include "proto/identity.hpp"
@@ -23,8 +24,11 @@ class ReplayWindow {
 
   private:
     static constexpr std::size_t words = proto::limits::replay_window / 64 + 1;
-    std::array<std::uint64_t, words> seen_{};
-    std::uint64_t next_ = 0;  ///< one past the highest seen
+    using Words = std::array<std::uint64_t, words>;
+
+    std::uint64_t first_ = 0;      ///< until counter 64: most sessions end before
+    std::unique_ptr<Words> rest_;  ///< from then on, `first_` too
+    std::uint64_t next_ = 0;       ///< one past the highest seen
 };
 
 struct SessionKeys {

@@ -99,6 +99,7 @@ inline constexpr int hello_attempts = 5;                    ///< the last one wa
 inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session
 inline constexpr auto session_idle = 5min;                  ///< unless held
 inline constexpr auto session_silence = 10s;                ///< nothing back for that long while we send: shake hands again
+inline constexpr std::uint32_t session_silence_sent = 3;    ///< and so many datagrams; an answer is not answered again
 inline constexpr auto shake_again_gap = 1s;                 ///< between handshakes with a node that has a session
 inline constexpr auto session_rekey_age = 1h;               ///< and the session ends for good at twice that
 inline constexpr std::uint64_t session_rekey_bytes = 1ull << 36;  ///< 64 GB
