@@ -277,7 +277,7 @@ void Finder::domain_done(proto::Now now, const std::string& name, bool ok) {
 }
 
 void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire) {
-    auto record = proto::read_record(wire, *federation_, now.wall, &lookup.key);
+    auto record = proto::read_record(wire, *federation_, now.wall, &lookup.key, &verified_);
     if (!record) {
         ++refused_[record.error().reason];
         return;
@@ -290,7 +290,7 @@ void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView
 
 void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire) {
     const auto key = key_of(presentity);
-    auto record = proto::read_record(wire, *federation_, now.wall, &key);
+    auto record = proto::read_record(wire, *federation_, now.wall, &key, &verified_);
     if (record)
         use(now, presentity, *record);
     else

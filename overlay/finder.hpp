@@ -18,6 +18,7 @@
 #include "overlay/overlay.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/timer_queue.hpp"
+#include "proto/verification_cache.hpp"
 
 namespace presmesh::overlay {
 
@@ -99,6 +100,7 @@ class Finder {
     SealedTransport& transport_;
     Dht& dht_;
     FederationPtr federation_;
+    proto::VerificationCache verified_;
     proto::Random& random_;
     std::map<proto::PresentityUri, Search> searches_;
     std::map<std::string, DomainSearch, std::less<>> domains_;

@@ -23,7 +23,7 @@ Result<void> RecordStore::offer(proto::WallTime now, const Place& place, proto::
 }
 
 Result<proto::Record> RecordStore::read(proto::WallTime now, const Place& place, proto::BytesView wire) {
-    auto record = proto::read_record(wire, *federation_, now, &place.key, &certificates_);
+    auto record = proto::read_record(wire, *federation_, now, &place.key, &verified_);
     if (record && record->value_id() != place.value_id) {
         return refuse(Reason::conflict, "a value id that is not the record's own");
     }
@@ -92,8 +92,8 @@ std::vector<Place> RecordStore::set_federation(proto::WallTime now,
     std::vector<Place> gone;
     for (const auto& [place, kept] : kept_) {
         const proto::Certificate& certificate = kept.record.certificate;
-        const bool stays = federation_->admit(certificate, now, &certificates_) &&
-                           federation_->may_publish(certificate.domain, kept.record.domain, now, &certificates_) &&
+        const bool stays = federation_->admit(certificate, now, &verified_) &&
+                           federation_->may_publish(certificate.domain, kept.record.domain, now, &verified_) &&
                            kept.record.dht_key(federation_->key) == place.key;
         if (!stays) gone.push_back(place);
     }

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
-#include "proto/certificate_cache.hpp"
+#include "proto/verification_cache.hpp"
 #include "proto/federation.hpp"
 #include "proto/limits.hpp"
 #include "proto/record.hpp"
@@ -71,7 +71,7 @@ class RecordStore {
 
     std::shared_ptr<const proto::Federation> federation_;
     RecordQuotas quotas_;
-    proto::CertificateCache certificates_;
+    proto::VerificationCache verified_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;
     std::map<std::string, std::size_t> per_member_;

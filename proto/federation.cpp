@@ -28,7 +28,7 @@ const Member* Federation::find(const DomainName& name) const {
     return nullptr;
 }
 
-Result<void> Federation::admit(const Certificate& certificate, WallTime now, CertificateCache* cache) const {
+Result<void> Federation::admit(const Certificate& certificate, WallTime now, VerificationCache* cache) const {
     const Member* member = find(certificate.domain);
     if (member == nullptr) return refuse(Reason::not_admitted, certificate.domain);
     if (member->revoked.contains(node_id(certificate.node_key))) return refuse(Reason::revoked);
@@ -36,7 +36,7 @@ Result<void> Federation::admit(const Certificate& certificate, WallTime now, Cer
 }
 
 Result<void> Federation::may_publish(std::string_view publisher, std::string_view domain, WallTime now,
-                                     CertificateCache* cache) const {
+                                     VerificationCache* cache) const {
     const Member* owner = find(domain);
     if (owner == nullptr || find(publisher) == nullptr) return refuse(Reason::not_admitted);
     if (publisher == domain) return {};

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
-#include "proto/certificate_cache.hpp"
+#include "proto/verification_cache.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/identity.hpp"
 #include "proto/result.hpp"
@@ -48,10 +48,10 @@ class Federation {
     const Member* find(std::string_view domain) const;
     const Member* find(const DomainName& name) const;
     /// not_admitted, revoked, and what Certificate::check says. The cache, where there is one, saves verifying again.
-    Result<void> admit(const Certificate& certificate, WallTime now, CertificateCache* cache = nullptr) const;
+    Result<void> admit(const Certificate& certificate, WallTime now, VerificationCache* cache = nullptr) const;
     /// May a node certified for `publisher` publish for users of `domain`? Its own, or delegated: else foreign_domain.
     Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now,
-                             CertificateCache* cache = nullptr) const;
+                             VerificationCache* cache = nullptr) const;
 
   private:
     std::map<DomainName, std::string> names_;

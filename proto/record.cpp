@@ -160,7 +160,7 @@ Result<void> resolve_names(Parsed& parsed, const Federation& federation) {
     return {};
 }
 
-Result<void> check_right(const Record& record, const Federation& federation, WallTime now, CertificateCache* cache) {
+Result<void> check_right(const Record& record, const Federation& federation, WallTime now, VerificationCache* cache) {
     const Certificate& certificate = record.certificate;
     if (record.kind == RecordKind::domain) {
         if (record.domain == certificate.domain) return {};
@@ -181,8 +181,11 @@ Result<void> check_place(const Record& record, const Federation& federation, con
     return refuse(Reason::foreign_domain, "stored under a key that is not its own");
 }
 
-Result<void> check_signature(const Parsed& parsed) {
-    if (verify(parsed.record.node_key(), purpose, parsed.body, parsed.signature)) return {};
+Result<void> check_signature(const Parsed& parsed, VerificationCache* cache) {
+    const PublicKey& key = parsed.record.node_key();
+    const bool good = cache != nullptr ? cache->verify_record(key, purpose, parsed.body, parsed.signature)
+                                       : verify(key, purpose, parsed.body, parsed.signature);
+    if (good) return {};
     return refuse(Reason::bad_signature, "record");
 }
 
@@ -222,7 +225,7 @@ Result<void> sign(Record& record, const SigningKey& node_key, const Certificate&
 }
 
 Result<Record> read_record(BytesView bytes, const Federation& federation, WallTime now, const DhtKey* stored_under,
-                           CertificateCache* cache) {
+                           VerificationCache* cache) {
     auto parsed = parse(bytes);
     if (!parsed) return tl::make_unexpected(parsed.error());
     Record& record = parsed->record;
@@ -232,7 +235,7 @@ Result<Record> read_record(BytesView bytes, const Federation& federation, WallTi
     if (fine) fine = check_right(record, federation, now, cache);
     if (fine) fine = check_times(record, now);
     if (fine) fine = check_place(record, federation, stored_under);
-    if (fine) fine = check_signature(*parsed);
+    if (fine) fine = check_signature(*parsed, cache);
     if (!fine) return tl::make_unexpected(std::move(fine.error()));
     return std::move(record);
 }

@@ -70,9 +70,10 @@ Result<void> sign(Record& record, const SigningKey& node_key, const Certificate&
 /// (too_large), form (malformed, not_canonical), version (unsupported_version), members (not_admitted), certificate (revoked,
 /// bad_signature, not_yet_valid, expired), role and delegation (forbidden, foreign_domain), times (malformed when it lives
 /// longer than limits::record_lifetime, not_yet_valid, expired), `stored_under` (foreign_domain: the record does not own the
-/// key it lies under), signature (bad_signature). With a cache a certificate is verified once, not with every record.
+/// key it lies under), signature (bad_signature). With a cache a signature, the record's or its certificate's, is verified
+/// once; all else is checked every time.
 Result<Record> read_record(BytesView bytes, const Federation& federation, WallTime now, const DhtKey* stored_under = nullptr,
-                           CertificateCache* cache = nullptr);
+                           VerificationCache* cache = nullptr);
 
 /// A higher sequence replaces; lower or equal never does (reason older). Both must be of one source (else conflict).
 Result<void> may_replace(const Record& current, const Record& next);

@@ -81,6 +81,30 @@ TEST_CASE("forged, foreign, misplaced, oversize and squatting records are refuse
     CHECK(store.records() == 0);
 }
 
+TEST_CASE("what was found good once is looked at again in all but its signature") {
+    StoreWorld world;
+    RecordStore store(world.kit.share());
+    const auto node = world.kit.node("a.example");
+    const auto good = world.record(node, "pres:alice@a.example", 5, 1h);
+    const auto place = world.place(good);
+    CHECK(store.offer(world.now, place, good.wire));
+    CHECK(store.read(world.now, place, good.wire));
+    for (std::size_t at = 0; at < good.wire.size(); ++at) {
+        auto forged = good.wire;
+        forged[at] ^= 1;
+        CHECK_FALSE(store.offer(world.now, place, forged));
+        CHECK_FALSE(store.read(world.now, place, forged));
+    }
+    CHECK(store.read(world.now + 1h, place, good.wire).error().reason == Reason::expired);
+    Place elsewhere = place;
+    elsewhere.key[3] ^= 1;
+    CHECK(store.read(world.now, elsewhere, good.wire).error().reason == Reason::foreign_domain);
+    CHECK(store.read(world.now, {place.key, place.value_id + 1}, good.wire).error().reason == Reason::conflict);
+    world.kit.revoke(node);
+    store.set_federation(world.now, world.kit.share());
+    CHECK(store.read(world.now, place, good.wire).error().reason == Reason::revoked);
+}
+
 TEST_CASE("a delegate's record is kept, and no longer once the delegation is gone") {
     StoreWorld world;
     const auto b = world.kit.node("b.example");

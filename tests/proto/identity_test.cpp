@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
-#include "proto/certificate_cache.hpp"
+#include "proto/verification_cache.hpp"
 #include "proto/limits.hpp"
 #include "proto/msgpack_io.hpp"
 #include "tests/support/golden.hpp"
@@ -153,20 +153,20 @@ TEST_CASE("a seed in, the same key out; copies sign alike") {
 }
 
 TEST_CASE("the cache answers as verifying does, and never for another key, kind or time") {
-    CertificateCache cache(2);
+    VerificationCache cache(2);
     Certificate c = certificate();
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
-    CHECK(cache.size() == 1);
+    CHECK(cache.statements() == 1);
     CHECK(reason(cache.check(c, key(3).public_key(), start)) == Reason::bad_signature);
     CHECK(reason(cache.check(c, key(1).public_key(), end + 1h)) == Reason::expired);
     Certificate forged = c;
     forged.roles = role_store;
     CHECK(reason(cache.check(forged, key(1).public_key(), start)) == Reason::bad_signature);
-    CHECK(cache.size() == 1);
+    CHECK(cache.statements() == 1);
     CHECK(cache.check(delegation(), key(1).public_key(), start).has_value());
     Certificate other = Certificate::issue(key(1), "a.example", key(4).public_key(), role_store, start, end);
     CHECK(cache.check(other, key(1).public_key(), start).has_value());
-    CHECK(cache.size() == 2);  // the oldest is forgotten
+    CHECK(cache.statements() == 2);  // the oldest is forgotten
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
 }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include "proto/primitives.hpp"
 #include "tests/support/golden.hpp"
 #include "tests/support/record_world.hpp"
 
@@ -334,14 +335,25 @@ TEST_CASE("a value id is fixed per source and differs between sources") {
 
 TEST_CASE("a cache changes nothing but the time it takes") {
     RecordWorld world;
-    CertificateCache cache;
+    VerificationCache cache;
     Record record = world.signed_draft();
     for (int i = 0; i < 2; ++i)
         CHECK(read_record(record.wire, world.federation, world.now, nullptr, &cache).has_value());
-    CHECK(cache.size() == 1);
+    CHECK(cache.statements() == 1);
+    CHECK(cache.records() == 1);
+    for (std::size_t i = 0; i < record.wire.size(); ++i)
+        for (int bit = 0; bit < 8; ++bit) {
+            Bytes forged = record.wire;
+            forged[i] ^= static_cast<std::uint8_t>(1 << bit);
+            REQUIRE_FALSE(read_record(forged, world.federation, world.now, nullptr, &cache).has_value());
+        }
+    CHECK(cache.records() == 1);
     Bytes forged = record.wire;
     forged[forged.size() - 70] ^= 1;
     CHECK(reason(read_record(forged, world.federation, world.now, nullptr, &cache)) == Reason::bad_signature);
+    CHECK(reason(read_record(record.wire, world.federation, record.expires, nullptr, &cache)) == Reason::expired);
+    DhtKey elsewhere = dht_key(world.federation.key, "b.example", record.presentity);
+    CHECK(reason(read_record(record.wire, world.federation, world.now, &elsewhere, &cache)) == Reason::foreign_domain);
     world.federation.members.at("a.example").revoked.insert(node_id(world.a_node.public_key()));
     CHECK(reason(read_record(record.wire, world.federation, world.now, nullptr, &cache)) == Reason::revoked);
     world.federation.members.at("a.example").revoked.clear();
@@ -349,6 +361,51 @@ TEST_CASE("a cache changes nothing but the time it takes") {
     CHECK(reason(read_record(record.wire, world.federation, world.now, nullptr, &cache)) == Reason::bad_signature);
     world.federation.members.erase("a.example");
     CHECK(reason(read_record(record.wire, world.federation, world.now, nullptr, &cache)) == Reason::not_admitted);
+}
+
+TEST_CASE("a signature of another key over the same bytes is verified for itself") {
+    RecordWorld world;
+    VerificationCache cache;
+    const Bytes body = {1, 2, 3};
+    const Signature good = world.a_node.sign("p", body);
+    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good));
+    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good));
+    CHECK_FALSE(cache.verify_record(world.b_node.public_key(), "p", body, good));
+    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "q", body, good));
+    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "p", body, world.b_node.sign("p", body)));
+    CHECK(cache.records() == 1);
+}
+
+TEST_CASE("copies are verified once; the oldest record is forgotten first, and certificates stay") {
+    RecordWorld world;
+    VerificationCache cache(8, 2);
+    static int verified = 0;
+    Primitives counting = real_primitives;
+    counting.verify = [](const std::uint8_t* signature, const std::uint8_t* message, std::size_t size,
+                         const std::uint8_t* key) {
+        ++verified;
+        return real_primitives.verify(signature, message, size, key);
+    };
+    use_primitives(counting);
+    const auto verifications = [&](const Record& record) {
+        verified = 0;
+        CHECK(read_record(record.wire, world.federation, world.now, nullptr, &cache).has_value());
+        return verified;
+    };
+    Record one = world.signed_draft();
+    Record two = world.draft(), three = world.draft();
+    two.sequence.counter = 8;
+    three.sequence.counter = 9;
+    two = world.signed_by_a(two);
+    three = world.signed_by_a(three);
+    CHECK(verifications(one) == 2);  // and its certificate
+    for (int copy = 0; copy < 7; ++copy) CHECK(verifications(one) == 0);
+    CHECK(verifications(two) == 1);
+    CHECK(verifications(three) == 1);
+    CHECK(cache.records() == 2);
+    CHECK(verifications(two) == 0);
+    CHECK(verifications(one) == 1);
+    use_primitives(real_primitives);
 }
 
 TEST_CASE("sign refuses what is not the node's") {
