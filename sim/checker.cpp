@@ -75,7 +75,9 @@ void Checker::count_watching_nodes(const Presentity& presentity) {
 /// The version that is being replaced had its time; who could have seen it and did not, missed it.
 void Checker::note_lost(const Presentity& presentity) {
     const Duration since = presentity.published[presentity.version % versions_kept];
-    if (now() - since <= scenario_.settle || !undisturbed_since(since - scenario_.settle)) return;
+    if (now() - since <= scenario_.settle || presentity.changed + scenario_.settle > since ||
+        !undisturbed_since(since - scenario_.settle))
+        return;
     for (const WatchNumber number : presentity.watches) {
         const Watch& watch = watches_[number];
         const bool could = watch.active && watch.began + scenario_.settle <= since && judged(watch);
@@ -248,7 +250,16 @@ void Checker::cut_ended() {
 void Checker::hardship_ended() {
     --hardships_;
     last_hardship_ = now();
-    if (hardships_ > 0) return;
+    begin_settling();
+}
+
+void Checker::churn_ended() {
+    churning_ = false;
+    begin_settling();
+}
+
+void Checker::begin_settling() {
+    if (hardships_ > 0 || churning_) return;
     settling_since_ = last_settled_ = now();
     settling_ = 0;
     for (Watch& watch : watches_) {

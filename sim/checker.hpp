@@ -39,8 +39,11 @@ class Checker final : public Audience {
 
     // ---- hardship
     void hardship_began();
-    /// From now on everyone must become right within Scenario::settle, unless another hardship begins.
+    /// From now on everyone must become right within Scenario::settle, unless another hardship begins or churn goes on.
     void hardship_ended();
+    /// While others come and go, those who stay are measured and judged as ever; only settling has to wait.
+    void churn_began() { churning_ = true; }
+    void churn_ended();
     void cut_began() { ++cuts_; }
     void cut_ended();
     /// Once a second or so, and at the end.
@@ -95,6 +98,7 @@ class Checker final : public Audience {
     void count_watching_nodes(const Presentity& presentity);
     void stop_showing_live(Watch& watch);
     bool undisturbed_since(proto::Duration since) const;
+    void begin_settling();
     bool judged(const Watch& watch) const;
     void settled(Watch& watch);
     void violation(const char* kind, WatchNumber watch, const std::string& what);
@@ -116,6 +120,7 @@ class Checker final : public Audience {
     double ratio_sum_ = 0;
     std::uint64_t ratio_count_ = 0;
     int hardships_ = 0;
+    bool churning_ = false;
     int cuts_ = 0;
     proto::Duration last_hardship_ = not_now;  ///< when the last one ended
     proto::Duration last_cut_ = not_now;

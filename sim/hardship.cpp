@@ -31,15 +31,15 @@ void Hardship::begin(Duration span) {
     }
     for (std::size_t number = 0; number < scenario_.events.size(); ++number)
         world_.at(scenario_.warmup + scenario_.events[number].at, *this, token(Task::start_event, number));
-    if (churn_ != nullptr) checker_.hardship_began();
+    if (churn_ != nullptr) checker_.churn_began();
 }
 
 void Hardship::end() {
     over_ = true;
     for (std::size_t number = 0; number < running_.size(); ++number) finish(number);
     checker_.hardship_began();  // even where there was none, everyone has to be right at the end
+    checker_.churn_ended();
     checker_.hardship_ended();
-    if (churn_ != nullptr) checker_.hardship_ended();
 }
 
 void Hardship::act(std::uint64_t what) {
