@@ -23,6 +23,7 @@ constexpr std::size_t captured = 4'096;        ///< datagrams and records an att
 constexpr std::size_t nearest_ids = 8;         ///< OpenDHT keeps a value on so many nodes
 constexpr std::uint64_t key_trials = 1 << 20;  ///< a sybil tries so many keys at most
 constexpr Duration beat = std::chrono::milliseconds{100};
+constexpr Duration rolls_back_every = std::chrono::seconds{10};  ///< each record: two attackers would outdo each other
 
 /// A door to the DHT that only passes on; attackers' doors change what they need to.
 class Door : public overlay::Dht {
@@ -83,22 +84,25 @@ DhtPacket spoilt(const DhtPacket& packet, const std::vector<overlay::PutValue>& 
 /// Acknowledges what it is given to keep, and keeps nothing. Asked, it knows of nothing.
 class DroppingDoor final : public Door {
   public:
-    using Door::Door;
+    DroppingDoor(std::unique_ptr<overlay::Dht> dht, proto::WallTime begins, std::uint64_t& dropped)
+        : Door(std::move(dht), begins), dropped_(dropped) {}
     void handle_input(proto::Now now, const DhtPacket& packet, const proto::PublicKey& key) override {
         const auto claims = overlay::read_dht_packet(packet.bytes);
-        if (begun(now) && claims && !claims->values.empty())
-            dht_->handle_input(now, spoilt(packet, claims->values), key);
-        else
-            dht_->handle_input(now, packet, key);
+        if (!begun(now) || !claims || claims->values.empty()) return dht_->handle_input(now, packet, key);
+        dropped_ += claims->values.size();
+        dht_->handle_input(now, spoilt(packet, claims->values), key);
     }
+
+  private:
+    std::uint64_t& dropped_;
 };
 
 /// Keeps the first version of a record it is given for ever. When a newer one comes, that is acknowledged and dropped,
 /// and the old one is put to the others again.
 class RollbackDoor final : public Door {
   public:
-    RollbackDoor(std::unique_ptr<overlay::Dht> dht, proto::WallTime begins, std::uint64_t& sent)
-        : Door(std::move(dht), begins), sent_(sent) {}
+    RollbackDoor(std::unique_ptr<overlay::Dht> dht, proto::WallTime begins, std::uint64_t& sent, std::uint64_t& dropped)
+        : Door(std::move(dht), begins), sent_(sent), dropped_(dropped) {}
     void handle_input(proto::Now now, const DhtPacket& packet, const proto::PublicKey& peer) override {
         const auto claims = overlay::read_dht_packet(packet.bytes);
         if (!claims || claims->values.empty()) return dht_->handle_input(now, packet, peer);
@@ -107,9 +111,13 @@ class RollbackDoor final : public Door {
         for (const auto& value : claims->values) {
             const Bytes wire(value.data.begin(), value.data.end());
             if (first_.size() >= captured && !first_.contains(value.id)) continue;
-            const auto [known, fresh] = first_.try_emplace(value.id, wire);
-            if (!fresh && known->second != wire && begun(now))
-                newer = true, again.emplace_back(value.id, known->second);
+            auto& known = first_.try_emplace(value.id, First{wire, {}}).first->second;
+            if (known.wire == wire || !begun(now)) continue;
+            newer = true;
+            ++dropped_;
+            if (now.steady < known.next) continue;
+            known.next = now.steady + rolls_back_every;
+            again.emplace_back(value.id, known.wire);
         }
         dht_->handle_input(now, newer ? spoilt(packet, claims->values) : packet, peer);
         const auto key = key_of_put(packet.bytes);
@@ -121,8 +129,13 @@ class RollbackDoor final : public Door {
     }
 
   private:
+    struct First {
+        Bytes wire;
+        proto::SteadyTime next;  ///< not put again before
+    };
     std::uint64_t& sent_;
-    std::map<std::uint64_t, Bytes> first_;  ///< by value id: one source's record of one presentity
+    std::uint64_t& dropped_;
+    std::map<std::uint64_t, First> first_;  ///< by value id: one source's record of one presentity
 };
 
 /// A member that sends far more than it needs, all of it well formed and properly sealed: its own requests again, to
@@ -220,9 +233,9 @@ class Attackers final : public Attack {
         switch (options_.model) {
             case AttackOptions::Model::sybil:
             case AttackOptions::Model::drop:
-                return std::make_unique<DroppingDoor>(std::move(dht), begins);
+                return std::make_unique<DroppingDoor>(std::move(dht), begins, dropped_);
             case AttackOptions::Model::rollback:
-                return std::make_unique<RollbackDoor>(std::move(dht), begins, sent_);
+                return std::make_unique<RollbackDoor>(std::move(dht), begins, sent_, dropped_);
             case AttackOptions::Model::flood:
                 return std::make_unique<FloodingDoor>(std::move(dht), begins, options_.rate, sent_);
             case AttackOptions::Model::none:
@@ -261,7 +274,9 @@ class Attackers final : public Attack {
             options_.model == AttackOptions::Model::replay || options_.model == AttackOptions::Model::strangers;
         return sends ? next_ : Duration::max();
     }
+    std::uint64_t attackers() const override { return senders_; }
     std::uint64_t datagrams() const override { return sent_; }
+    std::uint64_t dropped() const override { return dropped_; }
 
   private:
     struct Heard {
@@ -334,6 +349,7 @@ class Attackers final : public Attack {
     std::vector<bool> attackers_;
     std::uint64_t senders_ = 0;
     std::uint64_t sent_ = 0;
+    std::uint64_t dropped_ = 0;
     double owed_ = 0;
     Duration next_{};
     std::vector<Heard> heard_;

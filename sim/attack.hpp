@@ -41,7 +41,9 @@ class Attack {
     /// Called at `next()`; proto::Duration::max(): never.
     virtual void handle_timeout(AttackField& field) = 0;
     virtual proto::Duration next() const = 0;
-    virtual std::uint64_t datagrams() const = 0;  ///< sent by the attack itself
+    virtual std::uint64_t attackers() const = 0;
+    virtual std::uint64_t datagrams() const = 0;  ///< sent by the attack itself; of rollback: old records put again
+    virtual std::uint64_t dropped() const = 0;    ///< records acknowledged and not kept
 };
 
 /// Null when the scenario has none.

@@ -83,8 +83,10 @@ struct Measures {
     Traffic handshake, dht, channel;              ///< after the warm-up
 
     // ---- attack (0 without one)
-    std::uint64_t attack_datagrams = 0;
-    std::uint64_t refused = 0;  ///< datagrams and records refused, over all honest nodes
+    std::uint64_t attackers = 0;
+    std::uint64_t attack_datagrams = 0;  ///< sent by attackers as such
+    std::uint64_t attack_dropped = 0;    ///< records that attackers acknowledged and did not keep
+    std::uint64_t refused = 0;           ///< datagrams and records refused, over all honest nodes
 
     std::vector<Sample> series;
     std::vector<Violation> violations;  ///< the first hundred

@@ -66,7 +66,9 @@ constexpr MeasureRow rows[] = {
     ROW("traffic.dht.bytes", "B", "after the warm-up", m.dht.bytes),
     ROW("traffic.channel.packets", "", "after the warm-up", m.channel.packets),
     ROW("traffic.channel.bytes", "B", "after the warm-up", m.channel.bytes),
-    ROW("attack_datagrams", "", "sent by attackers as such", m.attack_datagrams),
+    ROW("attackers", "", "nodes that mean ill, or strangers", m.attackers),
+    ROW("attack_datagrams", "", "sent by attackers as such; rollback: old records put again", m.attack_datagrams),
+    ROW("attack_dropped", "", "records that attackers acknowledged and did not keep", m.attack_dropped),
     ROW("refused", "", "datagrams and records refused by honest nodes", m.refused),
     ROW("violation_count", "", "checks that failed", m.violation_count),
 };

@@ -214,7 +214,11 @@ void Run::finish() {
     measures_.virtual_s = seconds(world_.elapsed());
     measures_.events = world_.turns();
     measures_.refused = world_.refused();
-    measures_.attack_datagrams = attack_ ? attack_->datagrams() : 0;
+    if (attack_) {
+        measures_.attackers = attack_->attackers();
+        measures_.attack_datagrams = attack_->datagrams();
+        measures_.attack_dropped = attack_->dropped();
+    }
     std::array<Traffic, 4> sent{};
     for (std::size_t kind = 0; kind < sent.size(); ++kind) {
         const Traffic& all = world_.traffic()[kind];

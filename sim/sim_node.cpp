@@ -18,8 +18,8 @@ constexpr auto certificate_lifetime = std::chrono::hours{24 * 365};
 class SimNode final : public Host, public node::Observer {
   public:
     SimNode(Now now, const HostSetup& setup, node::NodeSettings settings, std::unique_ptr<overlay::Dht> dht,
-            node::Store& disk, EntityTags& tags, node::Diagnostics& diagnostics)
-        : audience_(*setup.audience), federation_(settings.federation), etags_(tags) {
+            node::Store& disk, EntityTags& tags, node::Diagnostics& diagnostics, bool honest)
+        : audience_(*setup.audience), federation_(settings.federation), honest_(honest), etags_(tags) {
         auto probing = std::make_unique<ProbingDht>(std::move(dht), audience_);
         dht_ = probing.get();
         node_ = std::make_unique<node::Node>(now, std::move(settings), std::move(probing), disk, *setup.random,
@@ -77,6 +77,7 @@ class SimNode final : public Host, public node::Observer {
     }
 
     std::uint64_t refused() const override {
+        if (!honest_) return 0;
         std::uint64_t sum = 0;
         for (const auto& [name, value] : node_->overlay_status().counters)
             if (name.find("refused_") != std::string::npos) sum += value;
@@ -86,6 +87,7 @@ class SimNode final : public Host, public node::Observer {
   private:
     Audience& audience_;
     overlay::FederationPtr federation_;
+    bool honest_;
     ProbingDht* dht_ = nullptr;  ///< the node's
     EntityTags& etags_;
     std::map<translators::WatchId, WatchNumber> numbers_;
@@ -143,12 +145,13 @@ std::unique_ptr<Host> SimNodes::make(Now now, const HostSetup& setup) {
     dht.own = {setup.endpoint};
     dht.shards = scenario_.shards;
     std::unique_ptr<overlay::Dht> made = std::make_unique<overlay::DhtNode>(std::move(dht));
-    if (attack_ != nullptr && attack_->attacks(setup.index)) made = attack_->wrap(setup.index, std::move(made));
+    const bool honest = attack_ == nullptr || !attack_->attacks(setup.index);
+    if (!honest) made = attack_->wrap(setup.index, std::move(made));
     node::NodeSettings settings{who.key, who.certificate, federation_, {setup.endpoint}, scenario_.crash_bound, {}};
     settings.service.default_handling = node::Handling::allow;
     settings.service.follow_own_domains = scenario_.nodes_per_provider > 1;
     return std::make_unique<SimNode>(now, setup, std::move(settings), std::move(made), *disk, tags_[setup.index],
-                                     diagnostics_);
+                                     diagnostics_, honest);
 }
 
 void SimNodes::gone(NodeIndex node, bool crash, bool keeps_disk) {

@@ -40,8 +40,15 @@ void print_summary(const Scenario& scenario, const Measures& m) {
     row("lost changes", static_cast<double>(m.lost_changes));
     row("resurrected", static_cast<double>(m.resurrected));
     row("forged", static_cast<double>(m.forged_accepted));
+    if (m.attackers > 0) {
+        row("attackers", static_cast<double>(m.attackers));
+        row("  datagrams sent by the attack", static_cast<double>(m.attack_datagrams));
+        row("  records dropped by the attack", static_cast<double>(m.attack_dropped));
+        row("  refused by honest nodes", static_cast<double>(m.refused));
+    }
     row("look-ups that found", m.lookup.success());
     row("look-up, first record", m.lookup.first_ms, "ms");
+    row("look-up, hops", m.lookup.hops, "");
     row("maintenance per node", m.maintenance_bytes_per_node_per_s, "bytes/s");
     row("packets after the warm-up: handshakes", static_cast<double>(m.handshake.packets));
     row("DHT", static_cast<double>(m.dht.packets));

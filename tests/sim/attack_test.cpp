@@ -4,6 +4,7 @@
 
 #include "sim/dice.hpp"
 #include "sim/names.hpp"
+#include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
 
 using namespace presmesh;
@@ -100,5 +101,33 @@ TEST_CASE("strangers are no nodes, and send from outside of the nodes' network")
     for (const auto& sent : field.sent) {
         CHECK(sent.from.address[12] != 10);
         CHECK_FALSE(sent.bytes.empty());
+    }
+}
+
+TEST_CASE("whatever a tenth of the nodes tries: nothing forged is believed, nothing old comes back, and it shows") {
+    const auto attacked = [](const std::string& model) {
+        const std::string share = model == "sybil" ? "0.5" : "0.15";  // of the 8 ids nearest the key; of all nodes
+        const auto scenario = read_scenario(
+            "attacked", {"nodes=32", "workload.presentities=48", "duration=50s", "warmup=25s", "settle=20s",
+                         "churn.model=exponential:2m", "attack.share=" + share, "attack.model=" + model});
+        if (!scenario) FAIL(scenario.error().front());
+        return *run(*scenario, 3);
+    };
+    const auto calm = attacked("none");
+    CHECK(calm.attackers == 0);
+    CHECK(calm.attack_datagrams + calm.attack_dropped == 0);
+    for (const std::string model : {"sybil", "drop", "replay", "rollback", "flood", "strangers"}) {
+        CAPTURE(model);
+        const auto seen = attacked(model);
+        CHECK(seen.forged_accepted == 0);
+        CHECK(seen.resurrected == 0);
+        for (const auto& violation : seen.violations) MESSAGE(violation.kind << ": " << violation.what);
+        CHECK(seen.changes > 50);
+        CHECK(seen.attackers == (model == "sybil" ? 4 : 5));
+        const bool sends = model != "sybil" && model != "drop";
+        CHECK((seen.attack_datagrams > 0) == sends);
+        CHECK((seen.attack_dropped > 0) == (!sends || model == "rollback"));
+        if (sends && model != "flood") CHECK(seen.refused > calm.refused + seen.attack_datagrams / 10);
+        CHECK(seen.trace_hash != calm.trace_hash);
     }
 }

@@ -2,132 +2,21 @@
 
 #include <doctest/doctest.h>
 
-#include <functional>
 #include <map>
 #include <random>
 #include <set>
 
-#include "sim/names.hpp"
+#include "tests/support/stage.hpp"
 
 using namespace presmesh;
 using namespace presmesh::sim;
+using namespace presmesh::tests;
 using namespace std::chrono_literals;
 using proto::Bytes;
 using proto::Duration;
 using proto::Now;
 
 namespace {
-
-/// Does what the test tells it, and writes down what it is told.
-struct Script {
-    struct Heard {
-        NodeIndex node;
-        char what;  // s(tart) p(arting) i(nput) t(imeout)
-        Duration at;
-        int value;
-    };
-    World* world = nullptr;
-    std::vector<Heard> heard;
-    std::map<NodeIndex, std::vector<proto::Datagram>> to_send;  ///< at the end of the node's next turn
-    std::map<NodeIndex, proto::SteadyTime> wake;
-    std::vector<std::vector<proto::Endpoint>> bootstraps;
-    std::map<NodeIndex, std::uint64_t> refused;
-    std::vector<std::string> gone;
-    void note(NodeIndex node, char what, int value = 0) { heard.push_back({node, what, world->elapsed(), value}); }
-    std::string order() const {
-        std::string text;
-        for (const auto& h : heard)
-            text += h.what + std::to_string(h.node) + (h.what == 'i' ? ":" + std::to_string(h.value) : "") + " ";
-        return text;
-    }
-};
-
-class ScriptHost final : public Host {
-  public:
-    ScriptHost(Script& script, NodeIndex node) : script_(script), node_(node) {}
-    void start(Now, const std::vector<proto::Endpoint>& bootstrap) override {
-        script_.note(node_, 's');
-        script_.bootstraps.push_back(bootstrap);
-    }
-    void stop(Now) override { script_.note(node_, 'p'); }
-    void handle_input(Now, const proto::Endpoint&, proto::BytesView bytes) override {
-        script_.note(node_, 'i', bytes.empty() ? 0 : bytes[0]);
-    }
-    void handle_timeout(Now now) override {
-        script_.note(node_, 't');
-        if (script_.wake.contains(node_) && script_.wake[node_] <= now.steady) script_.wake.erase(node_);
-    }
-    proto::SteadyTime next_timeout() const override {
-        const auto at = script_.wake.find(node_);
-        return at == script_.wake.end() ? proto::never : at->second;
-    }
-    void end_turn(Now) override {}
-    std::optional<proto::Datagram> poll_output() override {
-        auto& waiting = script_.to_send[node_];
-        if (waiting.empty()) return std::nullopt;
-        auto out = std::move(waiting.front());
-        waiting.erase(waiting.begin());
-        return out;
-    }
-    void publish(Now, const proto::PresentityUri&, const proto::DocumentPtr&) override {}
-    void watch(Now, WatchNumber, const proto::PresentityUri&, const proto::PresentityUri&) override {}
-    void unwatch(Now, WatchNumber) override {}
-    void look_up(Now, LookupNumber, const proto::PresentityUri&) override {}
-    std::uint64_t refused() const override { return script_.refused.contains(node_) ? script_.refused.at(node_) : 0; }
-
-  private:
-    Script& script_;
-    NodeIndex node_;
-};
-
-struct Maker final : HostMaker {
-    explicit Maker(Script& s) : script(s) {}
-    std::unique_ptr<Host> make(Now, const HostSetup& setup) override {
-        return std::make_unique<ScriptHost>(script, setup.index);
-    }
-    void gone(NodeIndex node, bool crash, bool keeps_disk) override {
-        script.gone.push_back(std::to_string(node) + (crash ? " crash" : " leave") + (keeps_disk ? " disk" : ""));
-    }
-    Script& script;
-};
-
-struct NoLives final : Lives {
-    void joined(NodeIndex) override {}
-    void gone(NodeIndex, bool) override {}
-};
-
-struct Log final : TraceSink {
-    std::vector<TraceEntry> entries;
-    void see(const TraceEntry& entry) override { entries.push_back(entry); }
-};
-
-struct Stage {
-    Script script;
-    Maker maker{script};
-    NoLives lives;
-    Log log;
-    Scenario scenario;
-    std::unique_ptr<World> world;
-    explicit Stage(std::uint32_t nodes = 4, const std::function<void(Scenario&)>& change = {}) {
-        scenario.nodes = nodes;
-        if (change) change(scenario);
-        world = std::make_unique<World>(scenario, 1, std::move(*Network::make(scenario, 1)),
-                                        WorldParts{&maker, nullptr, &lives, nullptr, &log});
-        script.world = world.get();
-    }
-    void join_all() {
-        for (NodeIndex node = 0; node < scenario.nodes; ++node) world->join(node);
-        script.heard.clear();
-    }
-    void send(NodeIndex from, NodeIndex to, std::uint8_t value) {
-        proto::Datagram datagram;
-        datagram.to = endpoint_of(to);
-        datagram.bytes = Bytes(20, value);
-        datagram.traffic = proto::Traffic::content;
-        script.to_send[from].push_back(std::move(datagram));
-        world->turn(from, [](Now, Host&) {});
-    }
-};
 
 struct Tokens final : Actor {
     std::vector<std::uint64_t> seen;
@@ -231,6 +120,38 @@ TEST_CASE("a crashed node hears nothing, says nothing more, and what it had sent
     std::set<NodeIndex> there;
     for (std::uint64_t i = 0; i < stage.world->online_count(); ++i) there.insert(stage.world->online_node(i));
     CHECK(there == std::set<NodeIndex>{0, 1, 3});
+}
+
+TEST_CASE("who is there is known, however they come and go") {
+    Stage stage(30);
+    std::mt19937_64 dice(2);
+    std::set<NodeIndex> expected;
+    for (int i = 0; i < 2'000; ++i) {
+        const auto node = static_cast<NodeIndex>(dice() % 30);
+        if (expected.erase(node) > 0)
+            stage.world->crash(node);
+        else
+            expected.insert(node), stage.world->join(node);
+        std::set<NodeIndex> there;
+        for (std::uint64_t at = 0; at < stage.world->online_count(); ++at) there.insert(stage.world->online_node(at));
+        REQUIRE(there == expected);
+        REQUIRE(stage.world->online(node) == expected.contains(node));
+    }
+}
+
+TEST_CASE("what is under way when a cut comes is lost") {
+    Stage stage;
+    stage.join_all();
+    stage.send(0, 1, 1);
+    stage.world->run_to(25ms);
+    const auto cut = stage.world->network().cut({true, false, false, false}, Event::Shape::symmetric);
+    stage.send(2, 1, 2);
+    stage.world->run_to(1s);
+    CHECK(stage.script.order() == "i1:2 ");
+    stage.world->network().heal(cut);
+    stage.send(0, 1, 3);
+    stage.world->run_to(2s);
+    CHECK(stage.script.order() == "i1:2 i1:3 ");
 }
 
 TEST_CASE("wake-ups come when the node asked, and not those of an earlier life") {
