@@ -42,7 +42,7 @@ static_assert(limits::record_bytes + value_header_bytes <= 560);
 constexpr std::uint16_t shard_mask = 7;
 constexpr std::size_t loop_packets_per_turn = 1'000;  ///< among our own shards; the rest waits for the next turn
 constexpr std::size_t joined_peers = 8;  ///< a shard that hears so many finds the rest of the network by itself
-constexpr std::size_t senders_kept_least = 64;
+constexpr std::size_t senders_kept_least = 16;
 constexpr auto joined_for = std::chrono::seconds{30};  ///< then it is asked again
 constexpr auto put_interval = proto::Duration{std::chrono::seconds{1}} / limits::record_puts_per_second;
 

@@ -92,7 +92,9 @@ class Overlay::Impl {
         transport_.set_federation(now, federation);
         publisher_.set_federation(federation);
         finder_.set_federation(now, federation);
-        for (const auto& [node, domain] : std::map(domains_)) {
+        auto known = silent_;
+        for (const auto& node : transport_.peers()) known[node] = transport_.peer(node)->domain;
+        for (const auto& [node, domain] : known) {
             const auto* member = federation->find(domain);
             if (member == nullptr || member->revoked.contains(node))
                 expel(now, node);
@@ -171,7 +173,7 @@ class Overlay::Impl {
                            if (is_expelled(down.reason))
                                expel(now, down.node);
                            else
-                               session_down(down.node);
+                               session_down(down);
                        },
                        [&](const ConnectFailed& failed) { peers_.connect_failed(failed.endpoint); },
                    },
@@ -191,15 +193,16 @@ class Overlay::Impl {
     }
 
     /// Most nodes were met over the DHT alone, and nothing is kept of them.
-    void session_down(const proto::NodeId& node) {
-        if (const auto* channel = peers_.find(node); channel == nullptr || channel->idle()) domains_.erase(node);
-        peers_.session_down(node);
+    void session_down(const PeerDown& down) {
+        if (const auto* channel = peers_.find(down.node); channel != nullptr && !channel->idle())
+            silent_[down.node] = down.domain;
+        peers_.session_down(down.node);
     }
 
     void peer_up(proto::Now now, const proto::NodeId& node) {
         const auto* peer = transport_.peer(node);
         if (peer == nullptr) return;
-        domains_[node] = peer->domain;
+        silent_.erase(node);
         bootstrap_.answered(peer->endpoint);
         peers_.session_up(now, node);
         if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint);
@@ -222,7 +225,7 @@ class Overlay::Impl {
     }
 
     void expel(proto::Now now, const proto::NodeId& node) {
-        domains_.erase(node);
+        silent_.erase(node);
         const auto left = following_.detach(node);
         peers_.drop(node);
         for (const auto& presentity : left) finder_.look_at(now, presentity);
@@ -257,8 +260,8 @@ class Overlay::Impl {
     /// one that this node may publish for.
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
         ++watches_in_;
-        const auto domain = domains_.find(node);
-        const auto& asking = domain == domains_.end() ? std::string() : domain->second;
+        const auto* peer = transport_.peer(node);
+        const auto& asking = peer == nullptr ? std::string() : peer->domain;
         const auto allowed = settings_.federation->may_publish(asking, watch.watcher.domain(), now.wall);
         const auto ours =
             settings_.federation->may_publish(settings_.certificate.domain, watch.presentity.domain(), now.wall);
@@ -302,7 +305,7 @@ class Overlay::Impl {
     Following following_;
     Finder finder_;
     Bootstrap bootstrap_;
-    std::map<proto::NodeId, std::string> domains_;  // of nodes with a session, and of those watched or watching
+    std::map<proto::NodeId, std::string> silent_;  // watched or watching nodes without a session: their domains
     std::deque<Event> events_;
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     std::uint64_t watches_in_ = 0;                    // asked of us by other nodes

@@ -22,15 +22,6 @@ bool stays(const Session& current, const Session& session, const proto::NodeId& 
 
 constexpr std::size_t aliases_kept = 4;
 
-template <class State, class Table>
-std::vector<State*> sorted(Table& table) {
-    std::vector<State*> out;
-    out.reserve(table.size());
-    for (auto& [node, peer] : table) out.push_back(&peer);
-    std::sort(out.begin(), out.end(), [](const State* a, const State* b) { return a->info.node < b->info.node; });
-    return out;
-}
-
 }  // namespace
 
 Session* PeerState::session(SessionId id) const {
@@ -60,13 +51,6 @@ PeerState* PeerTable::at(const proto::Endpoint& endpoint) {
 PeerState* PeerTable::of_session(SessionId id) {
     const auto found = by_session_.find(id);
     return found == by_session_.end() ? nullptr : found->second;
-}
-
-std::vector<PeerState*> PeerTable::all() {
-    return sorted<PeerState>(peers_);
-}
-std::vector<const PeerState*> PeerTable::all() const {
-    return sorted<const PeerState>(peers_);
 }
 
 proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const std::string& domain) {

@@ -64,9 +64,9 @@ class PeerTable {
     PeerState* at(const proto::Endpoint& endpoint);
     PeerState* of_session(SessionId id);
     std::size_t size() const { return peers_.size(); }
-    /// All, by node.
-    std::vector<PeerState*> all();
-    std::vector<const PeerState*> all() const;
+    /// All, in no order: let what is seen outside be sorted by node.
+    auto& all() { return peers_; }
+    const auto& all() const { return peers_; }
 
     /// The entry of a node, made when there is none. quota: no room in the table, or its domain has too many.
     proto::Result<PeerState*> admit(const proto::NodeId& node, const std::string& domain);

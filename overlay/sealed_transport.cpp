@@ -87,10 +87,14 @@ void SealedTransport::Impl::tell(TransportEvent event) {
 // ---- ends
 
 void SealedTransport::Impl::take_down(const NodeId& node, Reason reason) {
-    const bool was_up = peers_.find(node)->current != nullptr;
+    const PeerState* peer = peers_.find(node);
+    std::optional<PeerDown> down;
+    if (peer->current) {
+        down = PeerDown{node, reason, peer->info.domain};
+    }
     peers_.erase(node);
-    if (was_up) {
-        tell(PeerDown{node, reason});
+    if (down) {
+        tell(std::move(*down));
     }
 }
 
@@ -109,20 +113,19 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
 }
 
 void SealedTransport::Impl::sweep(Now now) {
-    std::vector<std::pair<NodeId, Reason>> ended;
-    for (PeerState* peer : peers_.all()) {
-        peers_.expire(*peer, now.steady);
-        drop_old(now, *peer);
-        if (const auto reason = over(now, *peer)) {
-            ended.emplace_back(peer->info.node, *reason);
-            continue;
+    std::map<NodeId, Reason> ended;
+    std::map<NodeId, PeerState*> old;
+    for (auto& [node, peer] : peers_.all()) {
+        peers_.expire(peer, now.steady);
+        drop_old(now, peer);
+        if (const auto reason = over(now, peer)) {
+            ended.emplace(node, *reason);
+        } else if (wants_renewal(now, peer)) {
+            old.emplace(node, &peer);
         }
-        // The end that made the session renews it; the other one steps in when that does not happen.
-        const bool ours = peer->current && peer->current->initiated();
-        const auto grace = ours ? proto::Duration{0} : 4 * limits::transport_sweep;
-        if (peer->current && now.steady - peer->current->made() >= limits::session_rekey_age + grace) {
-            shake_again(now, *peer);
-        }
+    }
+    for (const auto& [node, peer] : old) {
+        shake_again(now, *peer);
     }
     for (const auto& [node, reason] : ended) {
         take_down(node, reason);
@@ -131,6 +134,15 @@ void SealedTransport::Impl::sweep(Now now) {
     guard_.sweep(now.steady);
     const bool idle = peers_.size() == 0 && hellos_.empty() && pending_.size() == 0 && guard_.addresses() == 0;
     sweep_at_ = idle ? proto::never : now.steady + limits::transport_sweep;
+}
+
+/// The end that made the session renews it; the other one steps in when that does not happen.
+bool SealedTransport::Impl::wants_renewal(Now now, const PeerState& peer) {
+    if (!peer.current) {
+        return false;
+    }
+    const auto grace = peer.current->initiated() ? proto::Duration{0} : 4 * limits::transport_sweep;
+    return now.steady - peer.current->made() >= limits::session_rekey_age + grace;
 }
 
 /// What nobody will ask for again is not kept: most peers are spoken to now and then, and there are many.
@@ -154,13 +166,13 @@ void SealedTransport::Impl::sweep_hellos(Now now) {
 void SealedTransport::Impl::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
     PRESMESH_ASSERT(federation != nullptr);
     federation_ = std::move(federation);
-    std::vector<std::pair<NodeId, Reason>> ended;
-    for (const PeerState* peer : peers_.all()) {
-        for (const auto* session : {&peer->current, &peer->previous, &peer->next}) {
+    std::map<NodeId, Reason> ended;
+    for (const auto& [node, peer] : peers_.all()) {
+        for (const auto* session : {&peer.current, &peer.previous, &peer.next}) {
             const auto admitted =
                 *session ? federation_->admit((*session)->remote().certificate, now.wall) : Result<void>{};
             if (!admitted) {
-                ended.emplace_back(peer->info.node, admitted.error().reason);
+                ended.emplace(node, admitted.error().reason);
                 break;
             }
         }
@@ -235,23 +247,11 @@ const Peer* SealedTransport::peer(const NodeId& node) const {
 }
 
 std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
-    std::vector<NodeId> nodes;
-    for (const PeerState* peer : std::as_const(impl_->peers_).all()) {
-        if (peer->current && peer->info.domain == domain) {
-            nodes.push_back(peer->info.node);
-        }
-    }
-    return nodes;
+    return impl_->nodes([&](const PeerState& peer) { return peer.info.domain == domain; });
 }
 
 std::vector<NodeId> SealedTransport::peers() const {
-    std::vector<NodeId> nodes;
-    for (const PeerState* peer : std::as_const(impl_->peers_).all()) {
-        if (peer->current) {
-            nodes.push_back(peer->info.node);
-        }
-    }
-    return nodes;
+    return impl_->nodes([](const PeerState&) { return true; });
 }
 
 void SealedTransport::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {

@@ -57,6 +57,7 @@ struct PeerUp {
 struct PeerDown {  ///< its last session ended: idle (unavailable), revoked, not_admitted, expired
     proto::NodeId node{};
     proto::Reason reason{};
+    std::string domain;
 };
 struct ConnectFailed {  ///< no member answered at this address within limits
     proto::Endpoint endpoint;

@@ -1,6 +1,7 @@
 // What SealedTransport is made of; its functions lie in sealed_transport*.cpp.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -51,6 +52,7 @@ class SealedTransport::Impl {
     proto::SteadyTime next_timeout() const;
     proto::Result<void> send_to(proto::Now now, const proto::Endpoint& to, Plain plain);
     proto::Result<void> send(proto::Now now, const proto::NodeId& to, Plain plain);
+    proto::Result<void> send(proto::Now now, PeerState& peer, Plain plain);
     proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
     void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation);
 
@@ -83,7 +85,18 @@ class SealedTransport::Impl {
     void sweep_hellos(proto::Now now);
     std::optional<proto::Reason> over(proto::Now now, const PeerState& peer) const;
 
+    static bool wants_renewal(proto::Now now, const PeerState& peer);
     static void drop_old(proto::Now now, PeerState& peer);
+
+    /// Those with a session, in order.
+    template <class Wanted>
+    std::vector<proto::NodeId> nodes(const Wanted& wanted) const {
+        std::vector<proto::NodeId> out;
+        for (const auto& [node, peer] : peers_.all())
+            if (peer.current && wanted(peer)) out.push_back(node);
+        std::sort(out.begin(), out.end());
+        return out;
+    }
 
     void emit(const proto::Endpoint& to, proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::handshake);
     void tell(TransportEvent event);

@@ -20,7 +20,7 @@ Result<void> SealedTransport::Impl::send_to(Now now, const Endpoint& to, Plain p
     }
     PeerState* peer = peers_.at(to);
     if (peer != nullptr && peer->current) {
-        return send(now, peer->info.node, std::move(plain));
+        return send(now, *peer, std::move(plain));
     }
     PendingHandshake* pending = start_handshake(now, to);
     if (pending == nullptr) {
@@ -42,11 +42,15 @@ Result<void> SealedTransport::Impl::send(Now now, const NodeId& to, Plain plain)
     if (peer == nullptr || !peer->current) {
         return refuse(Reason::unavailable, "no session");
     }
+    return send(now, *peer, std::move(plain));
+}
+
+Result<void> SealedTransport::Impl::send(Now now, PeerState& peer, Plain plain) {
     // Its process has probably restarted: what is sent under the old session would be lost.
-    PendingHandshake* pending = peer->suspect ? pending_.find(peer->info.endpoint) : nullptr;
-    plain.only_for = to;
+    PendingHandshake* pending = peer.suspect ? pending_.find(peer.info.endpoint) : nullptr;
+    plain.only_for = peer.info.node;
     if (pending == nullptr || !pending_.enqueue(*pending, plain)) {
-        seal_to(now, *peer, std::move(plain));
+        seal_to(now, peer, std::move(plain));
     }
     return {};
 }
@@ -74,11 +78,14 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
     if (!peer.unanswered_since) {
         peer.unanswered_since = now.steady;
     }
-    plain.sent = now.steady;
-    if (peer.unanswered.size() >= limits::unanswered_kept) {
-        peer.unanswered.erase(peer.unanswered.begin());
+    // OpenDHT sends again by itself; the channel is spared the wait.
+    if (plain.own_port == channel_port) {
+        plain.sent = now.steady;
+        if (peer.unanswered.size() >= limits::unanswered_kept) {
+            peer.unanswered.erase(peer.unanswered.begin());
+        }
+        peer.unanswered.push_back(std::move(plain));
     }
-    peer.unanswered.push_back(std::move(plain));
     // Whoever had the last word before may have been right to: one datagram without an answer says nothing.
     const bool silent = ++peer.unanswered_sent >= limits::session_silence_sent &&
                         now.steady - *peer.unanswered_since >= limits::session_silence;
