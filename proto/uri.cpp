@@ -31,6 +31,14 @@ bool take_sip_scheme(std::string_view& text) {
            take_scheme(text, "im");
 }
 
+// A ':' may stand in a user part, so not everything that looks like a scheme is one; these are never the start of a
+// name.
+std::string_view other_scheme(std::string_view text) {
+    for (const std::string_view scheme : {"mailto", "tel", "acct", "h323", "http", "https", "urn"})
+        if (std::string_view rest = text; take_scheme(rest, scheme)) return scheme;
+    return {};
+}
+
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -155,6 +163,8 @@ Result<PresentityUri> PresentityUri::parse(std::string_view text) {
     std::string_view rest = text;
     if (take_sip_scheme(rest)) return from_sip(text);
     if (take_scheme(rest, "xmpp")) return from_xmpp_uri(rest);
+    if (const auto scheme = other_scheme(text); !scheme.empty())
+        return refuse(Reason::malformed, "a " + std::string(scheme) + ": URI names no presentity");
     auto parts = split(text, text.rfind('@'));
     if (!parts) return tl::make_unexpected(parts.error());
     auto domain = canonical_domain(parts->domain);

@@ -23,7 +23,8 @@ class PresentityUri {
     PresentityUri() = default;
 
     /// Reads any spelling: "pres:", "sip:", "sips:", "im:", "xmpp:" URIs, or a bare "user@domain" (taken as unescaped).
-    /// Refuses (malformed, too_large): no user, no domain, bad UTF-8, control characters, bad escapes.
+    /// Refuses (malformed, too_large): no user, no domain, bad UTF-8, control characters, bad escapes, URIs of other
+    /// schemes ("mailto:", "tel:", ...).
     static Result<PresentityUri> parse(std::string_view text);
     /// A SIP or SIPS URI, name-addr and parameters allowed (RFC 7247 section 6.4's percent-decoding; "pres:" and "im:"
     /// are read too).

@@ -62,10 +62,10 @@ int add(const Options& options, const Asked& asked) {
     std::vector<std::string> added;
     if (!asked.other.empty()) {
         auto domain = proto::canonical_domain(asked.domain);
-        if (!domain) return refused(options, domain.error());
+        if (!domain) return misused(options, domain.error());
         const auto key = proto::from_hex(asked.other);
         Member member;
-        if (key.size() != member.key.size()) return refused(options, "the domain's key must be 64 hexadecimal digits");
+        if (key.size() != member.key.size()) return misused(options, "the domain's key must be 64 hexadecimal digits");
         std::copy(key.begin(), key.end(), member.key.begin());
         member.domain = *domain;
         member.bootstrap = asked.bootstrap;
@@ -134,7 +134,7 @@ int revoke(const Options& options, const Asked& asked) {
     const auto id = proto::from_hex(asked.other);
     proto::NodeId node{};
     if (id.size() != node.size())
-        return refused(options, "a node is named by 40 hexadecimal digits (see presmesh status)");
+        return misused(options, "a node is named by 40 hexadecimal digits (see presmesh status)");
     std::copy(id.begin(), id.end(), node.begin());
     auto member = *found;
     member.revoked.insert(node);

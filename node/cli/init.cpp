@@ -64,14 +64,14 @@ std::string member_entry(const proto::Member& member) {
 
 int init(const Options& options, const InitOptions& asked) {
     auto domain = proto::canonical_domain(asked.domain);
-    if (!domain) return refused(options, domain.error());
+    if (!domain) return misused(options, domain.error());
     const auto advertise = proto::Endpoint::parse(asked.advertise);
     if (!advertise || advertise->port == 0 || advertise->port % 8 != 0) {
-        return refused(options,
+        return misused(options,
                        "--advertise must be an address with a port that is a multiple of 8, such as 192.0.2.1:4000");
     }
     if (!proto::Endpoint::parse(asked.http))
-        return refused(options, "--http must be an address and port, such as 127.0.0.1:8470");
+        return misused(options, "--http must be an address and port, such as 127.0.0.1:8470");
     std::error_code error;
     std::filesystem::create_directories(asked.folder, error);
     const auto file = [&](const char* name) { return asked.folder + "/" + name; };
@@ -123,7 +123,7 @@ int init(const Options& options, const InitOptions& asked) {
 
 int node_cert(const Options& options, const CertOptions& asked) {
     auto domain = proto::canonical_domain(asked.domain);
-    if (!domain) return refused(options, domain.error());
+    if (!domain) return misused(options, domain.error());
     const auto domain_key = daemon::read_key(asked.domain_key);
     if (!domain_key) return refused(options, asked.domain_key + ": " + domain_key.error().detail);
     const bool fresh = !daemon::file_exists(asked.node_key);

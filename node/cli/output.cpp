@@ -6,20 +6,34 @@ namespace {
 std::string dump(const Json& json) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
-}  // namespace
 
-int refused(const Options& options, const proto::Error& error) {
+void complain(const Options& options, const proto::Error& error) {
     if (options.json) {
         std::cerr << dump({{"error", proto::to_string(error.reason)}, {"detail", error.detail}}) << "\n";
     } else {
         std::cerr << "presmesh: " << (error.detail.empty() ? std::string(proto::to_string(error.reason)) : error.detail)
                   << "\n";
     }
+}
+
+}  // namespace
+
+int refused(const Options& options, const proto::Error& error) {
+    complain(options, error);
     return exit_refused;
 }
 
 int refused(const Options& options, const std::string& text) {
     return refused(options, proto::Error{proto::Reason::unavailable, text});
+}
+
+int misused(const Options& options, const proto::Error& error) {
+    complain(options, error);
+    return exit_usage;
+}
+
+int misused(const Options& options, const std::string& text) {
+    return misused(options, proto::Error{proto::Reason::malformed, text});
 }
 
 int done(const Options& options, const Json& json, const std::string& text) {

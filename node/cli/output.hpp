@@ -24,6 +24,9 @@ struct Options {
 
 int refused(const Options& options, const proto::Error& error);
 int refused(const Options& options, const std::string& text);
+/// An argument that cannot be meant.
+int misused(const Options& options, const proto::Error& error);
+int misused(const Options& options, const std::string& text);
 /// Prints `json`, or else `text`.
 int done(const Options& options, const Json& json, const std::string& text);
 

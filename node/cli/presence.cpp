@@ -158,10 +158,8 @@ int rules(const Options& options, const Asked& asked) {
     for (const auto& rule : asked.rules) {
         const auto equals = rule.rfind('=');
         if (rule == "none") continue;
-        if (equals == std::string::npos) {
-            refused(options, "a rule is WHO=allow|confirm|polite-block|block, or none");
-            return exit_usage;
-        }
+        if (equals == std::string::npos)
+            return misused(options, "a rule is WHO=allow|confirm|polite-block|block, or none");
         list.push_back({{"who", rule.substr(0, equals)}, {"handling", rule.substr(equals + 1)}});
     }
     return ask(options, "PUT", path_of("rules", asked.uri), Json{{"rules", list}}.dump(), rules_text);

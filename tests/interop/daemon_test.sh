@@ -18,6 +18,17 @@ done
 "$bin/presmesh" federation add a/federation.toml b/federation.toml >/dev/null || fail federation
 cp a/federation.toml b/federation.toml
 
+usage() { "$bin/presmesh" "$@" >/dev/null 2>&1; [ $? = 2 ] || fail "exit status of: $*"; }
+usage init c.example --dir c --advertise nonsense
+usage init c.example --dir c --advertise 127.0.0.1:4001
+usage init c.example --dir c --http nonsense
+usage init 'not a domain' --dir c
+usage node-cert 'not a domain'
+usage federation add a/federation.toml c.example 1234
+usage federation revoke a/federation.toml a.example 1234
+usage rules alice@a.example nobody
+[ ! -e c ] || fail "init with wrong arguments left a folder"
+
 start() { "$bin/presmeshd" --config $1/presmesh.toml 2>>$1.log & pid=$!; pids+=($pid); }
 a() { "$bin/presmesh" -c a/presmesh.toml "$@"; }
 b() { "$bin/presmesh" -c b/presmesh.toml --as bob@b.example "$@"; }

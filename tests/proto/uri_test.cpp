@@ -176,6 +176,20 @@ TEST_CASE("all schemes name one presentity") {
         CHECK_MESSAGE(uri(spelling).canonical() == "alice@a.example", spelling);
 }
 
+TEST_CASE("a URI of another scheme is not taken for a name, and a name may still begin like one") {
+    for (const char* text :
+         {"mailto:alice@a.example", "MailTo:alice@a.example", "tel:+1@a.example", "acct:alice@a.example",
+          "https://alice@a.example", "h323:alice@a.example", "urn:x:alice@a.example"}) {
+        const auto found = PresentityUri::parse(text);
+        CHECK_MESSAGE(refusal(found) == Reason::malformed, text);
+        CHECK_MESSAGE(found.error().detail.find("names no presentity") != std::string::npos, text);
+    }
+    const auto odd = PresentityUri::parse("pres:mailto%3Aalice@a.example").value();
+    CHECK(odd.user() == "mailto:alice");
+    CHECK(PresentityUri::parse(odd.pres()).value() == odd);
+    CHECK(user("mail:alice").user() == "mail:alice");
+}
+
 TEST_CASE("a header's value names the presentity inside it") {
     for (const char* value :
          {"<sip:alice@a.example;lr>;tag=1", "\"Alice \\\"<x>\\\" @home\" <sip:alice@a.example>;tag=9",
