@@ -192,7 +192,8 @@ TEST_CASE("a trace with a fault is refused with the line") {
         {"1s 1 died\n", "t:1: \"died\" is not join, leave or crash"},
         {"1s 1\n", "t:1: must be a time, a node"},
     };
-    for (const auto& [text, fault] : cases) {
+    for (const auto& [written, fault] : cases) {
+        const auto& text = written;  // clang 14 captures no structured bindings
         CAPTURE(text);
         std::istringstream in(text);
         auto trace = read_churn_trace(in, "t", 5);

@@ -151,13 +151,17 @@ class NodeWorld {
         while (!in_flight_.empty() && in_flight_.begin()->first <= now_.steady) {
             Flight flight = std::move(in_flight_.begin()->second);
             in_flight_.erase(in_flight_.begin());
-            for (auto& [domain, p] : providers_)
+            for (auto& [domain, provider] : providers_) {
+                auto* p = provider.get();
                 if (p->node && p->endpoint == flight.datagram.to)
                     turn(*p, [&](proto::Now at) { p->node->handle_input(at, flight.from, flight.datagram.bytes); });
+            }
         }
-        for (auto& [domain, p] : providers_)
+        for (auto& [domain, provider] : providers_) {
+            auto* p = provider.get();
             if (p->node && p->node->next_timeout() <= now_.steady)
                 turn(*p, [&](proto::Now at) { p->node->handle_timeout(at); });
+        }
     }
 
     proto::Duration latency_;

@@ -84,7 +84,9 @@ class Player {
                        {"Body", asked_->body ? *asked_->body : "none"}});
     }
     static void compare(const TranscriptStep& step, const std::map<std::string, std::string>& said) {
-        for (const auto& [name, pattern] : step.headers) {
+        for (const auto& header : step.headers) {
+            const auto& name = header.first;
+            const auto& pattern = header.second;
             const auto found = said.find(name);
             REQUIRE_MESSAGE(found != said.end(), name);
             CHECK_MESSAGE(is_like(found->second, pattern), name << ": " << found->second << " is not like " << pattern);
