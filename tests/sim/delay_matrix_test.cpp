@@ -62,7 +62,8 @@ TEST_CASE("a file with a fault is refused with its line") {
         {"0 0 80\n", "line 1: there are at least two sites"},
         {"0 0\n0 0\n", "line 1: no round-trip time above 0"},
     };
-    for (const auto& [text, fault] : cases) {
+    for (const auto& [given, fault] : cases) {
+        const auto& text = given;  // clang 14 captures no structured bindings
         CAPTURE(std::string(text));
         const auto matrix = DelayMatrix::parse(text);
         REQUIRE_FALSE(matrix);
