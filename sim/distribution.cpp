@@ -281,7 +281,12 @@ Result<Zipf> Zipf::parse(std::string_view text) {
     auto wrong = [&](const std::string& why) {
         return refuse(Reason::malformed, "\"" + std::string(text) + "\": " + why);
     };
-    if (!text.starts_with("zipf:")) return wrong("must be written zipf:EXPONENT,max=COUNT");
+    if (text == "none") {
+        Zipf nobody;
+        nobody.text_ = text;
+        return nobody;
+    }
+    if (!text.starts_with("zipf:")) return wrong("must be written zipf:EXPONENT,max=COUNT, or none");
     auto fields = parse_fields(text.substr(5));
     if (!fields) return wrong(fields.error().detail);
     FieldReader reader(std::move(*fields));
@@ -298,6 +303,7 @@ Result<Zipf> Zipf::parse(std::string_view text) {
 }
 
 std::uint32_t Zipf::sample(proto::Random& random) const {
+    if (cumulative_.empty()) return 0;
     double at = unit(random) * cumulative_.back();
     return static_cast<std::uint32_t>(std::lower_bound(cumulative_.begin(), cumulative_.end(), at) -
                                       cumulative_.begin()) +

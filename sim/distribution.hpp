@@ -59,7 +59,7 @@ class Distribution {
     std::string text_;
 };
 
-/// Ranks 1..max with P(k) proportional to k^-exponent ("zipf:1.2,max=200"); how many watch a presentity.
+/// Ranks 1..max with P(k) proportional to k^-exponent ("zipf:1.2,max=200"); how many watch a presentity. "none": 0.
 class Zipf {
   public:
     static proto::Result<Zipf> parse(std::string_view text);

@@ -106,6 +106,14 @@ TEST_CASE("durations read back as they are written") {
     CHECK(format_duration(90min) == "90m");
 }
 
+TEST_CASE("nobody watches where none is written") {
+    auto nobody = Zipf::parse("none");
+    REQUIRE(nobody);
+    proto::SeededRandom random{3};
+    CHECK(nobody->sample(random) == 0);
+    CHECK(nobody->text() == "none");
+}
+
 TEST_CASE("zipf ranks fall as they should, and stay in bounds") {
     auto zipf = Zipf::parse("zipf:1.2,max=200");
     REQUIRE(zipf);
