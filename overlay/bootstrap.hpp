@@ -1,7 +1,9 @@
-// The addresses to knock at first: each is tried, and tried again at a slowing pace, until somebody answers there.
+// The addresses to knock at first: each is tried, and tried again at a slowing pace, until somebody answers there; then
+// now and then, for a node that lost all it knew, and a DHT that a partition cut in two, find no other way back.
 #pragma once
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "proto/endpoint.hpp"
@@ -19,9 +21,16 @@ class Bootstrap {
         timers_ = {};
         pauses_.clear();
         if (endpoints.size() > proto::limits::bootstrap_endpoints) endpoints.resize(proto::limits::bootstrap_endpoints);
+        endpoints_ = {endpoints.begin(), endpoints.end()};
         for (const auto& endpoint : endpoints) timers_.set(endpoint, now.steady);
     }
-    void answered(const proto::Endpoint& endpoint) { timers_.erase(endpoint); }
+    /// Was it one of these?
+    bool answered(proto::Now now, const proto::Endpoint& endpoint) {
+        if (!endpoints_.contains(endpoint)) return false;
+        pauses_.erase(endpoint);
+        timers_.set(endpoint, now.steady + random_.jitter(proto::limits::bootstrap_refresh, 0.3));
+        return true;
+    }
 
     /// Those to try now.
     std::vector<proto::Endpoint> due(proto::Now now) {
@@ -39,6 +48,7 @@ class Bootstrap {
   private:
     proto::Random& random_;
     proto::TimerQueue<proto::Endpoint> timers_;
+    std::set<proto::Endpoint> endpoints_;
     std::map<proto::Endpoint, proto::Duration> pauses_;
 };
 

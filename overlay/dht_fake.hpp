@@ -55,9 +55,15 @@ class DhtFakeWorld {
     std::size_t stored = 0;
     std::size_t refused = 0;
     std::size_t gets = 0;
-    std::size_t puts = 0;
+    std::size_t puts = 0;  ///< of presentities' records
 
   private:
+    friend class DhtFake;
+    void count_put(proto::Now now, const proto::DhtKey& key, proto::BytesView wire) {
+        const auto record = proto::read_record(wire, *federation_, now.wall, &key);
+        puts += record && record->kind == proto::RecordKind::domain ? 0 : 1;
+    }
+
     std::shared_ptr<const proto::Federation> federation_;
     std::map<proto::DhtKey, std::map<std::uint64_t, Stored>> table_;
 };
@@ -84,9 +90,9 @@ class DhtFake final : public Dht {
         return event;
     }
 
-    void bootstrap(proto::Now, const proto::Endpoint&) override {}
+    void bootstrap(proto::Now, const proto::Endpoint&, bool) override {}
     void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) override {
-        ++world_.puts;
+        world_.count_put(now, key, wire);
         due_.emplace(now.steady + world_.delay, Work{Kind::put, key, value_id, {wire.begin(), wire.end()}});
     }
     void cancel_put(proto::Now, const proto::DhtKey&, std::uint64_t) override {}

@@ -488,10 +488,10 @@ void DhtNode::set_federation(Now now, std::shared_ptr<const proto::Federation> f
     impl_->empty(impl_->store_.set_federation(now.wall, std::move(federation)));
 }
 
-void DhtNode::bootstrap(Now now, const Endpoint& peer) {
+void DhtNode::bootstrap(Now now, const Endpoint& peer, bool rejoin) {
     impl_->begin(now);
     for (std::size_t shard = 0; shard < impl_->shards_.size(); ++shard) {
-        if (impl_->joined(impl_->shards_[shard])) continue;
+        if (!rejoin && impl_->joined(impl_->shards_[shard])) continue;
         impl_->shards_[shard].dht->pingNode(address_of(peer, 0));  // shard 0 is the one that every node has
         impl_->settle(shard);
     }
@@ -553,7 +553,10 @@ LookupId DhtNode::listen(Now now, const proto::DhtKey& key) {
         for (const ValuePtr& value : values) impl->tell(RecordGone{lookup, value->id});
         return true;
     };
-    const std::size_t token = impl_->shards_[shard].dht->listen(hash_of(key), std::move(each));
+    // A listen without a filter would answer every later get of the key from its cache, and the network be asked no
+    // more.
+    const std::size_t token =
+        impl_->shards_[shard].dht->listen(hash_of(key), std::move(each), {}, dht::Where().userType(""));
     impl_->listens_[lookup].token = token;
     impl_->settle(shard);
     return lookup;

@@ -39,7 +39,7 @@ class DhtNode final : public Dht {
     std::optional<DhtPacket> poll_output() override;
     std::optional<DhtEvent> poll_event() override;
     void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override;
-    void bootstrap(proto::Now now, const proto::Endpoint& peer) override;
+    void bootstrap(proto::Now now, const proto::Endpoint& peer, bool rejoin = false) override;
     /// `wire` is at most limits::record_bytes. What we would refuse from others is not put, and counted.
     void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) override;
     void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) override;

@@ -21,9 +21,12 @@ Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, Feder
 
 void Finder::set_federation(proto::Now now, FederationPtr federation) {
     federation_ = std::move(federation);
-    domains_.clear();
     known_.clear();
     known_count_ = 0;
+    for (auto& [name, domain] : domains_) {
+        domain.nodes.clear();
+        domain.answered = false;
+    }
     for (auto& [presentity, search] : searches_)
         if (search.rung == Rung::resting) timers_.set(presentity, now.steady);
 }
@@ -31,6 +34,7 @@ void Finder::set_federation(proto::Now now, FederationPtr federation) {
 void Finder::begin(proto::Now now, const proto::PresentityUri& presentity) {
     auto& search = searches_[presentity];
     search.pause = limits::look_again_first;
+    search.get_pause = limits::get_again_first;
     start(now, presentity, search);
     climb(now, presentity, search);
 }
@@ -38,7 +42,7 @@ void Finder::begin(proto::Now now, const proto::PresentityUri& presentity) {
 void Finder::end(proto::Now now, const proto::PresentityUri& presentity) {
     auto found = searches_.find(presentity);
     if (found == searches_.end()) return;
-    stop_listening(now, found->second);
+    leave_rest(now, presentity);
     timers_.erase(presentity);
     unanswered_.erase(presentity);
     searches_.erase(found);  // a look-up under way finds nobody to tell
@@ -65,26 +69,30 @@ void Finder::look_at(proto::Now now, const proto::PresentityUri& presentity) {
     if (search.rung == Rung::content) {
         if (following_.has_live_source(presentity)) return;
         search.pause = limits::look_again_first;
-        search.rung = first_rung(presentity);
+        search.rung = Rung::sessions;
         start(now, presentity, search);
     }
     climb(now, presentity, search);
-}
-
-/// Where a node of the domain itself would tell us, the DHT can only know of nodes that this one does not: those of the
-/// domain.
-Finder::Rung Finder::first_rung(const proto::PresentityUri& presentity) const {
-    return has_live_authority(presentity) ? Rung::domain : Rung::sessions;
 }
 
 bool Finder::has_live_authority(const proto::PresentityUri& presentity) const {
     return following_.has_live_node(presentity, transport_.nodes_of(presentity.domain()));
 }
 
+/// Where nodes of the domain itself told us that they know of no source, could anybody else be one? Those to whom the
+/// domain delegated its users, and nodes of the domain that were not asked, there being so many.
+bool Finder::others_may_know(const proto::PresentityUri& presentity) const {
+    const auto* member = federation_->find(presentity.domain());
+    if (member != nullptr && !member->delegations.empty()) return true;
+    const auto domain = domains_.find(presentity.domain());
+    const auto known = domain == domains_.end() ? 0 : domain->second.nodes.size();
+    return std::max(known, transport_.nodes_of(presentity.domain()).size()) > limits::nodes_asked_per_domain;
+}
+
 void Finder::climb(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     while (search.rung != Rung::content) {
         if (following_.has_live_source(presentity)) {
-            stop_listening(now, search);
+            leave_rest(now, presentity);
             timers_.erase(presentity);
             search.rung = Rung::content;
             search.looking = false;
@@ -107,6 +115,9 @@ void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Searc
             if (start_sessions(presentity)) search.deadline = now.steady + limits::query_patience;
             break;
         case Rung::records:
+            if (now.steady < search.next_get || (has_live_authority(presentity) && !others_may_know(presentity))) break;
+            search.next_get = now.steady + random_.jitter(search.get_pause, 0.3);
+            search.get_pause = std::min<proto::Duration>(search.get_pause * 2, limits::get_again_most);
             search.looking = true;
             search.deadline = proto::never;  // set when its turn comes
             waiting_.push_back({presentity, {}, {}, false});
@@ -136,24 +147,36 @@ bool Finder::start_sessions(const proto::PresentityUri& presentity) {
 
 void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     auto& domain = domains_[presentity.domain()];
-    if (!domain.looking && now.steady < domain.fresh_until) return attach_domain(now, presentity, search, domain);
+    if (is_fresh(presentity, domain, now.steady)) return attach_domain(now, presentity, search, domain);
     domain.waiting.insert(presentity);
     search.looking = true;
     search.deadline = now.steady + limits::lookup_patience;
-    if (domain.looking && now.steady < domain.fresh_until) return;
+    if (domain.looking && now.steady < domain.asked + limits::lookup_patience) return;
     domain.looking = true;
-    domain.fresh_until = now.steady + limits::domain_nodes_fresh;
+    domain.asked = now.steady;
     waiting_.push_front({{}, presentity.domain(), {}, false});  // one look-up that serves many
     start_waiting_lookups(now);
 }
 
+/// Is what the last look-up of the domain's nodes found good enough, be it nothing? For longer where one of them
+/// answers.
+bool Finder::is_fresh(const proto::PresentityUri& presentity, const DomainSearch& domain, proto::SteadyTime now) const {
+    if (domain.looking) return false;
+    const proto::Duration good = !domain.answered                 ? domain.pause
+                                 : has_live_authority(presentity) ? proto::Duration{limits::domain_nodes_fresh_live}
+                                                                  : proto::Duration{limits::domain_nodes_fresh};
+    return now < domain.asked + good;
+}
+
+/// Watches at the nodes that announced themselves last: those that are gone are sorted out by time.
 void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search,
-                           const DomainSearch& domain) {
-    std::size_t asked = 0;
-    for (const auto& [node, endpoints] : domain.nodes) {
-        if (asked++ == limits::nodes_asked_per_domain) break;
-        following_.attach(presentity, node, endpoints);
-    }
+                           DomainSearch& domain) {
+    std::erase_if(domain.nodes, [&](const auto& entry) { return entry.second.expires <= now.wall; });
+    std::vector<std::pair<proto::WallTime, proto::NodeId>> latest;
+    for (const auto& [node, announced] : domain.nodes) latest.emplace_back(announced.issued, node);
+    std::sort(latest.rbegin(), latest.rend());
+    latest.resize(std::min(latest.size(), limits::nodes_asked_per_domain));
+    for (const auto& [issued, node] : latest) following_.attach(presentity, node, domain.nodes.at(node).endpoints);
     search.looking = false;
     search.deadline = now.steady + limits::answer_patience;
 }
@@ -161,14 +184,18 @@ void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentit
 void Finder::rest(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     conclude(presentity, search);
     if (federation_->find(presentity.domain()) == nullptr) return timers_.erase(presentity);
-    if (search.listen == 0 && listens_ < limits::listens_at_once && !has_live_authority(presentity)) {
-        const auto key = key_of(presentity);
-        search.listen = dht_.listen(now, key);
-        running_.emplace(search.listen, Lookup{presentity, {}, key, true});
-        ++listens_;
+    const bool told = has_live_authority(presentity);
+    if (told) {
+        leave_rest(now, presentity);
+    } else {
+        auto& domain = domains_[presentity.domain()];
+        domain.resting.insert(presentity);
+        listen(now, presentity.domain(), domain);
     }
+    const proto::Duration most = told ? proto::Duration{limits::look_again_most_live} : limits::look_again_most;
+    search.pause = std::min(search.pause, most);
     timers_.set(presentity, now.steady + random_.jitter(search.pause, 0.3));
-    search.pause = std::min<proto::Duration>(search.pause * 2, limits::look_again_most);
+    search.pause *= 2;
 }
 
 void Finder::conclude(const proto::PresentityUri& presentity, Search& search) {
@@ -176,11 +203,23 @@ void Finder::conclude(const proto::PresentityUri& presentity, Search& search) {
     settled_.push_back(presentity);
 }
 
-void Finder::stop_listening(proto::Now now, Search& search) {
-    if (search.listen == 0) return;
-    dht_.cancel_listen(now, search.listen);
-    running_.erase(search.listen);
-    search.listen = 0;
+/// The DHT tells of new nodes of a domain that nobody answers for.
+void Finder::listen(proto::Now now, const std::string& name, DomainSearch& domain) {
+    if (domain.listen != 0 || listens_ >= limits::listens_at_once) return;
+    const auto key = proto::domain_dht_key(federation_->key, name);
+    domain.listen = dht_.listen(now, key);
+    running_.emplace(domain.listen, Lookup{{}, name, key, true});
+    ++listens_;
+}
+
+void Finder::leave_rest(proto::Now now, const proto::PresentityUri& presentity) {
+    auto found = domains_.find(presentity.domain());
+    if (found == domains_.end() || found->second.resting.erase(presentity) == 0) return;
+    auto& domain = found->second;
+    if (!domain.resting.empty() || domain.listen == 0) return;
+    dht_.cancel_listen(now, domain.listen);
+    running_.erase(domain.listen);
+    domain.listen = 0;
     --listens_;
 }
 
@@ -190,7 +229,7 @@ void Finder::handle_timeout(proto::Now now) {
         if (found == searches_.end()) continue;
         auto& search = found->second;
         if (search.rung == Rung::resting) {
-            search.rung = first_rung(*presentity);
+            search.rung = Rung::sessions;
             start(now, *presentity, search);
         } else if (search.looking && running_.erase(search.lookup) > 0) {
             --gets_running_;  // no answer will be waited for
@@ -206,7 +245,12 @@ void Finder::node_up(proto::Now now, const proto::NodeId& node, std::string_view
     // Those for whom the DHT had no neighbour to ask may have one now.
     for (const auto& presentity : std::exchange(unanswered_, {}))
         if (auto found = searches_.find(presentity); found != searches_.end() && found->second.rung == Rung::resting)
-            timers_.set(presentity, now.steady + random_.jitter(limits::query_patience, 0.5));
+            look_soon(now, presentity, found->second);
+}
+
+void Finder::look_soon(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    search.next_get = now.steady;
+    timers_.set(presentity, now.steady + random_.jitter(limits::query_patience, 0.5));
 }
 
 // ---- look-ups
@@ -254,7 +298,8 @@ void Finder::lookup_done(proto::Now now, const LookupDone& done) {
     --gets_running_;
     if (lookup.presentity.empty()) {
         domain_done(now, lookup.domain, done.ok);
-    } else if (auto search = searches_.find(lookup.presentity); search != searches_.end()) {
+    } else if (auto search = searches_.find(lookup.presentity);
+               search != searches_.end() && search->second.rung == Rung::records) {
         if (!done.ok) unanswered_.insert(lookup.presentity);
         search->second.looking = false;
         search->second.deadline = now.steady + limits::answer_patience;
@@ -266,12 +311,17 @@ void Finder::lookup_done(proto::Now now, const LookupDone& done) {
 void Finder::domain_done(proto::Now now, const std::string& name, bool ok) {
     auto found = domains_.find(name);
     if (found == domains_.end()) return;
-    found->second.looking = false;
-    if (!ok || found->second.nodes.empty()) found->second.fresh_until = now.steady;  // nothing worth keeping
-    for (const auto& presentity : std::exchange(found->second.waiting, {})) {
+    auto& domain = found->second;
+    domain.looking = false;
+    domain.answered = ok && !domain.nodes.empty();
+    domain.pause = domain.answered || !ok ? proto::Duration{0}
+                                          : std::clamp<proto::Duration>(domain.pause * 2, limits::look_again_first / 2,
+                                                                        limits::domain_nodes_fresh);
+    for (const auto& presentity : std::exchange(domain.waiting, {})) {
         auto search = searches_.find(presentity);
         if (search == searches_.end() || search->second.rung != Rung::domain) continue;
-        attach_domain(now, presentity, search->second, found->second);
+        if (!ok) unanswered_.insert(presentity);
+        attach_domain(now, presentity, search->second, domain);
         climb(now, presentity, search->second);
     }
 }
@@ -283,9 +333,24 @@ void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView
         return;
     }
     if (!lookup.presentity.empty()) return use(now, lookup.presentity, *record);
-    if (record->kind != proto::RecordKind::domain || record->domain != lookup.domain) return;
-    if (auto domain = domains_.find(lookup.domain); domain != domains_.end())
-        domain->second.nodes[proto::node_id(record->node_key())] = record->endpoints;
+    if (record->kind == proto::RecordKind::domain && record->domain == lookup.domain)
+        node_announced(now, lookup.domain, *record, lookup.listen);
+}
+
+void Finder::node_announced(proto::Now now, const std::string& name, const proto::Record& record, bool by_listen) {
+    auto found = domains_.find(name);
+    if (found == domains_.end()) return;
+    auto& nodes = found->second.nodes;
+    const auto node = proto::node_id(record.node_key());
+    if (!nodes.contains(node) && nodes.size() >= limits::peers_per_domain) return;
+    auto& announced = nodes[node];
+    if (announced.issued > record.issued) return;
+    announced = {record.issued, record.expires, record.endpoints};
+    if (!by_listen) return;
+    for (const auto& presentity : std::set(found->second.resting)) {
+        following_.attach(presentity, node, record.endpoints);
+        climb(now, presentity, searches_.at(presentity));
+    }
 }
 
 void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire) {

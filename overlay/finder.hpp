@@ -1,8 +1,8 @@
 // Finding the sources of a watched presentity, one rung after the other until a live source answers:
 //   sessions  nodes of its domain that we talk to already are watched at and asked
-//   records   the DHT's records of the presentity
-//   domain    the DHT's records of the domain's own nodes, which would know first
-//   resting   nobody: listen for a first record, and look again at a growing, jittered pace
+//   domain    the DHT's records of the domain's own nodes, which would know first; one look-up serves all its users
+//   records   the DHT's records of the presentity, where no node of the domain answers, or others may publish too
+//   resting   nobody: listen for a node of the domain, and look again at a growing, jittered pace
 #pragma once
 
 #include <cstdint>
@@ -50,21 +50,31 @@ class Finder {
     std::optional<proto::PresentityUri> poll_settled();
 
   private:
-    enum class Rung : std::uint8_t { sessions, records, domain, resting, content };
+    enum class Rung : std::uint8_t { sessions, domain, records, resting, content };
     struct Search {
         Rung rung = Rung::sessions;
         bool looking = false;  // a look-up is under way, or waits for its turn
         bool settled = false;
         proto::SteadyTime deadline{};
         proto::Duration pause{};
+        proto::SteadyTime next_get{};  // its own records are looked up no sooner
+        proto::Duration get_pause{};
         LookupId lookup = 0;
-        LookupId listen = 0;
+    };
+    struct DomainNode {
+        proto::WallTime issued{};
+        proto::WallTime expires{};
+        std::vector<proto::Endpoint> endpoints;
     };
     struct DomainSearch {
-        std::map<proto::NodeId, std::vector<proto::Endpoint>> nodes;
+        std::map<proto::NodeId, DomainNode> nodes;
         bool looking = false;
-        proto::SteadyTime fresh_until{};  // while looking: until when it is waited for
+        proto::SteadyTime asked{};  // when the last look-up began
+        bool answered = false;      // and whether it found anybody
+        proto::Duration pause{};    // when it did not: before the next
         std::set<proto::PresentityUri> waiting;
+        std::set<proto::PresentityUri> resting;
+        LookupId listen = 0;
     };
     struct Lookup {
         proto::PresentityUri presentity;  // empty for a domain's
@@ -83,17 +93,20 @@ class Finder {
     void start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void rest(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void conclude(const proto::PresentityUri& presentity, Search& search);
-    void stop_listening(proto::Now now, Search& search);
+    void look_soon(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    void leave_rest(proto::Now now, const proto::PresentityUri& presentity);
+    void listen(proto::Now now, const std::string& name, DomainSearch& domain);
+    void node_announced(proto::Now now, const std::string& name, const proto::Record& record, bool by_listen);
     void start_waiting_lookups(proto::Now now);
     void lookup_done(proto::Now now, const LookupDone& done);
     void domain_done(proto::Now now, const std::string& domain, bool ok);
     void record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire);
     void use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record);
     void remember(const proto::PresentityUri& presentity, const proto::Record& record);
-    void attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search,
-                       const DomainSearch& domain);
-    Rung first_rung(const proto::PresentityUri& presentity) const;
+    void attach_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search, DomainSearch& domain);
+    bool is_fresh(const proto::PresentityUri& presentity, const DomainSearch& domain, proto::SteadyTime now) const;
     bool has_live_authority(const proto::PresentityUri& presentity) const;
+    bool others_may_know(const proto::PresentityUri& presentity) const;
     proto::DhtKey key_of(const proto::PresentityUri& presentity) const;
 
     Following& following_;
@@ -108,7 +121,7 @@ class Finder {
     std::deque<Lookup> waiting_;
     std::set<proto::PresentityUri> unanswered_;  // their look-up found no node of the DHT
     std::size_t gets_running_ = 0;
-    std::size_t listens_ = 0;
+    std::size_t listens_ = 0;  // of domains
     proto::TimerQueue<proto::PresentityUri> timers_;
     std::map<proto::PresentityUri, std::map<proto::NodeId, KnownRecord>> known_;
     std::size_t known_count_ = 0;

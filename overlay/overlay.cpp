@@ -203,9 +203,11 @@ class Overlay::Impl {
         const auto* peer = transport_.peer(node);
         if (peer == nullptr) return;
         silent_.erase(node);
-        bootstrap_.answered(peer->endpoint);
+        // Who could not be reached, and who is knocked at now and then, may be of a part of the network that was lost.
+        const bool knocked = bootstrap_.answered(now, peer->endpoint);
+        const bool lost = peers_.find(node) != nullptr && peers_.unreachable(node);
         peers_.session_up(now, node);
-        if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint);
+        if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint, knocked || lost);
         if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
         publisher_.go_online(now);
     }

@@ -53,15 +53,20 @@ PeerState* PeerTable::of_session(SessionId id) {
     return found == by_session_.end() ? nullptr : found->second;
 }
 
+const std::set<proto::NodeId>* PeerTable::of_domain(std::string_view domain) const {
+    const auto found = by_domain_.find(domain);
+    return found == by_domain_.end() ? nullptr : &found->second;
+}
+
 proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const std::string& domain) {
     if (PeerState* known = find(node)) {
         return known;
     }
-    const auto count = per_domain_.find(domain);
-    if (peers_.size() >= limits::peers || (count != per_domain_.end() && count->second >= limits::peers_per_domain)) {
+    const auto* siblings = of_domain(domain);
+    if (peers_.size() >= limits::peers || (siblings != nullptr && siblings->size() >= limits::peers_per_domain)) {
         return proto::refuse(proto::Reason::quota, "peers");
     }
-    ++per_domain_[domain];
+    by_domain_[domain].insert(node);
     PeerState& peer = peers_[node];
     peer.info.node = node;
     peer.info.domain = domain;
@@ -81,9 +86,10 @@ void PeerTable::erase(const proto::NodeId& node) {
             by_endpoint_.erase(entry);
         }
     }
-    const auto count = per_domain_.find(peer.info.domain);
-    if (--count->second == 0) {
-        per_domain_.erase(count);
+    const auto siblings = by_domain_.find(peer.info.domain);
+    siblings->second.erase(node);
+    if (siblings->second.empty()) {
+        by_domain_.erase(siblings);
     }
     peers_.erase(found);
 }

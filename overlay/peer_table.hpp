@@ -3,7 +3,9 @@
 
 #include <cstring>
 #include <memory>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -67,6 +69,8 @@ class PeerTable {
     /// All, in no order: let what is seen outside be sorted by node.
     auto& all() { return peers_; }
     const auto& all() const { return peers_; }
+    /// All of a domain there is an entry for; null: none.
+    const std::set<proto::NodeId>* of_domain(std::string_view domain) const;
 
     /// The entry of a node, made when there is none. quota: no room in the table, or its domain has too many.
     proto::Result<PeerState*> admit(const proto::NodeId& node, const std::string& domain);
@@ -88,7 +92,7 @@ class PeerTable {
 
     // Looked up for each datagram. Whoever lists them sorts them first.
     std::unordered_map<proto::NodeId, PeerState, NodeIdHash> peers_;
-    std::unordered_map<std::string, std::size_t> per_domain_;
+    std::map<std::string, std::set<proto::NodeId>, std::less<>> by_domain_;
     std::unordered_map<proto::Endpoint, PeerState*> by_endpoint_;
     std::unordered_map<SessionId, PeerState*> by_session_;
 };

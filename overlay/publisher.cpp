@@ -15,8 +15,8 @@ Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counte
     : settings_(settings), federation_(settings.federation), dht_(dht), counter_(counter), random_(random) {}
 
 void Publisher::go_online(proto::Now now) {
-    if (online_) return;
-    online_ = true;
+    if (online_since_) return;
+    online_since_ = now.steady;
     domain_due_ = next_put_ = now.steady;
 }
 
@@ -41,12 +41,12 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
 }
 
 proto::SteadyTime Publisher::next_timeout() const {
-    if (!online_) return proto::never;
+    if (!online_since_) return proto::never;
     return std::min(domain_due_, due_.next() == proto::never ? proto::never : std::max(due_.next(), next_put_));
 }
 
 void Publisher::handle_timeout(proto::Now now) {
-    if (!online_) return;
+    if (!online_since_) return;
     if (domain_due_ <= now.steady) write_domain(now);
     // Up to a second's worth may go out together after a quiet second.
     next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
@@ -72,11 +72,13 @@ void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, En
     if (settings_.trace != nullptr && settings_.trace->wants_steps())
         settings_.trace->step(now, "overlay.record", presentity,
                               trace_detail(proto::node_id(record.node_key()), record.sequence, entry.document));
-    entry.written = now.steady;
+    if (!entry.written || entry.last != entry.document) entry.written = now.steady;
+    entry.last = entry.document;
     entry.buried = !entry.document;
     entry.dht_key = record.dht_key(federation_->key);
     entry.value_id = record.value_id();
-    due_.set(presentity, now.steady + (entry.buried ? proto::Duration{limits::tombstone_lifetime} : refresh_after()));
+    due_.set(presentity,
+             now.steady + (entry.buried ? proto::Duration{limits::tombstone_lifetime} : refresh_after(now)));
 }
 
 /// The tombstone has run out.
@@ -87,10 +89,14 @@ void Publisher::forget(proto::Now now, const proto::PresentityUri& presentity) {
 }
 
 void Publisher::write_domain(proto::Now now) {
-    auto record = draft(now, proto::RecordKind::domain, limits::record_lifetime);
+    auto record = draft(now, proto::RecordKind::domain, limits::domain_record_lifetime);
     record.domain = settings_.certificate.domain;
     put(now, record);
-    domain_due_ = now.steady + refresh_after();
+    const auto& early = limits::domain_record_early;
+    const proto::Duration pause =
+        domain_writes_ < early.size() ? early[domain_writes_] : proto::Duration{limits::domain_record_refresh};
+    ++domain_writes_;
+    domain_due_ = now.steady + random_.jitter(pause, 0.25);
 }
 
 proto::Record Publisher::draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime) {
@@ -113,8 +119,13 @@ bool Publisher::put(proto::Now now, proto::Record& record) {
     return true;
 }
 
+bool Publisher::has_just_joined(proto::Now now) const {
+    return now.steady - *online_since_ < proto::Duration{limits::join_time};
+}
+
 /// Long before the record runs out, and spread so that what was announced together is not refreshed together.
-proto::Duration Publisher::refresh_after() {
+proto::Duration Publisher::refresh_after(proto::Now now) {
+    if (has_just_joined(now)) return random_.jitter(2 * proto::Duration{limits::join_time}, 0.25);
     return random_.jitter(proto::Duration{limits::record_lifetime} / 2, 0.25);
 }
 

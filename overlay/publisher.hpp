@@ -1,6 +1,8 @@
 // Our records in the DHT: signed and written when first due, again when their state changed (not too often) or half
-// their life is over, and as a tombstone when withdrawn. At most limits::record_puts_per_second; what became due last
-// goes first, so that a new presentity does not wait behind a round of refreshes.
+// their life is over, and as a tombstone when withdrawn. What is written while the node has just joined, and knows few
+// nodes, may lie too far away to be found: it is written once more a little later. The node's own domain record, the
+// way in for everybody, is written again several times an hour. At most limits::record_puts_per_second; what became due
+// last goes first, so that a new presentity does not wait behind a round of refreshes.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +34,9 @@ class Publisher {
     struct Entry {
         proto::DocumentPtr document;  // null: to be withdrawn
         proto::SymmetricKey content_key{};
-        std::optional<proto::SteadyTime> written;
-        bool buried = false;  // the tombstone is written
+        std::optional<proto::SteadyTime> written;  // the state it has now; refreshing is not counted
+        proto::DocumentPtr last;                   // what was written
+        bool buried = false;                       // the tombstone is written
         proto::DhtKey dht_key{};
         std::uint64_t value_id = 0;
     };
@@ -42,14 +45,16 @@ class Publisher {
     void write_domain(proto::Now now);
     proto::Record draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime);
     bool put(proto::Now now, proto::Record& record);
-    proto::Duration refresh_after();
+    proto::Duration refresh_after(proto::Now now);
+    bool has_just_joined(proto::Now now) const;
 
     const Settings& settings_;
     FederationPtr federation_;
     Dht& dht_;
     SequenceCounter& counter_;
     proto::Random& random_;
-    bool online_ = false;
+    std::optional<proto::SteadyTime> online_since_;
+    std::size_t domain_writes_ = 0;
     std::map<proto::PresentityUri, Entry> entries_;
     proto::TimerQueue<proto::PresentityUri> due_;
     proto::SteadyTime domain_due_ = proto::never;

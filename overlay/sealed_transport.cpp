@@ -247,7 +247,17 @@ const Peer* SealedTransport::peer(const NodeId& node) const {
 }
 
 std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
-    return impl_->nodes([&](const PeerState& peer) { return peer.info.domain == domain; });
+    std::vector<NodeId> nodes;
+    const auto* all = impl_->peers_.of_domain(domain);
+    if (all == nullptr) {
+        return nodes;
+    }
+    for (const NodeId& node : *all) {
+        if (impl_->peers_.find(node)->current) {
+            nodes.push_back(node);
+        }
+    }
+    return nodes;
 }
 
 std::vector<NodeId> SealedTransport::peers() const {

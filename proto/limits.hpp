@@ -1,6 +1,7 @@
 // Every bound of the house, with its reason. A bound not here is a bug.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -130,23 +131,32 @@ inline constexpr std::size_t endpoints_per_node = 4;       ///< addresses a node
 inline constexpr auto dial_first = 1s;                     ///< between attempts to reach a node we follow
 inline constexpr std::size_t bootstrap_endpoints = 256;    ///< a node or two of every member
 inline constexpr auto bootstrap_again_most = 1min;
+inline constexpr auto bootstrap_refresh = 10min;           ///< an address that answered is knocked at again; costs a ping
 inline constexpr auto dial_most = 20s;
 
 // Finding
 inline constexpr std::size_t nodes_asked_per_domain = 4;   ///< nodes of a presentity's domain that are watched at
 inline constexpr std::size_t sources_per_presentity = 8;   ///< followed at once
 inline constexpr std::size_t lookups_at_once = 32;         ///< DHT gets; one costs about 75 messages
-inline constexpr std::size_t listens_at_once = 256;        ///< one costs about 5 messages a minute
+inline constexpr std::size_t listens_at_once = 256;        ///< for nodes of a domain; one costs about 5 messages a minute
 inline constexpr auto query_patience = 1s;                 ///< for nodes of the domain, before the DHT is asked
 inline constexpr auto answer_patience = 3s;                ///< for nodes that the DHT named, session made and all
 inline constexpr auto lookup_patience = 30s;               ///< for a DHT get to end
 inline constexpr auto look_again_first = 5s;
-inline constexpr auto look_again_most = 5min;
-inline constexpr auto domain_nodes_fresh = 60s;            ///< how long a look-up of a domain's nodes serves other watches
+inline constexpr auto look_again_most = 40s;               ///< for a node of a domain that nobody answers for: one look-up for all its users
+inline constexpr auto look_again_most_live = 5min;         ///< where a node of the domain answers: others of it may have come
+inline constexpr auto get_again_first = 20s;               ///< for the presentity's own records
+inline constexpr auto get_again_most = 30min;
+inline constexpr auto domain_nodes_fresh = 20s;            ///< how long a look-up of a domain's nodes serves other watches
+inline constexpr auto domain_nodes_fresh_live = 5min;      ///< the same, while one of them answers
 inline constexpr std::size_t records_known = 4'096;        ///< records of others kept for answering queries
 
 // Publishing
 inline constexpr auto record_rewrite_least = 10min;        ///< between two writes of one presentity's changed record
+inline constexpr auto join_time = 1min;                    ///< a node that joined knows few others for so long, and what it puts may lie too far from its key
+inline constexpr std::array domain_record_early{std::chrono::seconds{15}, std::chrono::seconds{60}, std::chrono::seconds{300}};  ///< between its first writes
+inline constexpr auto domain_record_refresh = 20min;       ///< about 50 messages each
+inline constexpr auto domain_record_lifetime = 2h;         ///< so that nodes that are gone are not looked for all day
 inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn"
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 

@@ -40,7 +40,7 @@ class Door : public overlay::Dht {
     void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override {
         dht_->set_federation(now, std::move(federation));
     }
-    void bootstrap(proto::Now now, const Endpoint& peer) override { dht_->bootstrap(now, peer); }
+    void bootstrap(proto::Now now, const Endpoint& peer, bool rejoin) override { dht_->bootstrap(now, peer, rejoin); }
     void put(proto::Now now, const proto::DhtKey& key, std::uint64_t id, proto::BytesView wire) override {
         dht_->put(now, key, id, wire);
     }

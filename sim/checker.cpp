@@ -162,7 +162,9 @@ void Checker::note_version(WatchNumber number, Watch& watch, std::uint32_t versi
     watch.newest = version;
     ++notified_;
     const Duration when = presentity.published[version % versions_kept];
-    if (!watch.synced || presentity.version - version >= versions_kept || !undisturbed_since(when)) return;
+    // Churn and loss are what it is measured under; across a cut nothing can arrive.
+    const bool cut = cuts_ > 0 || last_cut_ > when;
+    if (!watch.synced || presentity.version - version >= versions_kept || cut) return;
     const Duration latency = world_->network().latency(presentity.home, watch.node);
     if (latency.count() == 0) return;
     const double ratio = seconds(now() - when) / seconds(latency);

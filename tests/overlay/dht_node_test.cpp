@@ -276,6 +276,17 @@ TEST_CASE("a listener is told of a new source") {
     CHECK(world.members[9].found[listen].size() == 2);
 }
 
+TEST_CASE("a get asks the network although the key is listened to") {
+    DhtWorld world(24, 1);
+    const auto first = world.record(2, "pres:alice@a.example", 1);
+    world.put(2, first);
+    world.members[9].node->listen(world.now, world.key(first));
+    world.run(20s);
+    const auto newer = world.record(2, "pres:alice@a.example", 2);
+    world.put(2, newer);  // an edit: listeners are not told
+    CHECK(world.get(9, world.key(first)) == Wires{newer.wire});
+}
+
 TEST_CASE("the largest record with OpenDHT's header travels in one packet") {
     DhtWorld world(12, 1);
     std::size_t puts = 0;

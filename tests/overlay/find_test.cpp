@@ -75,6 +75,29 @@ TEST_CASE("a watch before there is any node of the domain is served when one com
     CHECK(watcher.dht->listens() == 0);
 }
 
+TEST_CASE("where a node of the domain answers, the DHT is not asked for users whom that node does not know") {
+    Pair pair;
+    pair.network.run_for(1min);
+    const auto gets = pair.dht->gets;
+    for (int i = 0; i < 100; ++i)
+        pair.watcher->watch(pair.now(), pair.bob, uri("nobody" + std::to_string(i) + "@a.example"));
+    pair.network.run_for(1h);
+    CHECK(pair.dht->gets - gets <= 20);  // for other nodes of the domain, every few minutes
+}
+
+TEST_CASE("a domain that nobody answers for is looked up once for all its users, and each of them ever less often") {
+    OverlayWorld world(8);
+    auto& meeting_point = world.add("c.example");
+    auto& watcher = world.add("b.example", {&meeting_point});
+    world.network.run_for(5s);
+    for (int i = 0; i < 100; ++i) watcher->watch(world.now(), bob, uri("u" + std::to_string(i) + "@a.example"));
+    world.network.run_for(10min);
+    // Their own after 0, 20, 60, 140, 300 and 620 s; the domain's every 20 s at the most.
+    CHECK(world.dht->gets <= 100 * 6 + 600 / 20 + 5);
+    CHECK(world.dht->gets >= 100 * 4);
+    CHECK(watcher.dht->listens() == 1);
+}
+
 TEST_CASE("two sources of one presentity are both followed") {
     OverlayWorld world(4);
     auto& meeting_point = world.add("c.example");

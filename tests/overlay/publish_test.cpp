@@ -34,7 +34,9 @@ TEST_CASE("the first announcement is written at once, changes no more often than
     CHECK(record->digest == online("phone", "first")->digest);
     CHECK(record->endpoints == std::vector{pair.source.endpoint});
     CHECK(record->domain == "a.example");
+    pair.network.run_for(4 * limits::join_time);  // written once more meanwhile, now that the node knows others
     const auto puts = pair.dht->puts;
+    CHECK(puts == 2);
     for (int i = 0; i < 60; ++i) {
         pair.publish("change " + std::to_string(i));
         pair.network.run_for(5s);
@@ -85,9 +87,22 @@ TEST_CASE("a withdrawn source leaves a tombstone that is newer, shows nothing, a
     CHECK(stored(pair, pair.alice)->sequence > tombstone->sequence);
 }
 
+TEST_CASE("a node announces itself several times while it is new") {
+    Pair pair;
+    const auto key = proto::domain_dht_key(pair.federation->key, "a.example");
+    std::set<std::uint64_t> numbers;
+    for (int i = 0; i < 600; ++i) {
+        pair.network.run_for(1s);
+        for (const auto& [id, wire] : pair.dht->values(pair.now(), key))
+            if (auto record = proto::read_record(wire, *pair.federation, pair.now().wall, &key))
+                numbers.insert(record->sequence.counter);
+    }
+    CHECK(numbers.size() == 4);
+}
+
 TEST_CASE("many announcements are spread out, and a new one does not wait behind them") {
     Pair pair;
-    pair.network.run_for(5s);
+    pair.network.run_for(2 * limits::join_time);
     const auto puts = pair.dht->puts;
     for (int i = 0; i < 1000; ++i)
         pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0, online());
