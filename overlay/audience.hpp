@@ -49,6 +49,18 @@ class Audience {
     void begin(const proto::NodeId& node, const InboundWatch& watch);
     void end(const proto::NodeId& node, const InboundUnwatch& watch);
 
+    using Watches = std::vector<std::pair<proto::NodeId, InboundWatch>>;
+    /// Those that were begun, have not ended, and are picked.
+    template <typename Pick>
+    Watches watches(Pick pick) const {
+        Watches all;
+        for (const auto& [presentity, entry] : entries_)
+            for (const auto& [name, watcher] : entry.watchers)
+                for (const auto& [node, number] : watcher.watches)
+                    if (pick(node, presentity, name)) all.emplace_back(node, InboundWatch{number, presentity, name});
+        return all;
+    }
+
     using Told = std::variant<WatchRequested, WatchCancelled, RecordDue>;
     std::optional<Told> poll_event();
 

@@ -114,6 +114,12 @@ class DhtFake final : public Dht {
         return status;
     }
     std::size_t listens() const { return listens_.size(); }
+    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override {
+        told_federation = std::move(federation);
+        told_federation_at = now.wall;
+    }
+    std::shared_ptr<const proto::Federation> told_federation;  ///< the last one, and when
+    proto::WallTime told_federation_at{};
 
   private:
     enum class Kind : std::uint8_t { put, get, listen };

@@ -215,7 +215,8 @@ class DhtNode::Impl {
     std::vector<Shard> shards_;  ///< last, so that it goes first: the shards call into the rest
 };
 
-DhtNode::Impl::Impl(DhtSettings settings) : settings_(std::move(settings)), store_(settings_.federation) {
+DhtNode::Impl::Impl(DhtSettings settings)
+    : settings_(std::move(settings)), store_(settings_.federation, settings_.quotas) {
     PRESMESH_ASSERT(settings_.shards >= 1 && settings_.shards <= shard_mask + 1);
     for (std::uint8_t shard = 0; shard < settings_.shards; ++shard) {
         dht::Config config;

@@ -23,6 +23,7 @@ struct DhtSettings {
     std::uint8_t shards = 8;  ///< 1 to 8
     bool ipv4 = true;
     bool ipv6 = false;
+    RecordQuotas quotas = {};  ///< lower ones are for tests
 };
 
 /// Ports of addresses handed in must be multiples of 8; packets from others are counted (malformed) and dropped.

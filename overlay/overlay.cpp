@@ -57,8 +57,9 @@ class Overlay::Impl {
     }
 
     proto::SteadyTime next_timeout() const {
-        return std::min({transport_.next_timeout(), dht_->next_timeout(), peers_.next_timeout(), finder_.next_timeout(),
-                         publisher_.next_timeout(), bootstrap_.next_timeout()});
+        return std::min({review_at_ == proto::SteadyTime::min() ? proto::never : review_at_, transport_.next_timeout(),
+                         dht_->next_timeout(), peers_.next_timeout(), finder_.next_timeout(), publisher_.next_timeout(),
+                         bootstrap_.next_timeout()});
     }
 
     std::optional<proto::Datagram> poll_output() {
@@ -90,17 +91,14 @@ class Overlay::Impl {
     void set_federation(proto::Now now, FederationPtr federation) {
         settings_.federation = federation;
         transport_.set_federation(now, federation);
+        dht_->set_federation(now, federation);
         publisher_.set_federation(federation);
         finder_.set_federation(now, federation);
-        auto known = silent_;
-        for (const auto& node : transport_.peers()) known[node] = transport_.peer(node)->domain;
-        for (const auto& [node, domain] : known) {
+        for (const auto& [node, domain] : known_domains()) {
             const auto* member = federation->find(domain);
-            if (member == nullptr || member->revoked.contains(node))
-                expel(now, node);
-            else
-                leave_foreign(now, node, domain);
+            if (member == nullptr || member->revoked.contains(node)) expel(now, node);
         }
+        review(now);
         pump(now);
     }
 
@@ -145,6 +143,10 @@ class Overlay::Impl {
   private:
     void pump(proto::Now now) {
         now_ = now;
+        if (review_at_ <= now.steady) {
+            dht_->set_federation(now, settings_.federation);  // it looks at what it keeps again
+            review(now);
+        }
         do {
             finder_.handle_timeout(now);
             publisher_.handle_timeout(now);
@@ -217,6 +219,27 @@ class Overlay::Impl {
         dht_->bootstrap(now, endpoint);
     }
 
+    /// The nodes with a session, and those watched or watching without one.
+    std::map<proto::NodeId, std::string> known_domains() const {
+        auto known = silent_;
+        for (const auto& node : transport_.peers()) known[node] = transport_.peer(node)->domain;
+        return known;
+    }
+
+    /// Delegations end, by a new file or by time: what was granted under one stands no longer.
+    void review(proto::Now now) {
+        for (const auto& [node, domain] : known_domains()) leave_foreign(now, node, domain);
+        const auto is_refused = [&](const auto& node, const auto& presentity, const auto& watcher) {
+            return refusal(now, node, presentity, watcher).has_value();
+        };
+        for (const auto& [node, watch] : audience_.watches(is_refused)) {
+            audience_.end(node, {watch.watch, watch.presentity, watch.watcher});
+            turn_away(node, watch.watch, *refusal(now, node, watch.presentity, watch.watcher));
+        }
+        const auto end = settings_.federation->next_delegation_end(now.wall);
+        review_at_ = end == proto::WallTime::max() ? proto::never : now.steady + (end - now.wall);
+    }
+
     /// What this node may not publish any more, as a delegate, is followed there no longer.
     void leave_foreign(proto::Now now, const proto::NodeId& node, const std::string& domain) {
         for (const auto& presentity : following_.followed_at(node)) {
@@ -258,19 +281,37 @@ class Overlay::Impl {
                    std::get<ChannelEvent>(event.what));
     }
 
+    struct Refusal {
+        proto::Reason reason{};
+        std::string_view answer;  ///< RFC 6665 section 4.1.3
+    };
     /// The watcher must be one of the asking node's domain, or of one that let it speak for its users; the presentity
     /// one that this node may publish for.
+    std::optional<Refusal> refusal(proto::Now now, const proto::NodeId& node, const proto::PresentityUri& presentity,
+                                   const proto::PresentityUri& watcher) const {
+        const auto& federation = *settings_.federation;
+        const auto* peer = transport_.peer(node);
+        const auto silent = silent_.find(node);
+        const auto asking = peer != nullptr ? peer->domain : silent != silent_.end() ? silent->second : std::string();
+        if (const auto allowed = federation.may_publish(asking, watcher.domain(), now.wall); !allowed)
+            return Refusal{allowed.error().reason, "rejected"};
+        if (const auto ours = federation.may_publish(settings_.certificate.domain, presentity.domain(), now.wall);
+            !ours)
+            return Refusal{ours.error().reason, "noresource"};
+        return std::nullopt;
+    }
+
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
         ++watches_in_;
-        const auto* peer = transport_.peer(node);
-        const auto& asking = peer == nullptr ? std::string() : peer->domain;
-        const auto allowed = settings_.federation->may_publish(asking, watch.watcher.domain(), now.wall);
-        const auto ours =
-            settings_.federation->may_publish(settings_.certificate.domain, watch.presentity.domain(), now.wall);
-        if (allowed && ours) return audience_.begin(node, watch);
-        ++refused_[(allowed ? ours : allowed).error().reason];
-        const auto* reason = allowed ? "noresource" : "rejected";
-        peers_.open(node).source().answer(watch.watch, {WatchState::terminated, 0, reason}, std::nullopt, {});
+        const auto refused = refusal(now, node, watch.presentity, watch.watcher);
+        if (!refused) return audience_.begin(node, watch);
+        turn_away(node, watch.watch, *refused);
+    }
+
+    void turn_away(const proto::NodeId& node, std::uint64_t watch, const Refusal& refused) {
+        ++refused_[refused.reason];
+        peers_.open(node).source().answer(watch, {WatchState::terminated, 0, std::string(refused.answer)}, std::nullopt,
+                                          {});
     }
 
     void take_answer(proto::Now now, const proto::NodeId& node, const SourcesAnswered& answer) {
@@ -308,6 +349,7 @@ class Overlay::Impl {
     Finder finder_;
     Bootstrap bootstrap_;
     std::map<proto::NodeId, std::string> silent_;  // watched or watching nodes without a session: their domains
+    proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
     std::deque<Event> events_;
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     std::uint64_t watches_in_ = 0;                    // asked of us by other nodes

@@ -48,4 +48,13 @@ Result<void> Federation::may_publish(std::string_view publisher, std::string_vie
     return refuse(Reason::foreign_domain, "no delegation that holds now");
 }
 
+WallTime Federation::next_delegation_end(WallTime now) const {
+    WallTime next = WallTime::max();
+    for (const auto& [domain, member] : members)
+        for (const Delegation& delegation : member.delegations)
+            if (const WallTime end = delegation.not_after + limits::record_clock_skew; end > now)
+                next = std::min(next, end);
+    return next;
+}
+
 }  // namespace presmesh::proto

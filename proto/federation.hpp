@@ -52,6 +52,8 @@ class Federation {
     /// May a node certified for `publisher` publish for users of `domain`? Its own, or delegated: else foreign_domain.
     Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now,
                              VerificationCache* cache = nullptr) const;
+    /// From when on the first delegation that may hold at `now` does so no more; WallTime::max() when none ever will.
+    WallTime next_delegation_end(WallTime now) const;
 
   private:
     std::map<DomainName, std::string> names_;

@@ -61,7 +61,8 @@ class Daemon::Impl {
               }),
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           stop_timer_(io_),
-          certificate_timer_(io_) {}
+          certificate_timer_(io_),
+          delegation_timer_(io_) {}
 
     Result<void> start();
     void run() { io_.run(); }
@@ -82,6 +83,7 @@ class Daemon::Impl {
     void wait_for_signal();
     void wait_until_idle(std::chrono::steady_clock::time_point until);
     void watch_certificate();
+    void watch_delegations();
     NodeReport report() const;
 
     std::string config_path_;
@@ -103,6 +105,7 @@ class Daemon::Impl {
     boost::asio::signal_set signals_;
     boost::asio::steady_timer stop_timer_;
     boost::asio::steady_timer certificate_timer_;
+    boost::asio::steady_timer delegation_timer_;
     bool stopping_ = false;
 };
 
@@ -195,6 +198,7 @@ Result<void> Daemon::Impl::start() {
         log_.info("translator is running", {{"name", std::string(shell->translator().name())}});
     bootstrap_.set(*material_.federation, config_.node.advertise);
     watch_certificate();
+    watch_delegations();
     wait_for_signal();
     log_.info("ready");
     return {};
@@ -215,6 +219,20 @@ void Daemon::Impl::watch_certificate() {
     certificate_timer_.expires_after(certificate_check);
     certificate_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) watch_certificate();
+    });
+}
+
+/// A domain whose delegation ends is served no longer, without anybody reading the file again.
+void Daemon::Impl::watch_delegations() {
+    const auto now = system_now().wall;
+    const auto end = material_.federation->next_delegation_end(now);
+    delegation_timer_.expires_after(std::min<proto::Duration>(end - now, certificate_check));
+    delegation_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (error) return;
+        runtime_.run_turn([this](proto::Now turn) {
+            node_->set_policy(turn, service_settings(config_, *material_.federation, turn.wall));
+        });
+        watch_delegations();
     });
 }
 
@@ -250,6 +268,7 @@ void Daemon::Impl::reload() {
         node_->set_policy(now, service_settings(config_, *material_.federation, now.wall));
     });
     bootstrap_.set(*material_.federation, config_.node.advertise);
+    watch_delegations();
     log_.info(
         "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
         {{"members", std::to_string(material_.federation->members.size())}});
@@ -259,6 +278,7 @@ void Daemon::Impl::stop() {
     if (std::exchange(stopping_, true)) return;
     bootstrap_.stop();
     certificate_timer_.cancel();
+    delegation_timer_.cancel();
     runtime_.stop();
     if (http_) http_->stop();
     for (auto& shell : shells_) shell->stop();

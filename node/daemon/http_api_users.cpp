@@ -22,7 +22,7 @@ Result<proto::DocumentPtr> read_document(const HttpRequest& request, const proto
     }
     if (type != media_pidf)
         return proto::refuse(Reason::unsupported_type, "application/json and application/pidf+xml are taken");
-    auto pidf = translators::sip::read_pidf(proto::as_bytes(request.body));
+    auto pidf = translators::sip::read_pidf(proto::as_bytes(request.body), request.header("content-language"));
     if (!pidf) return tl::make_unexpected(pidf.error());
     if (pidf->entity != presentity)
         return proto::refuse(Reason::conflict, "the document is about another entity than the path");

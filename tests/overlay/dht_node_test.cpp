@@ -43,8 +43,11 @@ struct DhtWorld {
     std::deque<Flying> air;
     std::function<void(Flying&)> on_send = [](Flying&) {};
     std::size_t packets = 0;
+    bool ipv6;
+    RecordQuotas quotas;  ///< of all but the first node
 
-    DhtWorld(std::size_t nodes, std::uint8_t shards) {
+    DhtWorld(std::size_t nodes, std::uint8_t shards, bool over_ipv6 = false, RecordQuotas lower = {})
+        : ipv6(over_ipv6), quotas(lower) {
         clock.set(now);
         kit.add_domain("a.example");
         kit.add_domain("b.example");
@@ -53,15 +56,21 @@ struct DhtWorld {
         run(60s);
     }
     void add(const std::string& domain, std::uint8_t shards) {
-        Member member{
-            kit.node(domain), proto::Endpoint::v4(0x0a000001 + static_cast<std::uint32_t>(members.size()), 4000), {}};
+        Member member{kit.node(domain), address(members.size() + 1), {}};
         DhtSettings settings;
         settings.node_key = member.kit.key.public_key();
         settings.federation = kit.share();
         settings.own = {member.endpoint};
         settings.shards = shards;
+        settings.ipv4 = !ipv6;
+        settings.ipv6 = ipv6;
+        if (!members.empty()) settings.quotas = quotas;
         member.node = std::make_unique<DhtNode>(settings);
         members.push_back(std::move(member));
+    }
+    proto::Endpoint address(std::size_t number) const {
+        if (!ipv6) return proto::Endpoint::v4(0x0a000000 + static_cast<std::uint32_t>(number), 4000);
+        return proto::Endpoint::parse("[2001:db8::" + std::to_string(number) + "]:4000").value();
     }
     void collect(std::size_t at) {
         Member& member = members[at];
@@ -460,6 +469,52 @@ TEST_CASE("a packet that claims another node's id is dropped") {
     no_shard.own_shard = 5;
     victim.node->handle_input(world.now, no_shard, world.members[2].kit.key.public_key());
     CHECK(world.count("refused_not_found") == 1);
+}
+
+TEST_CASE("packets of one peer beyond its rate are dropped, those of others are not") {
+    DhtWorld world(4, 1);
+    DhtNode& victim = *world.members[1].node;
+    const auto ping = [&](std::size_t from) {
+        proto::MsgpackWriter out;
+        const auto id = proto::kademlia_id(world.members[from].kit.key.public_key(), 0);
+        out.map(4).str("a").map(1).str("id").bin(id).str("q").str("ping").str("t").uint(77).str("y").str("q");
+        victim.handle_input(world.now, {world.members[from].endpoint, 0, 0, out.bytes()},
+                            world.members[from].kit.key.public_key());
+        std::size_t answers = 0;
+        while (victim.poll_output()) ++answers;
+        return answers;
+    };
+    world.run(10s);
+    std::size_t answered = 0;
+    for (int i = 0; i < 2 * limits::dht_packets_per_second_per_peer + 100; ++i) answered += ping(2) > 0 ? 1 : 0;
+    CHECK(answered == 2 * limits::dht_packets_per_second_per_peer);
+    CHECK(world.count("refused_rate_limited") == 100);
+    CHECK(ping(3) > 0);
+    world.run(1s);
+    CHECK(ping(2) > 0);
+}
+
+TEST_CASE("the quotas of a key and of a member hold whatever the address of the peer that puts") {
+    for (const bool over_ipv6 : {false, true}) {
+        CAPTURE(over_ipv6);
+        DhtWorld world(8, 1, over_ipv6, {.per_key = 2, .per_member = 4, .in_all = 100});
+        const auto kept = [&] { return world.members[5].node->status().stored_records; };
+        const auto put = [&](const std::string& who) {  // from the node that bounds nothing, as another's source
+            const auto record = tests::record_of(world.kit.node("a.example"), *world.kit.share(), who, 1);
+            const auto refused = world.count("refused_quota");
+            world.put(0, record);
+            return world.count("refused_quota") - refused;
+        };
+        CHECK(put("pres:alice@a.example") == 0);
+        CHECK(put("pres:alice@a.example") == 0);
+        CHECK(kept() == 2);
+        CHECK(put("pres:alice@a.example") >= 6);
+        CHECK(put("pres:anna@a.example") == 0);
+        CHECK(put("pres:arthur@a.example") == 0);
+        CHECK(kept() == 4);
+        CHECK(put("pres:alan@a.example") >= 6);
+        CHECK(kept() == 4);
+    }
 }
 
 TEST_CASE("packets read before OpenDHT sees them: one sender, plain whole values, no key twice") {

@@ -138,3 +138,77 @@ TEST_CASE("a delegate is watched no longer once the delegation is gone") {
     CHECK(note_of(watcher, watch) == "");
     CHECK(delegate.cancelled.size() == 1);
 }
+
+namespace {
+
+/// a.example let c.example's node publish for its users and ask for them, for ten minutes; b.example's node watches.
+struct Delegated : OverlayWorld {
+    std::shared_ptr<const proto::Federation> before = kit.share();
+    proto::WallTime end = now().wall + 10min;
+    OverlayHost* delegate = nullptr;
+    OverlayHost* watcher = nullptr;
+
+    Delegated() : OverlayWorld(24) {
+        kit.delegate("a.example", "c.example", end);
+        federation = kit.share();
+        dht = std::make_unique<overlay::DhtFakeWorld>(federation, 200ms);
+        auto& own = add("a.example");
+        delegate = &add("c.example", {&own});
+        watcher = &add("b.example", {&own});
+        (*delegate)->set_document(now(), alice, 0, online("phone", "through c"));
+        (*watcher)->set_document(now(), bob, 0, online("phone", "at b"));
+        network.run_for(5s);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a delegation that ends by time counts no longer from that moment, without a new federation file") {
+    Delegated world;
+    auto& delegate = *world.delegate;
+    auto& watcher = *world.watcher;
+    const auto anna = uri("anna@a.example");
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    const auto asked = delegate->watch(world.now(), anna, bob);
+    REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "through c"; }, 10s));
+    REQUIRE(world.network.run_until([&] { return note_of(delegate, asked) == "at b"; }, 10s));
+    world.network.run_for(world.end + limits::record_clock_skew - world.now().wall - 1s);
+    CHECK(note_of(watcher, watch) == "through c");
+    CHECK(note_of(delegate, asked) == "at b");
+    CHECK(watcher.cancelled.empty());
+    world.network.run_for(2s);
+    CHECK(note_of(watcher, watch) == "");
+    REQUIRE(watcher.cancelled.size() == 1);
+    CHECK(watcher.cancelled[0].watcher == anna);
+    for (const auto* node : {&delegate, &watcher}) CHECK(node->dht->told_federation_at >= world.end);
+}
+
+TEST_CASE("a watch for a user whom this node does not publish for is answered: no such resource here") {
+    Delegated world;
+    auto& delegate = *world.delegate;
+    auto& watcher = *world.watcher;
+    const auto first = watcher->watch(world.now(), bob, alice);
+    REQUIRE(world.network.run_until([&] { return note_of(watcher, first) == "through c"; }, 10s));
+    delegate->set_federation(world.now(), world.before);  // the watcher has not heard of it
+    const auto requests = delegate.requested.size();
+    const auto second = watcher->watch(world.now(), uri("berta@b.example"), alice);
+    world.network.run_for(5s);
+    for (const auto watch : {first, second}) {
+        const auto sources = watcher->sources(watch);
+        const auto at_delegate =
+            std::find_if(sources.begin(), sources.end(), [&](const auto& s) { return s.node == delegate.id(); });
+        REQUIRE(at_delegate != sources.end());
+        CHECK(at_delegate->state == overlay::WatchState::terminated);
+        CHECK(at_delegate->reason == "noresource");
+        CHECK(at_delegate->document == nullptr);
+    }
+    CHECK(delegate.requested.size() == requests);
+    CHECK(delegate.count("channel_refused_foreign_domain") == 2);
+}
+
+TEST_CASE("a federation that is read again is what the DHT admits by, too") {
+    Pair pair;
+    pair.kit.remove_domain("c.example");
+    pair.reload_federation();
+    CHECK(pair.source.dht->told_federation == pair.federation);
+}

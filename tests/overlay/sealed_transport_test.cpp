@@ -388,6 +388,16 @@ TEST_CASE("an old HELLO opens nothing again") {
     CHECK(world.bob.texts() == std::vector<std::string>{"new", "still here"});
 }
 
+TEST_CASE("a HELLO that comes again and again is answered at the rate of strangers only") {
+    PairWorld world;
+    world.open();
+    const Flight hello = world.last(MessageKind::hello);
+    const auto sent = world.bob.count("datagrams_out");
+    for (int i = 0; i < 5 * limits::stranger_answers_per_second; ++i) world.inject(hello);
+    CHECK(world.bob.count("datagrams_out") - sent == 2 * limits::stranger_answers_per_second);
+    CHECK(world.bob.count("refused_replayed") == 3 * limits::stranger_answers_per_second);
+}
+
 TEST_CASE("a HELLO replayed to a node that forgot it makes no peer and ends no session") {
     PairWorld world;
     world.open();

@@ -162,6 +162,23 @@ TEST_CASE("elements we do not know are kept, and come back out") {
     CHECK(read(write_pidf(alice, p)) == p);
 }
 
+TEST_CASE("languages: the body's, where no element says one") {
+    const auto xml = root +
+                     "<tuple id='a'><status/><note>un</note><note xml:lang='en'>one</note><note xml:lang=''>1</note>"
+                     "</tuple><note>deux</note></presence>";
+    const auto notes_of = [&](std::string_view language) {
+        const auto parsed = read_pidf(as_bytes(xml), language);
+        REQUIRE(parsed.has_value());
+        CHECK(parsed->presence.services[0].notes[1].lang == "en");
+        CHECK(parsed->presence.services[0].notes[2].lang == "");
+        CHECK(parsed->presence.services[0].notes[0].lang == parsed->presence.notes[0].lang);
+        return parsed->presence.notes[0].lang;
+    };
+    CHECK(notes_of("fr") == "fr");
+    CHECK(notes_of("zh-Hant-TW") == "zh-Hant-TW");
+    for (const std::string bad : {"", "fr, en", "f\xff", "<b>", "\"'"}) CHECK(notes_of(bad) == "");
+}
+
 TEST_CASE("languages: a note's own, or the nearest around it") {
     const auto p = inside(
         "<tuple id='a' xml:lang='fr'><status/><note>un</note><note xml:lang='en'>one</note></tuple><note>none</note>");

@@ -115,3 +115,12 @@ TEST_CASE("property: whatever the order of operations, only the newest entity ta
         }
     }));
 }
+
+TEST_CASE("RFC 3261 section 20.13: Content-Language is the language of notes that name none") {
+    SipTalk talk;
+    auto request = talk.publish(pidf_text("open", "au travail"));
+    request.content_language = "fr";
+    CHECK(talk.ask(request).status == 200);
+    const auto& notes = talk.host.documents[uri("pres:alice@a.example")]->presence.services.at(0).notes;
+    CHECK(notes == std::vector<proto::Note>{{"fr", "au travail"}});
+}

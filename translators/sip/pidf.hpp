@@ -23,7 +23,10 @@ struct ParsedPidf {
 /// entity declarations, processing instructions); malformed (not UTF-8, not well-formed, no entity, a tuple without id,
 /// a basic that is neither open nor closed); wrong_namespace (the root is not a PIDF presence); unsupported (an element
 /// we do not know that says mustUnderstand, RFC 3863 section 4.2.3). A time that cannot be read is passed over.
-proto::Result<ParsedPidf> read_pidf(proto::BytesView bytes);
+///
+/// `language`: what the body's Content-Language says, for notes without an xml:lang of their own or around them. Passed
+/// over unless it is one language tag.
+proto::Result<ParsedPidf> read_pidf(proto::BytesView bytes, std::string_view language = {});
 
 /// `presence` must be one Document::make accepts. The entity is spelled "pres:..." or, in the second form, as given.
 std::string write_pidf(const proto::PresentityUri& entity, const proto::Presence& presence);

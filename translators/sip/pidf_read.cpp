@@ -178,7 +178,7 @@ class Walker {
 
 class PidfReader {
   public:
-    Result<ParsedPidf> document(std::string_view body) {
+    Result<ParsedPidf> document(std::string_view body, std::string_view language) {
         pugi::xml_document tree;
         constexpr unsigned how = pugi::parse_cdata | pugi::parse_escapes | pugi::parse_wconv_attribute |
                                  pugi::parse_eol | pugi::parse_ws_pcdata;
@@ -188,7 +188,7 @@ class PidfReader {
         if (root.type() != pugi::node_element || root.next_sibling())
             return refuse(Reason::malformed, "not one element");
         ParsedPidf out;
-        walk_.enter(root, {}, [&](const Node& node) { presence(node, out); });
+        walk_.enter(root, language, [&](const Node& node) { presence(node, out); });
         if (walk_.fault()) return tl::make_unexpected(*walk_.fault());
         return out;
     }
@@ -387,12 +387,21 @@ class PidfReader {
     std::set<std::string> service_ids_, person_ids_, device_ids_;
 };
 
+/// RFC 5646 in outline: subtags of up to eight letters and digits. Bounded well above any that is registered.
+bool is_language_tag(std::string_view text) {
+    constexpr std::size_t tag_bytes_max = 64;
+    const auto fits = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+    };
+    return text.size() <= tag_bytes_max && std::all_of(text.begin(), text.end(), fits);
+}
+
 }  // namespace
 
-Result<ParsedPidf> read_pidf(proto::BytesView bytes) {
+Result<ParsedPidf> read_pidf(proto::BytesView bytes, std::string_view language) {
     const auto body = scan_xml(bytes);
     if (!body) return tl::make_unexpected(body.error());
-    return PidfReader().document(*body);
+    return PidfReader().document(*body, is_language_tag(language) ? language : std::string_view());
 }
 
 }  // namespace presmesh::translators::sip

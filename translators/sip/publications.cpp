@@ -72,7 +72,7 @@ proto::Result<proto::DocumentPtr> read_document(const Request& request) {
     if (request.content_type != pidf_type) return proto::refuse(Reason::unsupported_type);
     if (!request.content_encoding.empty() && request.content_encoding != "identity")
         return proto::refuse(Reason::unsupported_type);
-    auto parsed = read_pidf(proto::as_bytes(*request.body));
+    auto parsed = read_pidf(proto::as_bytes(*request.body), request.content_language);
     if (!parsed) return tl::make_unexpected(parsed.error());
     return proto::Document::make(std::move(parsed->presence));
 }

@@ -73,7 +73,7 @@ void Watcher::take_body(proto::Now now, const Follow& follow, const Request& req
     const auto& presentity = follow.key.first;
     proto::DocumentPtr document;
     if (request.body && !request.body->empty()) {
-        auto parsed = read_pidf(proto::as_bytes(*request.body));
+        auto parsed = read_pidf(proto::as_bytes(*request.body), request.content_language);
         auto made = parsed ? proto::Document::make(std::move(parsed->presence)) : tl::make_unexpected(parsed.error());
         if (!made) return host_->count("sip_bad_documents", proto::to_string(made.error().reason), 1);
         document = std::move(*made);
