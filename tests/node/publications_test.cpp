@@ -193,7 +193,7 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
             t.publications.handle_timeout(at(now));
             std::erase_if(model, [&](const auto& e) { return e.second.ends <= now; });
 
-            enum { initial, refresh, modify, remove, restart };
+            enum { initial, refresh, modify, take_back, restart };
             const int what = *rc::gen::inRange<int>(initial, restart + 1);
             if (what == restart) {
                 t.store.commit();
@@ -202,7 +202,7 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
                 continue;
             }
             const std::string tag = what == initial ? "" : *rc::gen::elementOf(tags);
-            const auto expires = what == remove ? 0s : std::chrono::seconds{*rc::gen::inRange(60, 300)};
+            const auto expires = what == take_back ? 0s : std::chrono::seconds{*rc::gen::inRange(60, 300)};
             const bool with_document = what == initial || what == modify;
             std::string service_id = "s" + std::to_string(step);
             auto receipt = t.publish(at(now), with_document ? online(service_id) : nullptr, tag, expires);
@@ -210,7 +210,7 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
             if (!receipt) continue;
             if (!with_document) service_id = model[tag].service;
             model.erase(tag);
-            if (what != remove) model[receipt->etag] = {service_id, now + expires};
+            if (what != take_back) model[receipt->etag] = {service_id, now + expires};
             tags.push_back(receipt->etag);
         }
         std::set<std::string> expected, shown, expected_tags, shown_tags;
