@@ -90,6 +90,7 @@ double Quantiles::at(double share) const {
 }
 
 void Quantiles::merge(const Quantiles& other) {
+    if (&other == this) return merge(Quantiles(other));  // what is read must not grow under the reader
     const bool into_buckets =
         !buckets_.empty() || !other.buckets_.empty() || exact_.size() + other.exact_.size() > exact_values;
     if (into_buckets) spill();
