@@ -67,7 +67,8 @@ proto::Bytes pack(std::uint64_t order, BytesView document) {
 
 class EngineNode final : public Host {
   public:
-    explicit EngineNode(const HostSetup& setup) : audience_(*setup.audience), random_(*setup.random) {
+    EngineNode(const HostSetup& setup, bool permanent)
+        : audience_(*setup.audience), random_(*setup.random), permanent_(permanent) {
         dht::Config config;  // a user's: the library's own defaults
         proto::DhtKey id;
         random_.fill(id);
@@ -120,7 +121,7 @@ class EngineNode final : public Host {
         auto value = std::make_shared<dht::Value>(pack(order, document->bytes));
         value->id = std::max<std::uint64_t>(1, random_.next());
         published_[presentity] = value->id;
-        dht_->put(key, std::move(value), dht::DoneCallback{}, dht::time_point::max(), true);
+        dht_->put(key, std::move(value), dht::DoneCallback{}, dht::time_point::max(), permanent_);
         settle();
     }
 
@@ -216,6 +217,7 @@ class EngineNode final : public Host {
 
     Audience& audience_;
     proto::Random& random_;
+    bool permanent_;
     Now now_{};
     dht::time_point wake_ = dht::time_point::min();
     bool answering_change_ = false;
@@ -228,8 +230,8 @@ class EngineNode final : public Host {
 
 }  // namespace
 
-std::unique_ptr<Host> make_engine_node(const HostSetup& setup) {
-    return std::make_unique<EngineNode>(setup);
+std::unique_ptr<Host> make_engine_node(const HostSetup& setup, bool permanent) {
+    return std::make_unique<EngineNode>(setup, permanent);
 }
 
 }  // namespace presmesh::sim

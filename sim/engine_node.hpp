@@ -6,10 +6,25 @@
 
 #include <memory>
 
-#include "sim/host.hpp"
+#include "sim/world.hpp"
 
 namespace presmesh::sim {
 
-std::unique_ptr<Host> make_engine_node(const HostSetup& setup);
+/// `permanent`: OpenDHT keeps what is put alive. It then asks each storing node for the value before it sends it, which
+/// makes a put one round trip longer.
+std::unique_ptr<Host> make_engine_node(const HostSetup& setup, bool permanent);
+
+/// Plain OpenDHT keeps nothing when it goes.
+class EngineHosts final : public HostMaker {
+  public:
+    explicit EngineHosts(bool permanent = true) : permanent_(permanent) {}
+    std::unique_ptr<Host> make(proto::Now, const HostSetup& setup) override {
+        return make_engine_node(setup, permanent_);
+    }
+    void gone(NodeIndex, bool, bool) override {}
+
+  private:
+    bool permanent_;
+};
 
 }  // namespace presmesh::sim

@@ -1,5 +1,7 @@
 // Runs as processes: so that each has a heap and an OpenDHT of its own, and all cores are used.
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +19,11 @@ pid_t start(const std::filesystem::path& program, const Job& job) {
     const std::string path = program.string(), folder = job.folder.string(), log = (job.folder / "log").string();
     const std::string seed = std::to_string(job.seed);
     const char* arguments[] = {"presmesh-sim", "job", folder.c_str(), seed.c_str(), nullptr};
-    const pid_t child = ::fork();
+    const pid_t parent = ::getpid(), child = ::fork();
     if (child != 0) return child;
+    // Whoever stops the sweep stops its runs: one that went on would be in the way of the sweep's next start.
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(127);
     const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (out >= 0) {
         ::dup2(out, STDOUT_FILENO);

@@ -43,12 +43,6 @@ std::uint64_t peak_resident_bytes() {
     return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-class EngineHosts final : public HostMaker {
-  public:
-    std::unique_ptr<Host> make(proto::Now, const HostSetup& setup) override { return make_engine_node(setup); }
-    void gone(NodeIndex, bool, bool) override {}
-};
-
 class Run final : public Lives, public Actor {
   public:
     Run(const Scenario& scenario, std::uint64_t seed, const RunOptions& options, Network network,

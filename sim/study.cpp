@@ -1,10 +1,12 @@
 #include "sim/study.hpp"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <fstream>
 #include <iostream>
 #include <thread>
 
+#include "sim/engine_costs.hpp"
 #include "sim/mpi.hpp"
 #include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
@@ -143,6 +145,33 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
         ->required();
 }
 
+// ---- what plain OpenDHT costs
+
+void print_cost(const char* name, const OperationCost& cost) {
+    const auto trials = static_cast<double>(cost.trials);
+    std::printf("  %-28s %8.1f %9.1f", name, cost.messages / trials, cost.bytes / trials / 1000);
+    for (const auto* times : {&cost.first, &cost.done}) {
+        if (times->count() > 0)
+            std::printf(" %10.1f", times->mean());
+        else
+            std::printf(" %10s", "-");
+    }
+    std::printf(" %8llu\n", static_cast<unsigned long long>(cost.trials));
+}
+
+int costs(std::uint32_t nodes, std::uint32_t trials, std::uint64_t seed, bool permanent) {
+    const auto all = measure_engine_costs(nodes, trials, seed, permanent);
+    std::printf("plain OpenDHT, %u nodes, values of %llu bytes, %s, D = 50 ms, seed %llu; means over the trials\n",
+                nodes, static_cast<unsigned long long>(all.values), permanent ? "kept alive" : "put once",
+                static_cast<unsigned long long>(seed));
+    std::printf("  %-28s %8s %9s %10s %10s %8s\n", "", "messages", "kB", "told/first", "done (D)", "trials");
+    print_cost("listen set-up", all.listen);
+    print_cost("cold put", all.cold_put);
+    print_cost("warm re-put, new value id", all.warm_put);
+    print_cost("cold get, two values", all.cold_get);
+    return 0;
+}
+
 // ---- the small ones
 
 int check(const std::string& name, const std::vector<std::string>& overrides) {
@@ -173,6 +202,19 @@ void add_studies(CLI::App& app, int& status) {
         compared->vary.insert(compared->vary.begin(), "mode=engine,presmesh");
         status = sweep(*compared);
     });
+
+    struct Costs {
+        std::uint32_t nodes = 1000, trials = 30;
+        std::uint64_t seed = 1;
+        bool permanent = false;
+    };
+    auto asked = std::make_shared<Costs>();
+    command = app.add_subcommand("costs", "what put, get and listen of plain OpenDHT cost the node that acts");
+    command->add_option("--nodes", asked->nodes)->check(CLI::Range(3u, 1'000'000u))->capture_default_str();
+    command->add_option("--trials", asked->trials)->check(CLI::Range(1u, 10'000u))->capture_default_str();
+    command->add_option("--seed", asked->seed)->capture_default_str();
+    command->add_flag("--permanent", asked->permanent, "puts that OpenDHT keeps alive, as in mode engine");
+    command->callback([=, &status] { status = costs(asked->nodes, asked->trials, asked->seed, asked->permanent); });
 
     auto checked = std::make_shared<SweepOptions>();
     command = app.add_subcommand("check", "say every fault of a scenario, or the whole of what it means");

@@ -63,6 +63,15 @@ TEST_CASE("hops are counted along who named whom first, to the nearest that answ
     CHECK(meter.end(1) == std::nullopt);
 }
 
+TEST_CASE("the first who names a node counts, not a later one") {
+    HopMeter meter;
+    meter.begin(1, id(0));
+    step(meter, 64, {32, 8}, 1);
+    step(meter, 32, {8}, 2);  // two hops away, and would make it three
+    step(meter, 8, {}, 3);
+    CHECK(meter.end(1) == 2);
+}
+
 TEST_CASE("who was named and did not answer, or is further away, does not count") {
     HopMeter meter;
     meter.begin(1, id(0));

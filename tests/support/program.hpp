@@ -8,12 +8,14 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace presmesh::tests {
 
 struct Outcome {
     int status = -1;  ///< of exit; -1 when a signal ended it
+    int signal = 0;
     std::string out;  ///< both streams
     /// What follows `name` and a blank on the first line that begins with both, leading blanks aside.
     std::string line(const std::string& name) const {
@@ -50,20 +52,58 @@ inline void become(const std::vector<std::string>& command, const Surroundings& 
     ::_exit(127);
 }
 
+/// A program that runs; what it writes is read as asked for.
+class Running {
+  public:
+    explicit Running(const std::vector<std::string>& command, const Surroundings& surroundings = {}) {
+        int ends[2];
+        if (::pipe2(ends, O_CLOEXEC) != 0) return;
+        pid_ = ::fork();
+        if (pid_ == 0) become(command, surroundings, ends[1]);
+        ::close(ends[1]);
+        out_ = ends[0];
+    }
+    ~Running() { end(); }
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+    pid_t pid() const { return pid_; }
+    /// Waits until it has written `text`; false: it ended without.
+    bool reads(const std::string& text) {
+        while (read_.find(text) == std::string::npos)
+            if (!read_more()) return false;
+        return true;
+    }
+    /// Waits until it has ended.
+    Outcome end() {
+        if (out_ < 0) return {};
+        while (read_more()) {
+        }
+        ::close(std::exchange(out_, -1));
+        Outcome outcome;
+        outcome.out = read_;
+        int status = 0;
+        if (pid_ > 0 && ::waitpid(pid_, &status, 0) == pid_) {
+            if (WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
+            if (WIFSIGNALED(status)) outcome.signal = WTERMSIG(status);
+        }
+        return outcome;
+    }
+
+  private:
+    bool read_more() {
+        char buffer[4096];
+        const ssize_t n = ::read(out_, buffer, sizeof(buffer));
+        if (n > 0) read_.append(buffer, static_cast<std::size_t>(n));
+        return n > 0;
+    }
+    pid_t pid_ = -1;
+    int out_ = -1;
+    std::string read_;
+};
+
 inline Outcome run_program(const std::vector<std::string>& command, const Surroundings& surroundings = {}) {
-    Outcome outcome;
-    int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return outcome;
-    const pid_t child = ::fork();
-    if (child == 0) become(command, surroundings, ends[1]);
-    ::close(ends[1]);
-    char buffer[4096];
-    for (ssize_t n; (n = ::read(ends[0], buffer, sizeof(buffer))) > 0;)
-        outcome.out.append(buffer, static_cast<std::size_t>(n));
-    ::close(ends[0]);
-    int status = 0;
-    if (child > 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status)) outcome.status = WEXITSTATUS(status);
-    return outcome;
+    return Running(command, surroundings).end();
 }
 
 }  // namespace presmesh::tests
