@@ -21,6 +21,14 @@
     return size >= 100 ? v.toFixed(1) : size >= 0.01 ? String(Number(v.toPrecision(4))) : v.toExponential(2);
   };
 
+  /// For axes, where room is short: 1.2M.
+  const brief = (v) => {
+    const size = Math.abs(v);
+    for (const [unit, name] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]])
+      if (size >= unit * (unit === 1e3 ? 10 : 1)) return Number((v / unit).toPrecision(4)) + name;
+    return show(v);
+  };
+
   // ---- head and verdict
   const first = points[0];
   const replications = first.replications || 1;
@@ -51,13 +59,15 @@
   const head = element("tr");
   head.append(element("th", "measure"), element("th", "unit"), ...points.map((p) => element("th", one ? "value" : label(p))), ...(one ? [element("th", "")] : []));
   table.append(head);
+  const always = ["forged_accepted", "resurrected", "lost_changes", "false_offline", "violation_count"];
   for (const [name, unit, what] of data.rows) {
+    if (!always.includes(name) && points.every((p) => !dig(p, name))) continue;  // did not come up in these runs
     const row = element("tr");
     row.append(element("td", name), element("td", unit));
     for (const p of points) {
       const cell = element("td", show(dig(p, name)));
       const half = dig(p, "ci95." + name);
-      if (half !== undefined) cell.append(element("span", " \u00b1 " + show(half), "ci"));
+      if (half !== undefined) cell.append(element("span", " \u00b1 " + (half >= 1e6 ? brief(half) : show(Number(half.toPrecision(3)))), "ci"));
       row.append(cell);
     }
     row.title = what;
@@ -113,7 +123,7 @@
   };
   const withUplot = (box, spec) => {
     const grid = { stroke: "#e6eaef", width: 1 };
-    const ticks = (u, values) => values.map((v) => (v == null ? "" : show(v)));
+    const ticks = (u, values) => values.map((v) => (v == null ? "" : brief(v)));
     const log = spec.logX && spec.xs.every((x) => x > 0);
     const options = {
       width: width(), height: 260, plugins: [bars(spec)], cursor: { y: false },
@@ -143,7 +153,7 @@
     for (let i = 0; i <= 4; ++i) {
       const y = y0 + (y1 - y0) * i / 4;
       put("line", { x1: left, x2: w - 10, y1: py(y), y2: py(y), stroke: "#e6eaef" });
-      put("text", { x: left - 6, y: py(y) + 4, "text-anchor": "end" }, show(y));
+      put("text", { x: left - 6, y: py(y) + 4, "text-anchor": "end" }, brief(y));
     }
     for (const at of [0, spec.xs.length - 1]) put("text", { x: px(xs[at]), y: h - 6, "text-anchor": at ? "end" : "start" }, show(spec.xs[at]));
     spec.lines.forEach((line, i) => {
