@@ -59,7 +59,7 @@ Now World::now_of(NodeIndex node) const {
 
 /// The world's time at which the node's clock shows `steady`, or a little later.
 Duration World::when(const Slot& slot, SteadyTime steady) const {
-    const Duration since = steady - steady_start;
+    const Duration since = std::max(steady, steady_start) - steady_start;  // a host may say "at once" by the least time
     if (slot.drift == 0) return since;
     return Duration{static_cast<std::int64_t>(std::ceil(static_cast<double>(since.count()) / (1 + slot.drift))) + 1};
 }
