@@ -9,6 +9,8 @@ namespace presmesh::overlay {
 
 namespace {
 
+/// RFC 6298's G: a steady way has no variation left, and the timer would run out as the answer comes in.
+constexpr auto resend_margin = std::chrono::milliseconds{20};
 constexpr std::uint64_t ack_reach = 64;  // numbers below the largest that one acknowledgement speaks of
 constexpr std::size_t seen_most = 4 * ack_reach;
 
@@ -116,7 +118,8 @@ void Flight::measure(proto::Duration sample) {  // RFC 6298 section 2
 proto::Duration Flight::wait() const {
     proto::Duration base = proto::limits::resend_first;
     if (smoothed_ != proto::Duration{})
-        base = std::max<proto::Duration>(smoothed_ + 4 * variation_, proto::limits::resend_least);
+        base = std::max<proto::Duration>(smoothed_ + std::max<proto::Duration>(4 * variation_, resend_margin),
+                                         proto::limits::resend_least);
     return std::min(base * (1 << backoff_), patience_);
 }
 
