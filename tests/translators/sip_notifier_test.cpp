@@ -154,6 +154,72 @@ TEST_CASE("RFC 3856 section 6.10: a burst, then one per interval, and the newest
     CHECK(talk.out.empty());
 }
 
+TEST_CASE("RFC 6446: max-rate spaces NOTIFYs, min-rate repeats the state, both are reflected") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document("first"));
+    auto request = talk.subscribe("sip:bob@b.example", 600);
+    request.event = "presence;max-rate=0.05;min-rate=0.02";  // every 20 s at most, every 50 s at least
+    const auto response = talk.ask(request);
+    REQUIRE(response.status == 200);
+    const auto first = talk.take_request();
+    CHECK(first.subscription_state == "active;expires=600;max-rate=0.05;min-rate=0.02");
+    talk.reply(first, 200);
+    talk.host.show(talk.now, bob, open_document("second"));
+    talk.end_turn();
+    talk.pass(19'999ms);
+    CHECK(talk.out.empty());
+    talk.pass(1ms);
+    const auto second = talk.take_request();
+    CHECK(has(text(second), "second"));
+    talk.reply(second, 200);
+    talk.pass(49'999ms);
+    CHECK(talk.out.empty());
+    talk.pass(1ms);
+    const auto again = talk.take_request();
+    CHECK(has(text(again), "second"));
+    talk.reply(again, 200);
+    talk.restart();
+    const auto restored = talk.take_request();
+    CHECK(has(restored.subscription_state, ";max-rate=0.05;min-rate=0.02"));
+    talk.reply(restored, 200);
+    // A refresh that does not say them takes them back.
+    auto refresh = talk.again(request, response, 600);
+    refresh.event = "presence";
+    CHECK(talk.ask(refresh).status == 200);
+    const auto free = talk.take_request();
+    CHECK(free.subscription_state == "active;expires=600");
+    talk.reply(free, 200);
+    talk.host.show(talk.now, bob, open_document("third"));
+    talk.end_turn();
+    CHECK(has(text(talk.take_request()), "third"));
+}
+
+TEST_CASE("RFC 6446: repeats come no faster than changes may, and what is no rate is refused") {
+    SipTalk talk;
+    auto request = talk.subscribe("sip:bob@b.example", 600);
+    request.event = "presence;min-rate=10";
+    REQUIRE(talk.ask(request).status == 200);
+    CHECK(has(talk.take_request().subscription_state, ";min-rate=0.2000000000"));
+    for (const auto* wrong : {"0", "0.0", "-1", "100", "1.", ".5", "1e3", "1.12345678901", "fast"}) {
+        auto refused = talk.subscribe("sip:bob@b.example", 600);
+        refused.event = std::string("presence;max-rate=") + wrong;
+        CHECK_MESSAGE(talk.ask(refused).status == 400, wrong);
+    }
+}
+
+TEST_CASE("RFC 6446: an approval does not wait for max-rate") {
+    SipTalk talk;
+    talk.host.allow_by_default = false;
+    auto request = talk.subscribe("sip:bob@b.example", 600);
+    request.event = "presence;max-rate=0.01";
+    REQUIRE(talk.ask(request).status == 200);
+    talk.reply(talk.take_request(), 200);
+    talk.host.show(talk.now, bob, open_document("approved"));
+    talk.end_turn();
+    REQUIRE_FALSE(talk.out.empty());
+    CHECK(has(text(talk.take_request()), "approved"));
+}
+
 TEST_CASE("refresh: a NOTIFY at once; a lower CSeq is 500; Contact may move") {
     SipTalk talk;
     const auto dialog = subscribe(talk);
@@ -360,14 +426,19 @@ TEST_CASE("saved subscriptions: round trip, and damage is refused") {
     saved.watcher = uri("pres:alice@a.example");
     saved.presentity = uri("pres:b%C3%BCb@b.example");
     saved.expires = proto::wall_from_seconds(1'800'000'000);
+    saved.rate = {"0.2", "0.0125"};
     const auto bytes = saved.encode();
     CHECK(sip::SavedSubscription::decode(bytes).value() == saved);
     for (std::size_t cut = 0; cut < bytes.size(); ++cut)
         CHECK(!sip::SavedSubscription::decode(proto::BytesView(bytes).first(cut)));
+    saved.rate = {};
+    auto old = std::string(proto::as_text(saved.encode()));
+    old.replace(0, 14, "subscription 1").erase(old.find("\n\n\n") + 1, 2);  // without its two lines
+    CHECK(sip::SavedSubscription::decode(proto::as_bytes(old)).value() == saved);
     auto returned = bytes;  // a carriage return, which encode never writes (found by the fuzzer)
     returned[returned.size() - 3] = '\r';
     CHECK(!sip::SavedSubscription::decode(returned));
-    CHECK(sip::SavedSubscription::decode(proto::as_bytes("subscription 2\n")).error().reason ==
+    CHECK(sip::SavedSubscription::decode(proto::as_bytes("subscription 3\n")).error().reason ==
           proto::Reason::unsupported_version);
 }
 

@@ -5,6 +5,12 @@
 #include "translators/sip/publications.hpp"
 
 namespace presmesh::translators::sip {
+
+/// A watcher gets no more repeats than changes.
+proto::Duration Notifier::repeat_floor(const SipSettings& settings) {
+    return std::max<proto::Duration>(settings.rate.interval, std::chrono::seconds{1});
+}
+
 namespace {
 
 constexpr std::uint32_t default_expires = 3'600;  // RFC 3856 section 6.4
@@ -20,6 +26,11 @@ bool takes_pidf(const Request& request) {
 std::string event_id_of(const Request& request) {
     const auto event = read_parameterized(request.event);
     return event ? std::string(event->get("id")) : std::string();
+}
+
+proto::Result<AskedRate> rate_of(const Request& request) {
+    const auto event = read_parameterized(request.event);
+    return event ? AskedRate::read(*event) : AskedRate{};
 }
 
 /// RFC 6665 section 4.2.2: these end the dialog's subscription; anything else may be passing.
@@ -68,6 +79,7 @@ std::optional<Response> Notifier::refuse(const Request& request) const {
         response.min_expires = min_expires;
         return response;
     }
+    if (!rate_of(request)) return answer(request, 400, "Bad Request (max-rate or min-rate)");
     return std::nullopt;
 }
 
@@ -106,6 +118,7 @@ void Notifier::handle_initial(proto::Now now, const Request& request) {
     kept.dialog.routes = request.routes;
     kept.dialog.remote_cseq = request.cseq;
     kept.event_id = event_id_of(request);
+    kept.rate = *rate_of(request);
     kept.watcher = std::move(*watcher);
     kept.presentity = std::move(*presentity);
     open(now, request, kept, *watch);
@@ -152,6 +165,7 @@ void Notifier::handle_refresh(proto::Now now, const Request& request, Id id) {
     if (request.cseq <= kept.dialog.remote_cseq) return outbox_.send(answer(request, 500, "CSeq Out Of Order"));
     if (auto refused = refuse(request)) return outbox_.send(std::move(*refused));
     kept.dialog.remote_cseq = request.cseq;
+    kept.rate = *rate_of(request);  // RFC 6446 section 5.1: one that is not said again is gone
     if (!request.contact.empty()) kept.dialog.target = request.contact;  // RFC 6665 section 4.4.1: target refresh
     const auto expires = grant(request);
     outbox_.send(accepted(request, kept.dialog.local.tag, expires));
@@ -217,6 +231,10 @@ void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
     }
     if (!is_news(subscription, view)) return;
     subscription.due = true;
+    // RFC 6446 section 5.2: an approval does not wait.
+    const bool approved =
+        subscription.has_shown && subscription.shown_state == WatchState::pending && view.state != WatchState::pending;
+    subscription.urgent = subscription.urgent || approved;
     pump(now, id);
 }
 
@@ -229,8 +247,9 @@ bool Notifier::is_news(const Subscription& subscription, const View& view) const
 void Notifier::pump(proto::Now now, Id id) {
     auto& subscription = subscriptions_.at(id);
     const bool waits = subscription.under_way != 0 || now.steady < subscription.not_before;
-    if (subscription.due && !waits && (subscription.urgent || has_token(now, subscription)))
-        send(now, id, subscription);
+    if (!subscription.due && now.steady >= next_repeat(subscription)) subscription.due = true;
+    const bool may = subscription.urgent || (now.steady >= next_by_rate(subscription) && has_token(now, subscription));
+    if (subscription.due && !waits && may) send(now, id, subscription);
     schedule(id, subscription);
 }
 
@@ -251,11 +270,27 @@ proto::SteadyTime Notifier::next_token(const Subscription& subscription) const {
     return subscription.tokens_at + std::chrono::ceil<proto::Duration>(missing);
 }
 
+proto::SteadyTime Notifier::next_by_rate(const Subscription& subscription) const {
+    return subscription.has_shown ? subscription.sent_at + subscription.kept.rate.least_gap()
+                                  : proto::SteadyTime::min();
+}
+
+/// When the state is owed again although it is the same.
+proto::SteadyTime Notifier::next_repeat(const Subscription& subscription) const {
+    const auto gap = subscription.kept.rate.most_gap(repeat_floor(settings_));
+    return gap == AskedRate::no_gap || !subscription.has_shown ? proto::never : subscription.sent_at + gap;
+}
+
 void Notifier::schedule(Id id, const Subscription& subscription) {
     auto at = subscription.deadline;
-    if (subscription.due && subscription.under_way == 0)
-        at = std::min(at, subscription.urgent ? subscription.not_before
-                                              : std::max(subscription.not_before, next_token(subscription)));
+    if (subscription.under_way == 0) {
+        if (subscription.due)
+            at = std::min(at, subscription.urgent ? subscription.not_before
+                                                  : std::max({subscription.not_before, next_token(subscription),
+                                                              next_by_rate(subscription)}));
+        else
+            at = std::min(at, next_repeat(subscription));
+    }
     timers_.set(id, at);
 }
 

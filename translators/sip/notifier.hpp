@@ -1,9 +1,9 @@
 // The notifier of RFC 6665 for Event: presence (RFC 3856): answers SUBSCRIBE, owes NOTIFYs.
 //
 // Every NOTIFY carries the whole state. One is under way per dialog at a time; states that change meanwhile overtake
-// each other and the newest goes next. A token bucket per subscription bounds the rate; a SUBSCRIBE's own NOTIFY and
-// the last one are exempt. A subscription is saved, so that a restarted node goes on in the same dialog with higher
-// CSeq.
+// each other and the newest goes next. A token bucket per subscription bounds the rate, and RFC 6446's max-rate where
+// the watcher asks; a SUBSCRIBE's own NOTIFY, the one that tells of an approval and the last one are exempt. min-rate
+// repeats the state. A subscription is saved, so that a restarted node goes on in the same dialog with higher CSeq.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +57,7 @@ class Notifier {
         bool fetch = false;              ///< Expires: 0 in a new dialog
         std::uint32_t failures = 0;      ///< of NOTIFYs in a row
         proto::SteadyTime not_before{};  ///< of the next NOTIFY: back-off, or the wait for a first state
+        proto::SteadyTime sent_at{};     ///< the last NOTIFY
         double tokens = 0;
         proto::SteadyTime tokens_at{};
         bool has_shown = false;  ///< the three below are of a NOTIFY sent
@@ -83,6 +84,9 @@ class Notifier {
     Body body_for(const Subscription& subscription, const View& view);
     bool has_token(proto::Now now, Subscription& subscription) const;
     proto::SteadyTime next_token(const Subscription& subscription) const;
+    static proto::Duration repeat_floor(const SipSettings& settings);
+    proto::SteadyTime next_by_rate(const Subscription& subscription) const;
+    proto::SteadyTime next_repeat(const Subscription& subscription) const;
     bool is_news(const Subscription& subscription, const View& view) const;
     void end(proto::Now now, Id id, std::string reason);
     void fail(proto::Now now, Id id, const Response& response);

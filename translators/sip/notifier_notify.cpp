@@ -36,6 +36,7 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
     subscription.due = subscription.urgent = false;
     if (subscription.tokens >= 1) subscription.tokens -= 1;
     subscription.has_shown = true;
+    subscription.sent_at = now.steady;
     subscription.shown_state = view.state;
     subscription.shown_liveness = view.liveness;
     subscription.shown = view.document;
@@ -60,8 +61,9 @@ Request Notifier::compose(proto::Now now, Subscription& subscription, const View
         request.subscription_state = "terminated;reason=" + subscription.ending;
     } else {
         const auto left = std::chrono::ceil<std::chrono::seconds>(subscription.deadline - now.steady).count();
-        request.subscription_state =
-            std::string(to_string(view.state)) + ";expires=" + std::to_string(std::max<std::int64_t>(left, 0));
+        request.subscription_state = std::string(to_string(view.state)) +
+                                     ";expires=" + std::to_string(std::max<std::int64_t>(left, 0)) +
+                                     subscription.kept.rate.reflected(repeat_floor(settings_));
     }
     if (view.state == WatchState::active) request.body = body_for(subscription, view);
     if (request.body) request.content_type = pidf_type;

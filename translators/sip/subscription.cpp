@@ -8,7 +8,8 @@
 namespace presmesh::translators::sip {
 namespace {
 
-constexpr std::string_view form = "subscription 1";
+constexpr std::string_view form = "subscription 2";
+constexpr std::string_view form_without_rate = "subscription 1";
 
 class Lines {
   public:
@@ -59,6 +60,15 @@ bool read_into(Lines& lines, proto::PresentityUri& out) {
     return true;
 }
 
+bool read_rate(Lines& lines, AskedRate& rate) {
+    ParameterizedValue event;
+    if (!read_into(lines, event.parameters["max-rate"]) || !read_into(lines, event.parameters["min-rate"]))
+        return false;
+    auto read = AskedRate::read(event);
+    if (read) rate = std::move(*read);
+    return read.has_value();
+}
+
 bool read_routes(Lines& lines, std::vector<std::string>& routes) {
     std::uint32_t count = 0;
     if (!read_into(lines, count) || count > 64) return false;
@@ -95,6 +105,8 @@ proto::Bytes SavedSubscription::encode() const {
     add_line(out, presentity.pres());
     add_line(out, std::to_string(proto::to_seconds(expires)));
     add_line(out, body_sent ? "1" : "0");
+    add_line(out, rate.max_rate);
+    add_line(out, rate.min_rate);
     add_line(out, std::to_string(dialog.routes.size()));
     for (const auto& route : dialog.routes) add_line(out, route);
     const auto bytes = proto::as_bytes(out);
@@ -105,7 +117,8 @@ proto::Result<SavedSubscription> SavedSubscription::decode(proto::BytesView byte
     Lines lines(proto::as_text(bytes));
     const auto first = lines.next();
     if (!first || first->rfind("subscription ", 0) != 0) return proto::refuse(proto::Reason::malformed);
-    if (*first != form) return proto::refuse(proto::Reason::unsupported_version);
+    const bool old = *first == form_without_rate;
+    if (*first != form && !old) return proto::refuse(proto::Reason::unsupported_version);
     SavedSubscription out;
     std::int64_t expires = 0;
     std::uint32_t body_sent = 0;
@@ -115,7 +128,8 @@ proto::Result<SavedSubscription> SavedSubscription::decode(proto::BytesView byte
                       read_into(lines, d.local_cseq) && read_into(lines, d.remote_cseq) &&
                       read_into(lines, out.event_id) && read_into(lines, out.watcher) &&
                       read_into(lines, out.presentity) && read_into(lines, expires) && read_into(lines, body_sent) &&
-                      body_sent <= 1 && read_routes(lines, d.routes) && lines.at_end();
+                      body_sent <= 1 && (old || read_rate(lines, out.rate)) && read_routes(lines, d.routes) &&
+                      lines.at_end();
     constexpr std::int64_t last_second = 9'000'000'000'000;  // beyond, microseconds would overflow
     if (!read || expires < 0 || expires > last_second) return proto::refuse(proto::Reason::malformed);
     out.expires = proto::wall_from_seconds(expires);

@@ -10,6 +10,7 @@
 #include "proto/time.hpp"
 #include "proto/uri.hpp"
 #include "translators/sip/message.hpp"
+#include "translators/sip/rate.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::translators::sip {
@@ -37,9 +38,10 @@ struct SavedSubscription {
     proto::PresentityUri presentity;
     proto::WallTime expires{};  ///< whole seconds
     bool body_sent = false;     ///< the watcher has been shown a state
+    AskedRate rate;
     bool operator==(const SavedSubscription&) const = default;
 
-    /// Lines of text. Equal values give equal bytes.
+    /// Lines of text. Equal values give equal bytes. Version 1, which knew no rates, is still read.
     proto::Bytes encode() const;
     /// malformed, unsupported_version.
     static proto::Result<SavedSubscription> decode(proto::BytesView bytes);
