@@ -55,14 +55,14 @@ TEST_CASE("an hour at 5% loss raises no alarm") {
     }
 }
 
-TEST_CASE("following an idle source costs two datagrams per quarter of the bound") {
+TEST_CASE("following an idle source costs two datagrams per third of the bound") {
     Pair pair;
     pair.publish("here");
     REQUIRE(pair.shows(pair.watch(), "here"));
     pair.network.run_for(1min);
     const auto before = pair.network.sent();
     pair.network.run_for(10min);
-    const auto leases = 600.0 / 7.5;
+    const auto leases = 600.0 / 10;
     CHECK(pair.network.sent() - before >= 2 * leases * 0.9);
     CHECK(pair.network.sent() - before <= 2 * leases * 1.1);
 }
