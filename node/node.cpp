@@ -30,7 +30,7 @@ class Node::Impl {
           id_(proto::node_id(settings.node_key.public_key())),
           domain_(settings.certificate.domain),
           overlay_({settings.node_key, settings.certificate, settings.federation, settings.advertised, epoch_,
-                    settings.crash_bound, &diagnostics},
+                    settings.crash_bound, &diagnostics, settings.verified},
                    std::move(dht), random),
           service_(with_own_domain(std::move(settings.service), domain_), id_, overlay_, store, random, diagnostics) {
         service_.set_federation(settings.federation);

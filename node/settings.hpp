@@ -47,7 +47,8 @@ struct NodeSettings {
     overlay::FederationPtr federation;
     std::vector<proto::Endpoint> advertised;  ///< at most 2; ports multiples of 8
     proto::Duration crash_bound = std::chrono::seconds{30};
-    ServiceSettings service;  ///< the certificate's domain is added to `domains` by itself
+    ServiceSettings service;                    ///< the certificate's domain is added to `domains` by itself
+    proto::VerificationCachePtr verified = {};  ///< the DHT's (overlay::DhtSettings); none: its own
 };
 
 }  // namespace presmesh::node

@@ -216,7 +216,7 @@ class DhtNode::Impl {
 };
 
 DhtNode::Impl::Impl(DhtSettings settings)
-    : settings_(std::move(settings)), store_(settings_.federation, settings_.quotas) {
+    : settings_(std::move(settings)), store_(settings_.federation, settings_.quotas, settings_.verified) {
     PRESMESH_ASSERT(settings_.shards >= 1 && settings_.shards <= shard_mask + 1);
     for (std::uint8_t shard = 0; shard < settings_.shards; ++shard) {
         dht::Config config;

@@ -24,6 +24,8 @@ struct DhtSettings {
     bool ipv4 = true;
     bool ipv6 = false;
     RecordQuotas quotas = {};  ///< lower ones are for tests
+    proto::VerificationCachePtr verified =
+        {};  ///< the overlay's, so that a record found is verified once; none: its own
 };
 
 /// Ports of addresses handed in must be multiples of 8; packets from others are counted (malformed) and dropped.

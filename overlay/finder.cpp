@@ -16,8 +16,13 @@ bool is_tombstone(const proto::Record& record) {
 }  // namespace
 
 Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation,
-               proto::Random& random)
-    : following_(following), transport_(transport), dht_(dht), federation_(std::move(federation)), random_(random) {}
+               proto::Random& random, proto::VerificationCachePtr verified)
+    : following_(following),
+      transport_(transport),
+      dht_(dht),
+      federation_(std::move(federation)),
+      random_(random),
+      verified_(proto::or_own(std::move(verified))) {}
 
 void Finder::set_federation(proto::Now now, FederationPtr federation) {
     federation_ = std::move(federation);
@@ -327,7 +332,7 @@ void Finder::domain_done(proto::Now now, const std::string& name, bool ok) {
 }
 
 void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire) {
-    auto record = proto::read_record(wire, *federation_, now.wall, &lookup.key, &verified_);
+    auto record = proto::read_record(wire, *federation_, now.wall, &lookup.key, verified_.get());
     if (!record) {
         ++refused_[record.error().reason];
         return;
@@ -355,7 +360,7 @@ void Finder::node_announced(proto::Now now, const std::string& name, const proto
 
 void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire) {
     const auto key = key_of(presentity);
-    auto record = proto::read_record(wire, *federation_, now.wall, &key, &verified_);
+    auto record = proto::read_record(wire, *federation_, now.wall, &key, verified_.get());
     if (record)
         use(now, presentity, *record);
     else

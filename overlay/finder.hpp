@@ -24,7 +24,8 @@ namespace presmesh::overlay {
 
 class Finder {
   public:
-    Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random);
+    Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random,
+           proto::VerificationCachePtr verified);
 
     void set_federation(proto::Now now, FederationPtr federation);
     void begin(proto::Now now, const proto::PresentityUri& presentity);
@@ -113,8 +114,8 @@ class Finder {
     SealedTransport& transport_;
     Dht& dht_;
     FederationPtr federation_;
-    proto::VerificationCache verified_;
     proto::Random& random_;
+    proto::VerificationCachePtr verified_;
     std::map<proto::PresentityUri, Search> searches_;
     std::map<std::string, DomainSearch, std::less<>> domains_;
     std::map<LookupId, Lookup> running_;

@@ -38,7 +38,7 @@ class Overlay::Impl {
           audience_(peers_, counter_, random),
           publisher_(settings_, *dht_, counter_, random),
           following_(peers_, self_),
-          finder_(following_, transport_, *dht_, settings_.federation, random),
+          finder_(following_, transport_, *dht_, settings_.federation, random, settings_.verified),
           bootstrap_(random) {}
 
     void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes) {

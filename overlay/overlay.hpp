@@ -26,6 +26,7 @@
 #include "proto/record.hpp"
 #include "proto/time.hpp"
 #include "proto/uri.hpp"
+#include "proto/verification_cache.hpp"
 #include "proto/watch_state.hpp"
 
 namespace presmesh::overlay {
@@ -40,6 +41,7 @@ struct Settings {
     std::uint64_t epoch = 0;                                 ///< higher than in any earlier run of this node
     proto::Duration crash_bound = std::chrono::seconds{30};  ///< crash of a node -> its presentities unknown here
     Trace* trace = nullptr;                                  ///< told the steps of the path; must outlive the overlay
+    proto::VerificationCachePtr verified = {};               ///< the DHT's (DhtSettings); none: its own
 };
 
 /// Which of a presentity's documents a watcher sees. The source's node numbers them; 0 is the full one.

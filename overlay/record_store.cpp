@@ -8,8 +8,9 @@ using proto::Reason;
 using proto::refuse;
 using proto::Result;
 
-RecordStore::RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas)
-    : federation_(std::move(federation)), quotas_(quotas) {
+RecordStore::RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas,
+                         proto::VerificationCachePtr verified)
+    : federation_(std::move(federation)), quotas_(quotas), verified_(proto::or_own(std::move(verified))) {
     PRESMESH_ASSERT(federation_ != nullptr);
 }
 
@@ -23,7 +24,7 @@ Result<void> RecordStore::offer(proto::WallTime now, const Place& place, proto::
 }
 
 Result<proto::Record> RecordStore::read(proto::WallTime now, const Place& place, proto::BytesView wire) {
-    auto record = proto::read_record(wire, *federation_, now, &place.key, &verified_);
+    auto record = proto::read_record(wire, *federation_, now, &place.key, verified_.get());
     if (record && record->value_id() != place.value_id) {
         return refuse(Reason::conflict, "a value id that is not the record's own");
     }
@@ -92,8 +93,8 @@ std::vector<Place> RecordStore::set_federation(proto::WallTime now,
     std::vector<Place> gone;
     for (const auto& [place, kept] : kept_) {
         const proto::Certificate& certificate = kept.record.certificate;
-        const bool stays = federation_->admit(certificate, now, &verified_) &&
-                           federation_->may_publish(certificate.domain, kept.record.domain, now, &verified_) &&
+        const bool stays = federation_->admit(certificate, now, verified_.get()) &&
+                           federation_->may_publish(certificate.domain, kept.record.domain, now, verified_.get()) &&
                            kept.record.dht_key(federation_->key) == place.key;
         if (!stays) gone.push_back(place);
     }

@@ -12,12 +12,12 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
-#include "proto/verification_cache.hpp"
 #include "proto/federation.hpp"
 #include "proto/limits.hpp"
 #include "proto/record.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"
+#include "proto/verification_cache.hpp"
 
 namespace presmesh::overlay {
 
@@ -37,7 +37,9 @@ struct RecordQuotas {
 
 class RecordStore {
   public:
-    explicit RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas = {});
+    /// `verified` may be shared with whoever reads the same records; without one the store has its own.
+    explicit RecordStore(std::shared_ptr<const proto::Federation> federation, RecordQuotas quotas = {},
+                         proto::VerificationCachePtr verified = {});
 
     /// May these bytes be kept there, beside or instead of what is there? Counted as kept when they may. In this order:
     /// everything read_record refuses; conflict (a value id that is not the record's own); older (also the same
@@ -71,7 +73,7 @@ class RecordStore {
 
     std::shared_ptr<const proto::Federation> federation_;
     RecordQuotas quotas_;
-    proto::VerificationCache verified_;
+    proto::VerificationCachePtr verified_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;
     std::map<std::string, std::size_t> per_member_;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <deque>
+#include <memory>
 #include <set>
 
 #include "proto/bytes.hpp"
@@ -49,5 +50,12 @@ class VerificationCache {
     Digests statements_;
     Digests records_;
 };
+
+/// The parts of a node that verify the same statements share one.
+using VerificationCachePtr = std::shared_ptr<VerificationCache>;
+
+inline VerificationCachePtr or_own(VerificationCachePtr shared) {
+    return shared != nullptr ? shared : std::make_shared<VerificationCache>();
+}
 
 }  // namespace presmesh::proto

@@ -139,7 +139,9 @@ std::unique_ptr<Host> SimNodes::make(Now now, const HostSetup& setup) {
     const Identity& who = identity(setup.index);
     auto& disk = disks_[setup.index];
     if (!disk) disk = std::make_unique<node::MemoryStore>();
+    const auto verified = std::make_shared<proto::VerificationCache>();
     overlay::DhtSettings dht;
+    dht.verified = verified;
     dht.node_key = who.key.public_key();
     dht.federation = federation_;
     dht.own = {setup.endpoint};
@@ -148,6 +150,7 @@ std::unique_ptr<Host> SimNodes::make(Now now, const HostSetup& setup) {
     const bool honest = attack_ == nullptr || !attack_->attacks(setup.index);
     if (!honest) made = attack_->wrap(setup.index, std::move(made));
     node::NodeSettings settings{who.key, who.certificate, federation_, {setup.endpoint}, scenario_.crash_bound, {}};
+    settings.verified = verified;
     settings.service.default_handling = node::Handling::allow;
     settings.service.follow_own_domains = scenario_.nodes_per_provider > 1;
     return std::make_unique<SimNode>(now, setup, std::move(settings), std::move(made), *disk, tags_[setup.index],

@@ -74,7 +74,7 @@ class Daemon::Impl {
 
   private:
     Result<void> open_store();
-    std::unique_ptr<overlay::Dht> make_dht() const;
+    std::unique_ptr<overlay::Dht> make_dht(proto::VerificationCachePtr verified) const;
     void make_node();
     Result<void> start_shells();
     Result<void> start_http();
@@ -116,13 +116,14 @@ Result<void> Daemon::Impl::open_store() {
     return {};
 }
 
-std::unique_ptr<overlay::Dht> Daemon::Impl::make_dht() const {
+std::unique_ptr<overlay::Dht> Daemon::Impl::make_dht(proto::VerificationCachePtr verified) const {
     const auto& own = config_.node.advertise;
     overlay::DhtSettings settings;
     settings.node_key = material_.certificate->node_key;
     settings.federation = material_.federation;
     settings.own = own;
     settings.shards = config_.node.shards;
+    settings.verified = std::move(verified);
     settings.ipv4 = std::any_of(own.begin(), own.end(), [](const auto& e) { return e.is_v4(); });
     settings.ipv6 = std::any_of(own.begin(), own.end(), [](const auto& e) { return !e.is_v4(); });
     return std::make_unique<overlay::DhtNode>(std::move(settings));
@@ -131,10 +132,15 @@ std::unique_ptr<overlay::Dht> Daemon::Impl::make_dht() const {
 void Daemon::Impl::make_node() {
     const auto now = system_now();
     started_ = now.wall;
-    node::NodeSettings settings{*material_.node_key,      *material_.certificate,
-                                material_.federation,     config_.node.advertise,
-                                config_.node.crash_bound, service_settings(config_, *material_.federation, now.wall)};
-    node_ = std::make_unique<node::Node>(now, std::move(settings), make_dht(), *store_, random_, diagnostics_);
+    node::NodeSettings settings{*material_.node_key,
+                                *material_.certificate,
+                                material_.federation,
+                                config_.node.advertise,
+                                config_.node.crash_bound,
+                                service_settings(config_, *material_.federation, now.wall),
+                                std::make_shared<proto::VerificationCache>()};
+    auto dht = make_dht(settings.verified);
+    node_ = std::make_unique<node::Node>(now, std::move(settings), std::move(dht), *store_, random_, diagnostics_);
 }
 
 Result<void> Daemon::Impl::start_shells() {

@@ -24,6 +24,7 @@ struct Member {
     tests::NodeKit kit;
     proto::Endpoint endpoint;
     std::unique_ptr<DhtNode> node;
+    proto::VerificationCachePtr verified = std::make_shared<proto::VerificationCache>();
     std::map<LookupId, std::vector<proto::Bytes>> found{};
     std::map<LookupId, bool> done{};
     std::vector<RecordGone> gone{};
@@ -62,6 +63,7 @@ struct DhtWorld {
         settings.federation = kit.share();
         settings.own = {member.endpoint};
         settings.shards = shards;
+        settings.verified = member.verified;
         settings.ipv4 = !ipv6;
         settings.ipv6 = ipv6;
         if (!members.empty()) settings.quotas = quotas;
@@ -391,6 +393,14 @@ TEST_CASE("readers check again what storing nodes let through") {
     };
     CHECK(world.get(20, world.key(record)).empty());
     CHECK(world.count("refused_bad_signature") >= 1);
+}
+
+TEST_CASE("what a node verifies is known to whoever shares its cache") {
+    DhtWorld world(12, 1);
+    const auto record = world.record(4, "pres:alice@a.example", 7);
+    world.put(4, record);
+    CHECK(world.get(11, world.key(record)) == Wires{record.wire});
+    CHECK(world.members[11].verified->records() == 1);
 }
 
 TEST_CASE("a reader refuses by name whatever lying nodes answer") {

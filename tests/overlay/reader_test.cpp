@@ -1,7 +1,9 @@
 // What a reader refuses of what the DHT's nodes answer, and whom it lets know that it looks.
 #include <doctest/doctest.h>
 
+#include "overlay/record_store.hpp"
 #include "proto/limits.hpp"
+#include "proto/primitives.hpp"
 #include "tests/support/overlay_world.hpp"
 #include "tests/support/record_kit.hpp"
 
@@ -58,6 +60,56 @@ TEST_CASE("a reader believes no record that is forged, foreign, misplaced, overs
     world.reload_federation();
     CHECK(world.refuses(good, "revoked"));
     world.kit.remove_domain("a.example");
+}
+
+namespace {
+
+/// How often a signature was verified, as long as it lives.
+class Verifications {
+  public:
+    Verifications() {
+        counts().clear();
+        static proto::Primitives counting = proto::real_primitives;
+        counting.verify = [](const std::uint8_t* signature, const std::uint8_t* message, std::size_t size,
+                             const std::uint8_t* key) {
+            ++counts()[proto::Bytes(signature, signature + 64)];
+            return proto::real_primitives.verify(signature, message, size, key);
+        };
+        proto::use_primitives(counting);
+    }
+    ~Verifications() { proto::use_primitives(proto::real_primitives); }
+    Verifications(const Verifications&) = delete;
+    Verifications& operator=(const Verifications&) = delete;
+    /// A record ends with its signature.
+    int of(const proto::Bytes& record) const { return counts()[proto::Bytes(record.end() - 64, record.end())]; }
+
+  private:
+    static std::map<proto::Bytes, int>& counts() {
+        static std::map<proto::Bytes, int> all;
+        return all;
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a record that the DHT's side has verified is not verified again by the side that looked for it") {
+    Liars world;
+    const auto alice_key = proto::presentity_key(world.federation->key, alice);
+    const auto key = proto::dht_key(world.federation->key, alice.domain(), alice_key);
+    const auto record = tests::record_of(world.a, *world.federation, "pres:alice@a.example", 1);
+    overlay::RecordStore dht_side(world.federation, {}, world.reader.verified);
+    // What DhtNode does with each copy that a node answers, before it tells of it.
+    world.dht->lie = [&](const proto::DhtKey& asked, Wires) {
+        if (asked != key) return Wires{};
+        for (int copy = 0; copy < 8; ++copy)
+            CHECK(dht_side.read(world.now().wall, {key, record.value_id()}, record.wire));
+        return Wires{record.wire};
+    };
+    const Verifications verifications;
+    const auto watch = world.reader->watch(world.now(), bob, alice);
+    world.network.run_for(20s);
+    CHECK(world.reader->sources(watch).size() == 1);  // it was believed
+    CHECK(verifications.of(record.wire) == 1);
 }
 
 TEST_CASE("a replayed older record never takes the place of a newer one at a reader") {

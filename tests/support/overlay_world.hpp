@@ -25,6 +25,7 @@ struct OverlayHost {
     std::unique_ptr<proto::SeededRandom> random;
     std::unique_ptr<overlay::Overlay> overlay;
     overlay::DhtFake* dht = nullptr;
+    proto::VerificationCachePtr verified = std::make_shared<proto::VerificationCache>();
     std::uint64_t epoch = 1;
     std::optional<overlay::Answer> verdict = overlay::Answer{overlay::WatchState::active, 0, {}};
     std::vector<overlay::WatchRequested> requested;
@@ -64,6 +65,7 @@ class OverlayWorld {
         host.random =
             std::make_unique<proto::SeededRandom>(seed_ * 1000 + host.endpoint.address[15] + 7919 * host.epoch);
         overlay::Settings settings{host.kit.key, host.kit.certificate, federation, {host.endpoint}, host.epoch++};
+        settings.verified = host.verified;
         auto fake = std::make_unique<overlay::DhtFake>(*dht);
         host.dht = fake.get();
         host.overlay = std::make_unique<overlay::Overlay>(std::move(settings), std::move(fake), *host.random);
