@@ -6,7 +6,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <cstring>
+#include <deque>
+#include <functional>
+#include <mutex>
 
 #include "tests/support/sip_node.hpp"
 #include "tests/support/sip_talk.hpp"
@@ -251,9 +255,89 @@ TEST_CASE("too many from one address: the rest is dropped and counted") {
         CHECK(has(client.receive(), "SIP/2.0 200"));
     }
     for (int i = 0; i < 50; ++i) client.send(client.publish("m" + std::to_string(i)));
-    for (int i = 0; i < 100'000 && node.endpoint().counters().rate_limited == 0; ++i) client.send(client.publish("more"));
+    for (int i = 0; i < 100'000 && node.endpoint().counters().rate_limited == 0; ++i)
+        client.send(client.publish("more"));
     CHECK(node.endpoint().counters().rate_limited > 0);
     CHECK(node.endpoint().counters().requests < 40);
+}
+
+namespace {
+
+/// A shell whose owner answers when the test says so, and not before.
+class SlowOwner {
+  public:
+    SlowOwner(const translators::sip::SipSettings& settings, translators::sip::ShellBounds bounds)
+        : shell_(
+              settings, [this](std::function<void()> work) { post(std::move(work)); },
+              [this](std::vector<translators::sip::Incoming> batch) { take(std::move(batch)); }, bounds) {
+        REQUIRE(shell_.start());
+    }
+    ~SlowOwner() { shell_.stop(); }
+
+    /// Answers every request so far with 200, once there are so many.
+    void answer(std::size_t requests) {
+        while (waiting_.size() < requests) next_work()();
+        std::vector<translators::sip::Outgoing> answers;
+        for (const auto& request : waiting_) answers.emplace_back(translators::sip::answer(request, 200));
+        waiting_.clear();
+        shell_.send(std::move(answers));
+    }
+    translators::sip::ShellEndpoint& shell() { return shell_; }
+
+  private:
+    void post(std::function<void()> work) {
+        const std::lock_guard hold(lock_);
+        work_.push_back(std::move(work));
+        changed_.notify_one();
+    }
+    std::function<void()> next_work() {
+        std::unique_lock hold(lock_);
+        REQUIRE(changed_.wait_for(hold, std::chrono::seconds{10}, [this] { return !work_.empty(); }));
+        auto work = std::move(work_.front());
+        work_.pop_front();
+        return work;
+    }
+    void take(std::vector<translators::sip::Incoming> batch) {
+        for (auto& item : batch) waiting_.push_back(std::get<translators::sip::Request>(std::move(item)));
+    }
+
+    std::mutex lock_;
+    std::condition_variable changed_;
+    std::deque<std::function<void()>> work_;
+    std::vector<translators::sip::Request> waiting_;
+    translators::sip::ShellEndpoint shell_;
+};
+
+}  // namespace
+
+TEST_CASE("requests that the owner has not answered are bounded in number and in bytes, and answers make room") {
+    translators::sip::ShellBounds bounds;
+    SUBCASE("in number") {
+        bounds.unanswered = 3;
+    }
+    // Two take 2 * (1024 + 2 * 20,000) bytes and what their headers add; three take more than this.
+    SUBCASE("in bytes") {
+        bounds.unanswered_bytes = 100'000;
+    }
+    SlowOwner owner(on("tcp:127.0.0.1:0"), bounds);
+    Client client(AF_INET, SOCK_STREAM, owner.shell().port());
+    const auto large = [&] {
+        return client.head("PUBLISH", "sip:alice@a.example") +
+               "To: <sip:alice@a.example>\r\nEvent: presence\r\nExpires: 600\r\n" +
+               Client::body(std::string(20'000, ' '));
+    };
+    for (int round = 0; round < 2; ++round) {
+        for (int i = 0; i < 5; ++i) client.send(large());
+        for (int i = 0; i < 2; ++i) {
+            const auto refused = client.receive();
+            CHECK_MESSAGE(has(refused, "SIP/2.0 503"), refused);
+            CHECK(header(refused, "Retry-After") == "5");
+        }
+        owner.answer(3);
+        for (int i = 0; i < 3; ++i) CHECK(has(client.receive(), "SIP/2.0 200"));
+    }
+    CHECK(owner.shell().counters().requests == 6);
+    CHECK(owner.shell().counters().rate_limited == 4);
 }
 
 TEST_CASE("listening where one cannot, or what is no address, is refused by name") {

@@ -119,11 +119,12 @@ struct SofiaRequestOwner {
 
 /// Lives in sofia-sip's thread, but for what is marked.
 struct SofiaAgentOwner {
-    SofiaAgentOwner(SipSettings with, ShellEndpoint::Post to_owner, std::shared_ptr<Inbox> into)
-        : settings(std::move(with)), post(std::move(to_owner)), inbox(std::move(into)) {}
+    SofiaAgentOwner(SipSettings with, ShellBounds within, ShellEndpoint::Post to_owner, std::shared_ptr<Inbox> into)
+        : settings(std::move(with)), bounds(within), post(std::move(to_owner)), inbox(std::move(into)) {}
 
     // ---- any thread
     const SipSettings settings;
+    const ShellBounds bounds;
     const ShellEndpoint::Post post;
     const std::shared_ptr<Inbox> inbox;
     std::mutex outbox_lock;
@@ -272,7 +273,7 @@ void SofiaAgentOwner::receive(msg_t* message, const sip_t* sip) {
 
 bool SofiaAgentOwner::is_flooding(msg_t* message, proto::SteadyTime now) {
     const auto source = source_of(message);
-    if (unanswered.size() >= limits::sip_unanswered || unanswered_bytes >= limits::sip_unanswered_bytes) return true;
+    if (unanswered.size() >= bounds.unanswered || unanswered_bytes >= bounds.unanswered_bytes) return true;
     if (rates.take(now, source)) return false;
     const auto text = source.to_string();
     const auto host = text.substr(0, text.rfind(':'));
@@ -405,8 +406,8 @@ void SofiaAgentOwner::finish(SofiaRequestOwner* owner, const sip_t* sip, int sta
 // ---- the owner's side
 
 struct ShellEndpoint::Engine {
-    Engine(const SipSettings& settings, Post post, Receive receive)
-        : inbox(std::make_shared<Inbox>()), sofia(settings, std::move(post), inbox) {
+    Engine(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds)
+        : inbox(std::make_shared<Inbox>()), sofia(settings, bounds, std::move(post), inbox) {
         inbox->receive = std::move(receive);
     }
     std::shared_ptr<Inbox> inbox;
@@ -414,8 +415,8 @@ struct ShellEndpoint::Engine {
     std::thread thread;
 };
 
-ShellEndpoint::ShellEndpoint(const SipSettings& settings, Post post, Receive receive)
-    : engine_(std::make_unique<Engine>(settings, std::move(post), std::move(receive))) {}
+ShellEndpoint::ShellEndpoint(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds)
+    : engine_(std::make_unique<Engine>(settings, std::move(post), std::move(receive), bounds)) {}
 
 ShellEndpoint::~ShellEndpoint() {
     stop();

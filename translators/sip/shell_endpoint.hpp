@@ -12,11 +12,18 @@
 #include <string>
 #include <vector>
 
+#include "proto/limits.hpp"
 #include "proto/result.hpp"
 #include "translators/sip/message.hpp"
 #include "translators/sip/settings.hpp"
 
 namespace presmesh::translators::sip {
+
+/// Requests the owner has not answered yet; more are turned away. Lower ones are for tests.
+struct ShellBounds {
+    std::size_t unanswered = proto::limits::sip_unanswered;
+    std::size_t unanswered_bytes = proto::limits::sip_unanswered_bytes;
+};
 
 class ShellEndpoint {
   public:
@@ -26,7 +33,7 @@ class ShellEndpoint {
     /// In the owner's thread.
     using Receive = std::function<void(std::vector<Incoming>)>;
 
-    ShellEndpoint(const SipSettings& settings, Post post, Receive receive);
+    ShellEndpoint(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds = {});
     /// Stops.
     ~ShellEndpoint();
     ShellEndpoint(const ShellEndpoint&) = delete;
