@@ -453,6 +453,17 @@ TEST_CASE("a removed member's records are gone from nodes and answers") {
     CHECK(world.count("refused_not_admitted") >= 7);
 }
 
+TEST_CASE("a reader that has heard of a revocation believes no record of the node, whatever others keep") {
+    DhtWorld world(24, 1);
+    const auto record = world.record(3, "pres:bob@b.example", 1);
+    world.put(3, record);
+    world.kit.revoke(world.members[3].kit);
+    world.members[20].node->set_federation(world.now, world.kit.share());
+    CHECK(world.get(20, world.key(record)).empty());
+    CHECK(world.count("refused_revoked") > 0);
+    CHECK(world.get(21, world.key(record)) == Wires{record.wire});  // it has not heard of it
+}
+
 TEST_CASE("a packet that claims another node's id is dropped") {
     DhtWorld world(12, 1);
     Member& victim = world.members[1];
@@ -479,6 +490,31 @@ TEST_CASE("a packet that claims another node's id is dropped") {
     no_shard.own_shard = 5;
     victim.node->handle_input(world.now, no_shard, world.members[2].kit.key.public_key());
     CHECK(world.count("refused_not_found") == 1);
+}
+
+TEST_CASE("a put of what is no record by its size or type never reaches OpenDHT") {
+    DhtWorld world(4, 1);
+    DhtNode& victim = *world.members[1].node;
+    const auto& attacker = world.members[2];
+    const auto answered = [&](std::size_t size, std::uint8_t type) {
+        proto::MsgpackWriter out;
+        out.map(4).str("a").map(4).str("id").bin(proto::kademlia_id(attacker.kit.key.public_key(), 0));
+        out.str("h").bin(proto::DhtKey{1}).str("token").bin(proto::Bytes(8)).str("values").array(1);
+        out.map(2).str("id").uint(7).str("dat").map(1).str("body").map(2).str("type").uint(type).str("data");
+        out.bin(proto::Bytes(size)).str("q").str("put").str("t").uint(77).str("y").str("q");
+        victim.handle_input(world.now, {attacker.endpoint, 0, 0, out.bytes()}, attacker.kit.key.public_key());
+        bool any = false;
+        while (victim.poll_output()) any = true;
+        return any;
+    };
+    world.run(10s);
+    while (victim.poll_output()) {
+    }
+    CHECK(answered(limits::record_bytes, 112));  // by OpenDHT: the token is wrong
+    CHECK_FALSE(answered(limits::record_bytes + 1, 112));
+    CHECK_FALSE(answered(limits::record_bytes, 3));
+    CHECK(world.count("refused_too_large") == 1);
+    CHECK(world.count("refused_unsupported_type") == 1);
 }
 
 TEST_CASE("packets of one peer beyond its rate are dropped, those of others are not") {

@@ -112,33 +112,67 @@ TEST_CASE("a record that the DHT's side has verified is not verified again by th
     CHECK(verifications.of(record.wire) == 1);
 }
 
-TEST_CASE("a replayed older record never takes the place of a newer one at a reader") {
-    Pair pair;
-    Wires first;
-    pair.dht->lie = [&](const proto::DhtKey&, Wires wires) {
-        if (first.empty()) first = wires;
-        return wires;
-    };
-    pair.publish("seen");
-    pair.network.run_for(5s);
-    auto& other = pair.add("b.example");  // it meets nobody, so that it has to ask the DHT
-    const auto early = other->watch(pair.now(), pair.bob, pair.alice);
-    REQUIRE(pair.network.run_until([&] { return note_of(other, early) == "seen"; }, 1min));
-    REQUIRE(first.size() == 1);
-    const auto watch = pair.watch();
-    REQUIRE(pair.shows(watch, "seen"));
-    pair.network.run_for(limits::record_rewrite_least);
-    pair.network.partition({pair.source.endpoint});
-    pair.publish("told the DHT");
-    REQUIRE(pair.shows(watch, "told the DHT", 2min));
+namespace {
+
+/// Bob's node follows alice, whose node others can cut off; the DHT goes on answering.
+struct CutOff : Pair {
+    proto::DhtKey key = proto::dht_key(federation->key, alice.domain(), proto::presentity_key(federation->key, alice));
+    overlay::WatchId id = 0;
+    Wires first;  ///< alice's record when she was first seen
     std::size_t lies = 0;
-    pair.dht->lie = [&](const proto::DhtKey&, const Wires& wires) {
-        lies += wires.empty() ? 0 : 1;
-        return wires.empty() ? wires : first;
-    };
-    pair.network.run_for(20min);
-    REQUIRE(lies > 0);
-    CHECK(note_of(pair.watcher, watch) == "told the DHT");
+
+    CutOff() {
+        publish("seen");
+        network.run_for(5s);
+        for (const auto& [value_id, wire] : dht->values(now(), key)) first.push_back(wire);
+        REQUIRE(first.size() == 1);
+        id = watch();
+        REQUIRE(shows(id, "seen"));
+    }
+    void replay_first() {
+        dht->lie = [this](const proto::DhtKey& asked, Wires wires) {
+            if (asked != key) return wires;
+            ++lies;
+            return first;
+        };
+    }
+};
+
+}  // namespace
+
+TEST_CASE("a replayed older record never takes the place of a newer one at a reader") {
+    CutOff world;
+    world.network.run_for(limits::record_rewrite_least);
+    world.network.partition({world.source.endpoint});
+    world.publish("told the DHT");
+    REQUIRE(world.shows(world.id, "told the DHT", 2min));
+    world.replay_first();
+    world.network.run_for(20min);
+    REQUIRE(world.lies > 0);
+    CHECK(note_of(world.watcher, world.id) == "told the DHT");
+}
+
+TEST_CASE("a record older than what the source itself told never takes its place") {
+    CutOff world;
+    world.publish("told the watcher");
+    REQUIRE(world.shows(world.id, "told the watcher"));
+    world.network.partition({world.source.endpoint});
+    world.replay_first();
+    world.network.run_for(20min);
+    REQUIRE(world.lies > 0);
+    CHECK(world.liveness(world.id) == overlay::Liveness::unknown);
+    CHECK(note_of(world.watcher, world.id) == "told the watcher");
+}
+
+TEST_CASE("a record that ran out says nothing any more") {
+    CutOff world;
+    world.network.run_for(limits::record_rewrite_least);
+    world.network.partition({world.source.endpoint});
+    world.publish("told the DHT");
+    REQUIRE(world.shows(world.id, "told the DHT", 2min));
+    world.crash(world.source);
+    world.network.run_for(limits::record_lifetime);
+    CHECK(note_of(world.watcher, world.id) != "told the DHT");
 }
 
 TEST_CASE("who merely stores or forwards learns neither who watches whom nor any name") {

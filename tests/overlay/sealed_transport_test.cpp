@@ -398,6 +398,29 @@ TEST_CASE("a HELLO that comes again and again is answered at the rate of strange
     CHECK(world.bob.count("refused_replayed") == 3 * limits::stranger_answers_per_second);
 }
 
+TEST_CASE("answers to one HELLO that are wrong cost a bounded number of signature checks") {
+    PairWorld world;
+    Flight welcome;
+    world.filter = [&](Flight& flight) {
+        if (World::kind(flight) != MessageKind::welcome) return true;
+        welcome = flight;
+        return false;
+    };
+    world.say(world.alice, world.bob, "x");
+    world.run(50ms);
+    REQUIRE(!welcome.datagram.bytes.empty());
+    welcome.datagram.bytes.back() ^= 1;
+    for (int i = 0; i < 100; ++i) world.inject(welcome);
+    CHECK(world.alice.count("refused_bad_signature") == 8);
+    CHECK(world.alice.count("refused_rate_limited") == 92);
+    CHECK(world.alice.up.empty());
+    world.filter = [](Flight&) { return true; };
+    world.run(60s);
+    world.say(world.alice, world.bob, "with the next HELLO");
+    world.run(1s);
+    CHECK(world.bob.texts() == std::vector<std::string>{"with the next HELLO"});
+}
+
 TEST_CASE("a HELLO replayed to a node that forgot it makes no peer and ends no session") {
     PairWorld world;
     world.open();

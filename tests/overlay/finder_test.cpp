@@ -1,0 +1,165 @@
+// What the finder makes of records: those that peers tell of, and those of a domain's nodes. No network, no DHT.
+#include "overlay/finder.hpp"
+
+#include <doctest/doctest.h>
+
+#include "overlay/dht_fake.hpp"
+#include "overlay/peers.hpp"
+#include "proto/limits.hpp"
+#include "tests/support/presence.hpp"
+#include "tests/support/record_kit.hpp"
+
+using namespace presmesh;
+using namespace presmesh::overlay;
+using namespace std::chrono_literals;
+namespace limits = presmesh::proto::limits;
+using proto::Reason;
+
+namespace {
+
+using Wires = std::vector<proto::Bytes>;
+const auto alice = testing::uri("alice@a.example");
+const auto bob = testing::uri("bob@b.example");
+
+/// A node of b.example that looks for alice; the look-up of her domain's nodes is under way.
+struct FinderWorld {
+    tests::FederationKit kit = federation_kit();
+    std::shared_ptr<const proto::Federation> federation = kit.share();
+    tests::NodeKit self = kit.node("b.example");
+    proto::SeededRandom random{3};
+    proto::Now now{proto::SteadyTime{1000s}, proto::wall_from_seconds(tests::kit_epoch_s)};
+    SealedTransport transport{self.key, self.certificate, federation, random};
+    Peers peers{transport, random, 1, 30s};
+    Following following{peers, self.id()};
+    DhtFakeWorld network{federation, 1h};
+    DhtFake dht{network};
+    Finder finder{following, transport, dht, federation, random, {}};
+    static constexpr LookupId domain_lookup = 1;
+
+    FinderWorld() {
+        following.watch(bob, alice);
+        finder.begin(now, alice);
+        REQUIRE(network.gets == 1);
+    }
+    static tests::FederationKit federation_kit() {
+        tests::FederationKit kit{31};
+        for (const char* domain : {"a.example", "b.example", "c.example"}) kit.add_domain(domain);
+        return kit;
+    }
+    proto::Record record(const tests::NodeKit& node, const std::string& who, std::uint64_t counter,
+                         proto::Duration lifetime = 20h) const {
+        return tests::record_of(node, *federation, who, counter, lifetime);
+    }
+    bool follows_at(const tests::NodeKit& node) const { return following.followed_at(node.id()).contains(alice); }
+    std::uint64_t refused(Reason reason) const {
+        const auto found = finder.refused_records().find(reason);
+        return found == finder.refused_records().end() ? 0 : found->second;
+    }
+    /// Did the finder refuse what a peer told, by this name, and do nothing with it?
+    bool refuses(const tests::NodeKit& node, const proto::Bytes& wire, Reason reason) {
+        const auto before = refused(reason);
+        finder.take_record(now, alice, wire);
+        return refused(reason) == before + 1 && !follows_at(node) && finder.known_records(alice, now.wall).empty();
+    }
+    /// "I am a node of this domain", found by the look-up.
+    void announce(const tests::NodeKit& node, const std::string& domain, proto::Duration since,
+                  proto::Duration lifetime = 1h) {
+        proto::Record record;
+        record.kind = proto::RecordKind::domain;
+        record.domain = domain;
+        record.sequence = {1, static_cast<std::uint64_t>(since / 1s)};
+        record.issued = now.wall - 1h + since;
+        record.expires = now.wall + lifetime;
+        record.endpoints = {proto::Endpoint::v4(0x0a000005, 4000)};
+        REQUIRE(proto::sign(record, node.key, node.certificate));
+        finder.handle_event(now, RecordFound{domain_lookup, record.wire});
+    }
+    void end_lookup() { finder.handle_event(now, LookupDone{domain_lookup, true}); }
+};
+
+}  // namespace
+
+TEST_CASE("a record that a peer tells of is believed no more than one of the DHT") {
+    FinderWorld world;
+    const auto a = world.kit.node("a.example");
+    const auto c = world.kit.node("c.example");
+    const auto good = world.record(a, "pres:alice@a.example", 1).wire;
+    auto forged = good;
+    forged.back() ^= 1;
+    CHECK(world.refuses(a, forged, Reason::bad_signature));
+    CHECK(world.refuses(c, world.record(c, "pres:alice@a.example", 1).wire, Reason::foreign_domain));
+    CHECK(world.refuses(a, world.record(a, "pres:anna@a.example", 1).wire, Reason::foreign_domain));
+    CHECK(world.refuses(a, proto::Bytes(limits::record_bytes + 1), Reason::too_large));
+    const auto short_lived = world.record(a, "pres:alice@a.example", 1, 1s).wire;
+    world.now.wall += 1s;
+    CHECK(world.refuses(a, short_lived, Reason::expired));
+    world.kit.revoke(a);
+    world.finder.set_federation(world.now, world.kit.share());
+    CHECK(world.refuses(a, good, Reason::revoked));
+    world.finder.set_federation(world.now, world.federation);
+    world.finder.take_record(world.now, alice, good);
+    CHECK(world.follows_at(a));
+    CHECK(world.finder.known_records(alice, world.now.wall) == Wires{good});
+}
+
+TEST_CASE("of a source the newest record is told to others, whatever is replayed, and none that ran out") {
+    FinderWorld world;
+    const auto a = world.kit.node("a.example");
+    const auto older = world.record(a, "pres:alice@a.example", 1).wire;
+    const auto newer = world.record(a, "pres:alice@a.example", 2, 1h).wire;
+    for (const auto& wire : {older, newer, newer, older}) world.finder.take_record(world.now, alice, wire);
+    CHECK(world.finder.known_records(alice, world.now.wall) == Wires{newer});
+    CHECK(world.finder.known_records(alice, world.now.wall + 1h).empty());
+}
+
+TEST_CASE("sources of one presentity are bounded") {
+    FinderWorld world;
+    std::vector<tests::NodeKit> nodes;
+    for (std::size_t i = 0; i <= limits::sources_per_presentity; ++i) nodes.push_back(world.kit.node("a.example"));
+    // The one that is too many would be told of first.
+    std::sort(nodes.begin(), nodes.end(), [](const auto& one, const auto& other) { return other.id() < one.id(); });
+    for (const auto& node : nodes)
+        world.finder.take_record(world.now, alice, world.record(node, "pres:alice@a.example", 1).wire);
+    for (const auto& node : nodes) CHECK(world.follows_at(node) == (node.id() != nodes.back().id()));
+    const auto last = world.record(nodes.back(), "pres:alice@a.example", 1).wire;
+    for (const auto& wire : world.finder.known_records(alice, world.now.wall)) CHECK(wire != last);
+}
+
+TEST_CASE("the nodes of a domain that announced themselves last are asked; a replayed announcement changes nothing") {
+    FinderWorld world;
+    std::vector<tests::NodeKit> nodes;
+    for (std::size_t i = 0; i <= limits::nodes_asked_per_domain; ++i) nodes.push_back(world.kit.node("a.example"));
+    for (std::size_t i = 0; i < nodes.size(); ++i) world.announce(nodes[i], "a.example", std::chrono::seconds(10 + i));
+    world.announce(nodes.back(), "a.example", 1s);  // an older one of the latest
+    world.announce(nodes.front(), "a.example", 2s, 30min);
+    world.end_lookup();
+    for (const auto& node : nodes) CHECK(world.follows_at(node) == (node.id() != nodes.front().id()));
+}
+
+TEST_CASE("an announcement that ran out before the look-up ended is not followed, and no foreign node's is") {
+    FinderWorld world;
+    const auto a = world.kit.node("a.example");
+    const auto gone = world.kit.node("a.example");
+    const auto c = world.kit.node("c.example");
+    world.announce(a, "a.example", 10s);
+    world.announce(gone, "a.example", 11s, 5s);
+    world.announce(c, "a.example", 12s);
+    CHECK(world.refused(Reason::foreign_domain) == 1);
+    world.announce(c, "c.example", 12s);  // under a.example's key
+    CHECK(world.refused(Reason::foreign_domain) == 2);
+    world.now.wall += 5s;
+    world.end_lookup();
+    CHECK(world.follows_at(a));
+    CHECK_FALSE(world.follows_at(gone));
+    CHECK_FALSE(world.follows_at(c));
+}
+
+TEST_CASE("a domain's nodes are bounded: one member cannot fill a reader's memory with announcements") {
+    FinderWorld world;
+    for (std::size_t i = 0; i < limits::peers_per_domain; ++i)
+        world.announce(world.kit.node("a.example"), "a.example", 1s);
+    const auto late = world.kit.node("a.example");
+    world.announce(late, "a.example", 1min);
+    world.end_lookup();
+    CHECK_FALSE(world.follows_at(late));
+}
