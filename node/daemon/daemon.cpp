@@ -7,6 +7,7 @@
 
 #include "node/daemon/asio_runtime.hpp"
 #include "node/daemon/bootstrap.hpp"
+#include "node/daemon/delegation_timer.hpp"
 #include "node/daemon/http_api.hpp"
 #include "node/daemon/http_server.hpp"
 #include "node/daemon/shells.hpp"
@@ -62,7 +63,8 @@ class Daemon::Impl {
           signals_(io_, SIGTERM, SIGINT, SIGHUP),
           stop_timer_(io_),
           certificate_timer_(io_),
-          delegation_timer_(io_) {}
+          delegations_(
+              io_, [] { return system_now().wall; }, [this] { set_policy(); }) {}
 
     Result<void> start();
     void run() { io_.run(); }
@@ -83,7 +85,7 @@ class Daemon::Impl {
     void wait_for_signal();
     void wait_until_idle(std::chrono::steady_clock::time_point until);
     void watch_certificate();
-    void watch_delegations();
+    void set_policy();
     NodeReport report() const;
 
     std::string config_path_;
@@ -105,7 +107,7 @@ class Daemon::Impl {
     boost::asio::signal_set signals_;
     boost::asio::steady_timer stop_timer_;
     boost::asio::steady_timer certificate_timer_;
-    boost::asio::steady_timer delegation_timer_;
+    DelegationTimer delegations_;
     bool stopping_ = false;
 };
 
@@ -204,7 +206,7 @@ Result<void> Daemon::Impl::start() {
         log_.info("translator is running", {{"name", std::string(shell->translator().name())}});
     bootstrap_.set(*material_.federation, config_.node.advertise);
     watch_certificate();
-    watch_delegations();
+    delegations_.watch(material_.federation);
     wait_for_signal();
     log_.info("ready");
     return {};
@@ -229,17 +231,9 @@ void Daemon::Impl::watch_certificate() {
 }
 
 /// A domain whose delegation ends is served no longer, without anybody reading the file again.
-void Daemon::Impl::watch_delegations() {
-    const auto now = system_now().wall;
-    const auto end = material_.federation->next_delegation_end(now);
-    delegation_timer_.expires_after(std::min<proto::Duration>(end - now, certificate_check));
-    delegation_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) return;
-        runtime_.run_turn([this](proto::Now turn) {
-            node_->set_policy(turn, service_settings(config_, *material_.federation, turn.wall));
-        });
-        watch_delegations();
-    });
+void Daemon::Impl::set_policy() {
+    runtime_.run_turn(
+        [this](proto::Now now) { node_->set_policy(now, service_settings(config_, *material_.federation, now.wall)); });
 }
 
 void Daemon::Impl::wait_for_signal() {
@@ -274,7 +268,7 @@ void Daemon::Impl::reload() {
         node_->set_policy(now, service_settings(config_, *material_.federation, now.wall));
     });
     bootstrap_.set(*material_.federation, config_.node.advertise);
-    watch_delegations();
+    delegations_.watch(material_.federation);
     log_.info(
         "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
         {{"members", std::to_string(material_.federation->members.size())}});
@@ -284,7 +278,7 @@ void Daemon::Impl::stop() {
     if (std::exchange(stopping_, true)) return;
     bootstrap_.stop();
     certificate_timer_.cancel();
-    delegation_timer_.cancel();
+    delegations_.stop();
     runtime_.stop();
     if (http_) http_->stop();
     for (auto& shell : shells_) shell->stop();
