@@ -86,6 +86,23 @@ TEST_CASE("JSON and PIDF are taken, and given by Accept") {
     CHECK(std::stoul(head.field("Content-Length")) == as_json.body.size());
 }
 
+TEST_CASE("Content-Language is the language of a PIDF body's notes that name none (RFC 9110 section 8.5)") {
+    HttpWorld world;
+    const std::string notes = "plain</note><note xml:lang='de'>eigen";
+    const auto put = [&](const std::string& fields) {
+        const auto body = pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", {}, notes);
+        return world.ask("PUT", presence, alice + pidf + fields, body).status;
+    };
+    CHECK(put("") == 201);
+    CHECK_FALSE(world.ask("GET", presence, alice).has("\"lang\":\"fr\""));
+    CHECK(put("Content-Language: fr\r\n") == 200);
+    const auto shown = world.ask("GET", presence, alice);
+    CHECK(shown.has(R"("lang":"fr")"));
+    CHECK(shown.has(R"("lang":"de")"));
+    const auto as_pidf = world.ask("GET", presence, alice + "Accept: application/pidf+xml\r\n");
+    CHECK(as_pidf.has("lang=\"fr\""));
+}
+
 TEST_CASE("what says nothing known, and what is not there") {
     HttpWorld world;
     const auto nothing = world.ask("GET", "/v1/presence/nobody@a.example?wait=0", admin);
