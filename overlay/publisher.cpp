@@ -60,9 +60,11 @@ void Publisher::handle_timeout(proto::Now now) {
 
 void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry) {
     if (entry.buried) return forget(now, presentity);
-    auto record =
-        draft(now, proto::RecordKind::presentity,
-              entry.document ? proto::Duration{limits::record_lifetime} : proto::Duration{limits::tombstone_lifetime});
+    // A tombstone outlives what it replaces: nobody may put that again when it is gone.
+    const proto::Duration buried_for =
+        std::max<proto::Duration>(limits::tombstone_lifetime, entry.expires - now.wall + std::chrono::seconds{1});
+    const proto::Duration lifetime = entry.document ? proto::Duration{limits::record_lifetime} : buried_for;
+    auto record = draft(now, proto::RecordKind::presentity, lifetime);
     record.presentity = proto::presentity_key(federation_->key, presentity);
     record.domain = presentity.domain();
     if (entry.document) record.digest = entry.document->digest;
@@ -75,10 +77,10 @@ void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, En
     if (!entry.written || entry.last != entry.document) entry.written = now.steady;
     entry.last = entry.document;
     entry.buried = !entry.document;
+    entry.expires = record.expires;
     entry.dht_key = record.dht_key(federation_->key);
     entry.value_id = record.value_id();
-    due_.set(presentity,
-             now.steady + (entry.buried ? proto::Duration{limits::tombstone_lifetime} : refresh_after(now)));
+    due_.set(presentity, now.steady + (entry.buried ? lifetime : refresh_after(now)));
 }
 
 /// The tombstone has run out.

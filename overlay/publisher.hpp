@@ -37,6 +37,7 @@ class Publisher {
         std::optional<proto::SteadyTime> written;  // the state it has now; refreshing is not counted
         proto::DocumentPtr last;                   // what was written
         bool buried = false;                       // the tombstone is written
+        proto::WallTime expires{};                 // of what was written last
         proto::DhtKey dht_key{};
         std::uint64_t value_id = 0;
     };

@@ -157,7 +157,7 @@ inline constexpr auto join_time = 1min;                    ///< a node that join
 inline constexpr std::array domain_record_early{std::chrono::seconds{15}, std::chrono::seconds{60}, std::chrono::seconds{300}};  ///< between its first writes
 inline constexpr auto domain_record_refresh = 20min;       ///< about 50 messages each
 inline constexpr auto domain_record_lifetime = 2h;         ///< so that nodes that are gone are not looked for all day
-inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn"
+inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn", at least; as long as what it replaces
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 
 // The DHT
