@@ -38,9 +38,7 @@ void Finder::set_federation(proto::Now now, FederationPtr federation) {
 
 void Finder::begin(proto::Now now, const proto::PresentityUri& presentity) {
     auto& search = searches_[presentity];
-    search.pause = limits::look_again_first;
-    search.get_pause = limits::get_again_first;
-    start(now, presentity, search);
+    start_over(now, presentity, search);
     climb(now, presentity, search);
 }
 
@@ -73,11 +71,18 @@ void Finder::look_at(proto::Now now, const proto::PresentityUri& presentity) {
     auto& search = found->second;
     if (search.rung == Rung::content) {
         if (following_.has_live_source(presentity)) return;
-        search.pause = limits::look_again_first;
-        search.rung = Rung::sessions;
-        start(now, presentity, search);
+        start_over(now, presentity, search);
     }
     climb(now, presentity, search);
+}
+
+/// In haste, as if it had never been looked for.
+void Finder::start_over(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
+    search.rung = Rung::sessions;
+    search.pause = limits::look_again_first;
+    search.get_pause = limits::get_again_first;
+    search.next_get = now.steady;
+    start(now, presentity, search);
 }
 
 bool Finder::has_live_authority(const proto::PresentityUri& presentity) const {
@@ -119,6 +124,9 @@ void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Searc
         case Rung::sessions:
             if (start_sessions(presentity)) search.deadline = now.steady + limits::query_patience;
             break;
+        case Rung::domain:
+            start_domain(now, presentity, search);
+            break;
         case Rung::records:
             if (now.steady < search.next_get || (has_live_authority(presentity) && !others_may_know(presentity))) break;
             search.next_get = now.steady + random_.jitter(search.get_pause, 0.3);
@@ -127,9 +135,6 @@ void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Searc
             search.deadline = proto::never;  // set when its turn comes
             waiting_.push_back({presentity, {}, {}, false});
             start_waiting_lookups(now);
-            break;
-        case Rung::domain:
-            start_domain(now, presentity, search);
             break;
         case Rung::resting:
             rest(now, presentity, search);
@@ -188,7 +193,10 @@ void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentit
 
 void Finder::rest(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     conclude(presentity, search);
-    if (federation_->find(presentity.domain()) == nullptr) return timers_.erase(presentity);
+    if (federation_->find(presentity.domain()) == nullptr) {
+        leave_rest(now, presentity);
+        return timers_.erase(presentity);
+    }
     const bool told = has_live_authority(presentity);
     if (told) {
         leave_rest(now, presentity);

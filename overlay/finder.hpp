@@ -88,6 +88,7 @@ class Finder {
         proto::Sequence sequence;
         proto::Bytes wire;
     };
+    void start_over(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void climb(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void start(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     bool start_sessions(const proto::PresentityUri& presentity);

@@ -120,14 +120,9 @@ TEST_CASE("two sources of one presentity are both followed") {
 }
 
 TEST_CASE("a source at a delegate is found through the DHT, although the domain's own node knows nothing") {
-    OverlayWorld world(5);
-    world.kit.delegate("a.example", "c.example");
-    world.federation = world.kit.share();
-    world.dht = std::make_unique<overlay::DhtFakeWorld>(world.federation, 200ms);
-    auto& own = world.add("a.example");
-    auto& delegate = world.add("c.example", {&own});
-    auto& watcher = world.add("b.example", {&own});
-    delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
+    Delegated world(5);
+    auto& watcher = world.watcher;
+    world.delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
     world.network.run_for(5s);
     const auto watch = watcher->watch(world.now(), bob, alice);
     CHECK(world.network.run_until([&] { return note_of(watcher, watch) == "through c"; }, 10s));
@@ -157,6 +152,39 @@ TEST_CASE("a source out of reach shows what its newest record says, to those who
     REQUIRE(pair.liveness(watch) == Liveness::unknown);
     CHECK(note_of(pair.watcher, watch) == "told the DHT");
     CHECK(pair.liveness(watch) == Liveness::unknown);
+}
+
+TEST_CASE("a user who was long in coming and then goes to a delegate's node is looked for in haste again") {
+    Delegated world(9);
+    auto& watcher = world.watcher;
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    world.network.run_for(2h);  // the user's own records are looked up ever less often by now
+    world.own->set_document(world.now(), alice, 0, online("phone", "at home"));
+    REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "at home"; }, 10s));
+    world.network.run_for(1min);
+    world.crash(world.own);
+    world.delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
+    const auto delegate_shows = [&] {
+        const auto sources = watcher->sources(watch);
+        return std::any_of(sources.begin(), sources.end(), [&](const auto& source) {
+            return source.node == world.delegate.id() && source.document != nullptr;
+        });
+    };
+    CHECK(world.network.run_until(delegate_shows, 2min));
+}
+
+TEST_CASE("a removed domain's users are listened for no longer") {
+    OverlayWorld world(10);
+    auto& meeting_point = world.add("c.example");
+    auto& watcher = world.add("b.example", {&meeting_point});
+    world.network.run_for(5s);
+    watcher->watch(world.now(), bob, alice);
+    world.network.run_for(1min);
+    REQUIRE(watcher.dht->listens() == 1);
+    world.kit.remove_domain("a.example");
+    watcher->set_federation(world.now(), world.kit.share());
+    world.network.run_for(1min);
+    CHECK(watcher.dht->listens() == 0);
 }
 
 TEST_CASE("the content key changes when an authorization ends: old keys open no new record") {

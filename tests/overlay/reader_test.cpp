@@ -207,19 +207,14 @@ TEST_CASE("who merely stores or forwards learns neither who watches whom nor any
 }
 
 TEST_CASE("a delegate is watched no longer once the delegation is gone") {
-    OverlayWorld world(23);
-    const auto before = world.kit.share();
-    world.kit.delegate("a.example", "c.example");
-    world.federation = world.kit.share();
-    world.dht = std::make_unique<overlay::DhtFakeWorld>(world.federation, 200ms);
-    auto& own = world.add("a.example");
-    auto& delegate = world.add("c.example", {&own});
-    auto& watcher = world.add("b.example", {&own});
+    Delegated world(23);
+    auto& delegate = world.delegate;
+    auto& watcher = world.watcher;
     delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
     world.network.run_for(5s);
     const auto watch = watcher->watch(world.now(), bob, alice);
     REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "through c"; }, 10s));
-    watcher->set_federation(world.now(), before);
+    watcher->set_federation(world.now(), world.before);
     world.network.run_for(10s);
     CHECK(note_of(watcher, watch) == "");
     CHECK(delegate.cancelled.size() == 1);
@@ -227,22 +222,10 @@ TEST_CASE("a delegate is watched no longer once the delegation is gone") {
 
 namespace {
 
-/// a.example let c.example's node publish for its users and ask for them, for ten minutes; b.example's node watches.
-struct Delegated : OverlayWorld {
-    std::shared_ptr<const proto::Federation> before = kit.share();
-    proto::WallTime end = now().wall + 10min;
-    OverlayHost* delegate = nullptr;
-    OverlayHost* watcher = nullptr;
-
-    Delegated() : OverlayWorld(24) {
-        kit.delegate("a.example", "c.example", end);
-        federation = kit.share();
-        dht = std::make_unique<overlay::DhtFakeWorld>(federation, 200ms);
-        auto& own = add("a.example");
-        delegate = &add("c.example", {&own});
-        watcher = &add("b.example", {&own});
-        (*delegate)->set_document(now(), alice, 0, online("phone", "through c"));
-        (*watcher)->set_document(now(), bob, 0, online("phone", "at b"));
+struct DelegatedForTenMinutes : Delegated {
+    DelegatedForTenMinutes() : Delegated(24, 10min) {
+        delegate->set_document(now(), alice, 0, online("phone", "through c"));
+        watcher->set_document(now(), bob, 0, online("phone", "at b"));
         network.run_for(5s);
     }
 };
@@ -250,9 +233,9 @@ struct Delegated : OverlayWorld {
 }  // namespace
 
 TEST_CASE("a delegation that ends by time counts no longer from that moment, without a new federation file") {
-    Delegated world;
-    auto& delegate = *world.delegate;
-    auto& watcher = *world.watcher;
+    DelegatedForTenMinutes world;
+    auto& delegate = world.delegate;
+    auto& watcher = world.watcher;
     const auto anna = uri("anna@a.example");
     const auto watch = watcher->watch(world.now(), bob, alice);
     const auto asked = delegate->watch(world.now(), anna, bob);
@@ -270,9 +253,9 @@ TEST_CASE("a delegation that ends by time counts no longer from that moment, wit
 }
 
 TEST_CASE("a watch for a user whom this node does not publish for is answered: no such resource here") {
-    Delegated world;
-    auto& delegate = *world.delegate;
-    auto& watcher = *world.watcher;
+    DelegatedForTenMinutes world;
+    auto& delegate = world.delegate;
+    auto& watcher = world.watcher;
     const auto first = watcher->watch(world.now(), bob, alice);
     REQUIRE(world.network.run_until([&] { return note_of(watcher, first) == "through c"; }, 10s));
     delegate->set_federation(world.now(), world.before);  // the watcher has not heard of it

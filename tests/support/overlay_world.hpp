@@ -144,4 +144,27 @@ struct Pair : OverlayWorld {
     OverlayHost& watcher;
 };
 
+/// a.example lets c.example's node publish for its users and ask for them, for so long; b.example's node watches.
+struct Delegated : OverlayWorld {
+    explicit Delegated(std::uint64_t seed, proto::Duration lasts = std::chrono::hours{24})
+        : OverlayWorld(seed), before(federation), end(delegate_users(lasts)) {}
+
+    proto::PresentityUri alice = uri("alice@a.example");
+    proto::PresentityUri bob = uri("bob@b.example");
+    std::shared_ptr<const proto::Federation> before;
+    proto::WallTime end;
+    OverlayHost& own = add("a.example");
+    OverlayHost& delegate = add("c.example", {&own});
+    OverlayHost& watcher = add("b.example", {&own});
+
+  private:
+    proto::WallTime delegate_users(proto::Duration lasts) {
+        const auto ends = now().wall + lasts;
+        kit.delegate("a.example", "c.example", ends);
+        federation = kit.share();
+        dht = std::make_unique<overlay::DhtFakeWorld>(federation, std::chrono::milliseconds{200});
+        return ends;
+    }
+};
+
 }  // namespace presmesh::testing
