@@ -44,7 +44,6 @@ constexpr std::size_t loop_packets_per_turn = 1'000;  ///< among our own shards;
 constexpr std::size_t joined_peers = 8;  ///< a shard that hears so many finds the rest of the network by itself
 constexpr std::size_t senders_kept_least = 16;
 constexpr auto joined_for = std::chrono::seconds{30};  ///< then it is asked again
-constexpr auto put_interval = proto::Duration{std::chrono::seconds{1}} / limits::record_puts_per_second;
 
 dht::InfoHash hash_of(const proto::DhtKey& key) {
     return dht::InfoHash(key.data(), key.size());
@@ -420,7 +419,7 @@ void DhtNode::Impl::announce_again() {
     while (next_put_ <= now_.steady) {
         const auto place = failed_puts_.pop(now_.steady);
         if (!place) return;
-        next_put_ = now_.steady + put_interval;
+        next_put_ = now_.steady + limits::record_put_interval;
         announce(*place, ValuePtr(puts_.at(*place).value));
     }
 }
@@ -554,8 +553,8 @@ LookupId DhtNode::listen(Now now, const proto::DhtKey& key) {
         for (const ValuePtr& value : values) impl->tell(RecordGone{lookup, value->id});
         return true;
     };
-    // A listen without a filter would answer every later get of the key from its cache, and the network be asked no
-    // more.
+    // A listen without a condition would answer every later get of the key from its cache, and the network be asked no
+    // more. This one is true of all our records; one on the value's type was not told of new sources.
     const std::size_t token =
         impl_->shards_[shard].dht->listen(hash_of(key), std::move(each), {}, dht::Where().userType(""));
     impl_->listens_[lookup].token = token;

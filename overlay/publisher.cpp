@@ -7,10 +7,6 @@ namespace presmesh::overlay {
 namespace limits = proto::limits;
 using std::chrono_literals::operator""s;
 
-namespace {
-constexpr proto::Duration put_interval = proto::Duration{1s} / limits::record_puts_per_second;
-}
-
 Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counter, proto::Random& random)
     : settings_(settings), federation_(settings.federation), dht_(dht), counter_(counter), random_(random) {}
 
@@ -53,18 +49,18 @@ void Publisher::handle_timeout(proto::Now now) {
     while (next_put_ <= now.steady) {
         auto presentity = due_.pop_newest(now.steady);
         if (!presentity) return;
-        next_put_ += put_interval;
+        next_put_ += limits::record_put_interval;
         if (auto found = entries_.find(*presentity); found != entries_.end()) write(now, *presentity, found->second);
     }
 }
 
 void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry) {
     if (entry.buried) return forget(now, presentity);
-    // A tombstone outlives what it replaces: nobody may put that again when it is gone.
-    const proto::Duration buried_for =
-        std::max<proto::Duration>(limits::tombstone_lifetime, entry.expires - now.wall + std::chrono::seconds{1});
-    const proto::Duration lifetime = entry.document ? proto::Duration{limits::record_lifetime} : buried_for;
-    auto record = draft(now, proto::RecordKind::presentity, lifetime);
+    auto record = draft(now, proto::RecordKind::presentity, limits::record_lifetime);
+    // A tombstone outlives what it replaces: nobody may put that again when it is gone. No record lives longer than
+    // record_lifetime, so what was announced in this very second ends with it.
+    if (!entry.document)
+        record.expires = std::clamp(entry.expires + 1s, record.issued + limits::tombstone_lifetime, record.expires);
     record.presentity = proto::presentity_key(federation_->key, presentity);
     record.domain = presentity.domain();
     if (entry.document) record.digest = entry.document->digest;
@@ -80,7 +76,7 @@ void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, En
     entry.expires = record.expires;
     entry.dht_key = record.dht_key(federation_->key);
     entry.value_id = record.value_id();
-    due_.set(presentity, now.steady + (entry.buried ? lifetime : refresh_after(now)));
+    due_.set(presentity, now.steady + (entry.buried ? record.expires - now.wall : refresh_after(now)));
 }
 
 /// The tombstone has run out.

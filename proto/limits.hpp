@@ -159,6 +159,7 @@ inline constexpr auto domain_record_refresh = 20min;       ///< about 50 message
 inline constexpr auto domain_record_lifetime = 2h;         ///< so that nodes that are gone are not looked for all day
 inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn", at least; as long as what it replaces
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
+inline constexpr std::chrono::microseconds record_put_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_puts_per_second;
 
 // The DHT
 inline constexpr std::size_t dht_packet_bytes = 1'400;        ///< OpenDHT sends up to 1280 of fragments and a header

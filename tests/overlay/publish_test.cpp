@@ -101,6 +101,19 @@ TEST_CASE("a node announces itself several times while it is new") {
     CHECK(numbers.size() == 4);
 }
 
+TEST_CASE("a source withdrawn in the second of its announcement is buried as well") {
+    Pair pair;
+    pair.network.run_for(1min);
+    pair.publish("here");
+    pair.source->handle_timeout(pair.now());
+    pair.source->set_document(pair.now(), pair.alice, 0, nullptr);
+    pair.network.run_for(5s);
+    const auto tombstone = stored(pair, pair.alice);
+    REQUIRE(tombstone);
+    CHECK(tombstone->digest == proto::Digest{});
+    CHECK(tombstone->expires - tombstone->issued <= limits::record_lifetime);
+}
+
 TEST_CASE("many announcements are spread out, and a new one does not wait behind them") {
     Pair pair;
     pair.network.run_for(2 * limits::join_time);
