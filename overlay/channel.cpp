@@ -216,8 +216,8 @@ proto::Duration Channel::lease_interval() const {
     return std::min(bound_, peer_bound_) / 3;
 }
 
-/// Those who follow us hear of us three times per bound (a doubt begins at half of it), more often when packets are lost: every lease is acknowledged
-/// or sent again.
+/// Those who follow us hear of us three times per bound (a doubt begins at half of it), more often when packets are
+/// lost: every lease is acknowledged or sent again.
 void Channel::keep_alive(proto::Now now, proto::Random& random) {
     if (source_.watches() == 0 || (next_lease_ && now.steady < *next_lease_)) return;
     ++lease_version_;

@@ -60,8 +60,8 @@ class Dht {
     /// The file was read again: records of members that are no longer admitted are dropped now, and refused. A stand-in
     /// that checks nothing has nothing to do.
     virtual void set_federation(proto::Now /*now*/, std::shared_ptr<const proto::Federation> /*federation*/) {}
-    /// Make a node known, so that the shards can join through it. Those that have joined ask it only where `rejoin` says
-    /// that it may lead to a part of the network they have lost.
+    /// Make a node known, so that the shards can join through it. Those that have joined ask it only where `rejoin`
+    /// says that it may lead to a part of the network they have lost.
     virtual void bootstrap(proto::Now now, const proto::Endpoint& peer, bool rejoin = false) = 0;
     /// Store or replace; tried again while nobody takes it, as before the node has joined. The put's acknowledgement
     /// proves nothing (ENGINE_FACTS), so there is none: read back to know.

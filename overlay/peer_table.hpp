@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstring>
-#include <memory>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
