@@ -6,11 +6,6 @@
 
 namespace presmesh::translators::sip {
 
-/// A watcher gets no more repeats than changes.
-proto::Duration Notifier::repeat_floor(const SipSettings& settings) {
-    return std::max<proto::Duration>(settings.rate.interval, std::chrono::seconds{1});
-}
-
 namespace {
 
 constexpr std::uint32_t default_expires = 3'600;  // RFC 3856 section 6.4
@@ -275,9 +270,14 @@ proto::SteadyTime Notifier::next_by_rate(const Subscription& subscription) const
                                   : proto::SteadyTime::min();
 }
 
+/// A watcher gets no more repeats than changes.
+proto::Duration Notifier::repeat_floor() const {
+    return std::max<proto::Duration>(settings_.rate.interval, std::chrono::seconds{1});
+}
+
 /// When the state is owed again although it is the same.
 proto::SteadyTime Notifier::next_repeat(const Subscription& subscription) const {
-    const auto gap = subscription.kept.rate.most_gap(repeat_floor(settings_));
+    const auto gap = subscription.kept.rate.most_gap(repeat_floor());
     return gap == AskedRate::no_gap || !subscription.has_shown ? proto::never : subscription.sent_at + gap;
 }
 

@@ -84,7 +84,7 @@ class Notifier {
     Body body_for(const Subscription& subscription, const View& view);
     bool has_token(proto::Now now, Subscription& subscription) const;
     proto::SteadyTime next_token(const Subscription& subscription) const;
-    static proto::Duration repeat_floor(const SipSettings& settings);
+    proto::Duration repeat_floor() const;
     proto::SteadyTime next_by_rate(const Subscription& subscription) const;
     proto::SteadyTime next_repeat(const Subscription& subscription) const;
     bool is_news(const Subscription& subscription, const View& view) const;

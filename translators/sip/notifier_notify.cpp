@@ -63,7 +63,7 @@ Request Notifier::compose(proto::Now now, Subscription& subscription, const View
         const auto left = std::chrono::ceil<std::chrono::seconds>(subscription.deadline - now.steady).count();
         request.subscription_state = std::string(to_string(view.state)) +
                                      ";expires=" + std::to_string(std::max<std::int64_t>(left, 0)) +
-                                     subscription.kept.rate.reflected(repeat_floor(settings_));
+                                     subscription.kept.rate.reflected(repeat_floor());
     }
     if (view.state == WatchState::active) request.body = body_for(subscription, view);
     if (request.body) request.content_type = pidf_type;

@@ -1,8 +1,8 @@
 #include "translators/sip/rate.hpp"
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <array>
+#include <charconv>
 
 namespace presmesh::translators::sip {
 namespace {
@@ -25,8 +25,9 @@ bool is_rate(std::string_view text) {
 }
 
 proto::Duration gap_of(const std::string& rate) {
-    const double seconds = 1 / std::strtod(rate.c_str(), nullptr);
-    const auto gap = std::chrono::duration<double>(seconds);
+    double per_second = 0;
+    std::from_chars(rate.data(), rate.data() + rate.size(), per_second);
+    const auto gap = std::chrono::duration<double>(1 / per_second);
     return gap >= longest_gap ? proto::Duration{longest_gap} : std::chrono::ceil<proto::Duration>(gap);
 }
 
@@ -53,9 +54,11 @@ std::string AskedRate::reflected(proto::Duration floor) const {
     if (min_rate.empty()) return out;
     const auto gap = most_gap(floor);
     if (gap == gap_of(min_rate)) return out + ";min-rate=" + min_rate;
-    char text[32];
-    std::snprintf(text, sizeof text, "%.10f", 1 / std::chrono::duration<double>(gap).count());
-    return out + ";min-rate=" + text;
+    std::array<char, 32> text{};
+    const double per_second = 1 / std::chrono::duration<double>(gap).count();
+    const auto end =
+        std::to_chars(text.data(), text.data() + text.size(), per_second, std::chars_format::fixed, 10).ptr;
+    return out + ";min-rate=" + std::string(text.data(), end);
 }
 
 }  // namespace presmesh::translators::sip
