@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "proto/limits.hpp"
+#include "sim/stand_in.hpp"
 #include "tests/support/transport_world.hpp"
 
 using namespace presmesh;
@@ -303,4 +304,36 @@ TEST_CASE("a flood of valid handshakes stays within the rate of one address and 
     world.say(bob, bob, "self");  // our own address is no member's: refused, and it does no harm
     world.run(10s);
     CHECK(bob.received.empty());
+}
+
+TEST_CASE("HELLOs are remembered for so many nodes; when that is full, no new node gets in, and those known still do") {
+    sim::StandIn cheap;  // tens of thousands of handshakes
+    TransportWorld world;
+    constexpr std::size_t most = 2 * limits::peers;
+    const auto domain_of = [](std::size_t node) { return "d" + std::to_string(node / 32) + ".example"; };
+    for (std::size_t i = 0; i <= most + 1; i += 32) world.federation.add_domain(domain_of(i));
+    TransportHost& bob = world.add("b.example", 2);
+    proto::SeededRandom dice(5);
+    const auto knock = [&](const NodeKit& node, std::uint32_t host, std::uint64_t round) {
+        const Exchange exchange(dice);
+        const Hello hello{dice.next(), 1, exchange.public_key(), round, node.certificate, {}, {}};
+        bob.transport->handle_input(world.now, address(host), encode_hello(hello, node.key));
+    };
+    const auto first = world.federation.node(domain_of(0));
+    knock(first, 1'000, 1);
+    for (std::uint32_t i = 1; i < most; ++i) {
+        if (i % 100 == 0) world.run(1s);
+        knock(world.federation.node(domain_of(i)), 1'000 + i / 32, 1);
+    }
+    REQUIRE(bob.count("handshakes_answered") == most);
+    CHECK(bob.count("refused_quota") == 0);
+    world.run(1s);
+    knock(world.federation.node(domain_of(most)), 900, 1);
+    CHECK(bob.count("handshakes_answered") == most);
+    CHECK(bob.count("refused_quota") == 1);
+    knock(first, 1'000, 2);
+    CHECK(bob.count("handshakes_answered") == most + 1);
+    world.run(limits::hello_memory);
+    knock(world.federation.node(domain_of(most + 1)), 901, 1);
+    CHECK(bob.count("handshakes_answered") == most + 2);
 }
