@@ -8,6 +8,7 @@
 #include "overlay/dht_packet.hpp"
 #include "sim/dice.hpp"
 #include "sim/names.hpp"
+#include "sim/passing_dht.hpp"
 #include "sim/world.hpp"
 
 namespace presmesh::sim {
@@ -25,36 +26,15 @@ constexpr std::uint64_t key_trials = 1 << 20;  ///< a sybil tries so many keys a
 constexpr Duration beat = std::chrono::milliseconds{100};
 constexpr Duration rolls_back_every = std::chrono::seconds{10};  ///< each record: two attackers would outdo each other
 
-/// A door to the DHT that only passes on; attackers' doors change what they need to.
-class Door : public overlay::Dht {
+/// An attacker's door to the DHT: honest until `begins`.
+class Door : public PassingDht {
   public:
-    /// Honest until `begins`.
-    Door(std::unique_ptr<overlay::Dht> dht, proto::WallTime begins) : dht_(std::move(dht)), begins_(begins) {}
-    void handle_input(proto::Now now, const DhtPacket& packet, const proto::PublicKey& key) override {
-        dht_->handle_input(now, packet, key);
-    }
-    void handle_timeout(proto::Now now) override { dht_->handle_timeout(now); }
-    proto::SteadyTime next_timeout() const override { return dht_->next_timeout(); }
-    std::optional<DhtPacket> poll_output() override { return dht_->poll_output(); }
-    std::optional<overlay::DhtEvent> poll_event() override { return dht_->poll_event(); }
-    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override {
-        dht_->set_federation(now, std::move(federation));
-    }
-    void bootstrap(proto::Now now, const Endpoint& peer, bool rejoin) override { dht_->bootstrap(now, peer, rejoin); }
-    void put(proto::Now now, const proto::DhtKey& key, std::uint64_t id, proto::BytesView wire) override {
-        dht_->put(now, key, id, wire);
-    }
-    void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t id) override {
-        dht_->cancel_put(now, key, id);
-    }
-    overlay::LookupId get(proto::Now now, const proto::DhtKey& key) override { return dht_->get(now, key); }
-    overlay::LookupId listen(proto::Now now, const proto::DhtKey& key) override { return dht_->listen(now, key); }
-    void cancel_listen(proto::Now now, overlay::LookupId listen) override { dht_->cancel_listen(now, listen); }
-    overlay::DhtStatus status() const override { return dht_->status(); }
+    Door(std::unique_ptr<overlay::Dht> dht, proto::WallTime begins) : PassingDht(std::move(dht)), begins_(begins) {}
 
   protected:
     bool begun(proto::Now now) const { return now.wall >= begins_; }
-    std::unique_ptr<overlay::Dht> dht_;
+
+  private:
     proto::WallTime begins_;
 };
 

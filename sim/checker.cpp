@@ -14,10 +14,6 @@ namespace {
 constexpr std::size_t violations_kept = 100;
 constexpr auto detection_slack = std::chrono::seconds{2};  ///< beyond the bound: the way, and what was under way
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 }  // namespace
 
 Checker::Checker(const Scenario& scenario, std::uint64_t seed, Measures& measures)
@@ -88,7 +84,6 @@ void Checker::note_lost(const Presentity& presentity) {
 void Checker::gone(std::uint32_t number, bool crash) {
     Presentity& presentity = presentities_[number];
     if (!std::exchange(presentity.there, false)) return;
-    presentity.crashed = crash;
     presentity.changed = now();
     for (const WatchNumber at : presentity.watches) {
         Watch& watch = watches_[at];
@@ -262,7 +257,7 @@ void Checker::churn_ended() {
 
 void Checker::begin_settling() {
     if (hardships_ > 0 || churning_) return;
-    settling_since_ = last_settled_ = now();
+    settling_since_ = now();
     settling_ = 0;
     for (Watch& watch : watches_) {
         watch.settling = watch.active && !right(watch) && judged(watch);
@@ -276,7 +271,6 @@ void Checker::begin_settling() {
 
 void Checker::settled(Watch& watch) {
     if (!std::exchange(watch.settling, false)) return;
-    last_settled_ = now();
     if (--settling_ > 0 || settling_since_ == not_now) return;
     measures_.settle_s.add(seconds(now() - settling_since_));
     settling_since_ = not_now;

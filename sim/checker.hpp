@@ -65,7 +65,6 @@ class Checker final : public Audience {
     struct Presentity {
         NodeIndex home = 0;
         bool there = false;
-        bool crashed = false;
         std::uint32_t version = 0;
         proto::Duration changed{0};  ///< there_since or gone_since
         std::array<proto::Duration, versions_kept> published{};
@@ -126,7 +125,6 @@ class Checker final : public Audience {
     proto::Duration last_cut_ = not_now;
     proto::Duration settling_since_ = not_now;
     std::uint64_t settling_ = 0;
-    proto::Duration last_settled_{0};
     struct Lookup {
         proto::Duration begun;
         std::uint32_t presentity;

@@ -30,10 +30,6 @@ Result<double> parse_number(std::string_view text) {
     return value;
 }
 
-double seconds(Duration d) {
-    return static_cast<double>(d.count()) / 1e6;
-}
-
 Duration from_seconds(double s) {
     return Duration(std::llround(std::min(std::max(s, 0.0), longest_s) * 1e6));
 }

@@ -18,6 +18,10 @@
 
 namespace presmesh::sim {
 
+constexpr double seconds(proto::Duration d) {
+    return std::chrono::duration<double>(d).count();
+}
+
 /// "250us", "50ms", "1.5s", "10m", "2h", "7d"; malformed otherwise. Not negative.
 proto::Result<proto::Duration> parse_duration(std::string_view text);
 /// The shortest of the above spellings that says it exactly.

@@ -4,15 +4,16 @@
 #include <map>
 #include <memory>
 
-#include "overlay/dht.hpp"
 #include "sim/hop_meter.hpp"
 #include "sim/host.hpp"
+#include "sim/passing_dht.hpp"
 
 namespace presmesh::sim {
 
-class ProbingDht final : public overlay::Dht {
+class ProbingDht final : public PassingDht {
   public:
-    ProbingDht(std::unique_ptr<overlay::Dht> dht, Audience& audience) : dht_(std::move(dht)), audience_(audience) {}
+    ProbingDht(std::unique_ptr<overlay::Dht> dht, Audience& audience)
+        : PassingDht(std::move(dht)), audience_(audience) {}
 
     void probe(proto::Now now, LookupNumber number, const proto::DhtKey& key) {
         hops_.begin(number, key);
@@ -23,8 +24,6 @@ class ProbingDht final : public overlay::Dht {
         hops_.received(shard_of(packet), packet.bytes);
         dht_->handle_input(now, packet, key);
     }
-    void handle_timeout(proto::Now now) override { dht_->handle_timeout(now); }
-    proto::SteadyTime next_timeout() const override { return dht_->next_timeout(); }
     std::optional<overlay::DhtPacket> poll_output() override {
         auto packet = dht_->poll_output();
         if (packet) hops_.sent(shard_of(*packet), packet->bytes);
@@ -35,22 +34,6 @@ class ProbingDht final : public overlay::Dht {
             if (probes_.empty() || !take(*event)) return event;
         return std::nullopt;
     }
-    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation) override {
-        dht_->set_federation(now, std::move(federation));
-    }
-    void bootstrap(proto::Now now, const proto::Endpoint& peer, bool rejoin) override {
-        dht_->bootstrap(now, peer, rejoin);
-    }
-    void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) override {
-        dht_->put(now, key, value_id, wire);
-    }
-    void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) override {
-        dht_->cancel_put(now, key, value_id);
-    }
-    overlay::LookupId get(proto::Now now, const proto::DhtKey& key) override { return dht_->get(now, key); }
-    overlay::LookupId listen(proto::Now now, const proto::DhtKey& key) override { return dht_->listen(now, key); }
-    void cancel_listen(proto::Now now, overlay::LookupId listen) override { dht_->cancel_listen(now, listen); }
-    overlay::DhtStatus status() const override { return dht_->status(); }
 
   private:
     struct Probe {
@@ -79,7 +62,6 @@ class ProbingDht final : public overlay::Dht {
         return peer;
     }
 
-    std::unique_ptr<overlay::Dht> dht_;
     HopMeter hops_;
     Audience& audience_;
     std::map<overlay::LookupId, Probe> probes_;

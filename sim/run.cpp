@@ -25,10 +25,6 @@ constexpr auto join_gap =
     std::chrono::milliseconds{20};  ///< between two joinings at the start, at the least on average
 constexpr auto join_span_most = std::chrono::minutes{5};
 
-double seconds(Duration d) {
-    return std::chrono::duration<double>(d).count();
-}
-
 std::uint64_t resident_bytes() {
     std::ifstream in("/proc/self/statm");
     std::uint64_t size = 0;
