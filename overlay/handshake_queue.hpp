@@ -1,11 +1,11 @@
 // The handshakes we have started: what to send again and when, and the datagrams that wait for them. Bounded.
 #pragma once
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "overlay/handshake.hpp"
 #include "overlay/peer_table.hpp"
@@ -21,7 +21,7 @@ struct PendingHandshake {
     std::unique_ptr<Exchange> exchange;
     proto::Bytes hello;
     proto::Digest digest{};
-    std::deque<Plain> queue;
+    std::vector<Plain> queue;
     int attempts = 0;     ///< HELLOs sent on our own account
     int cookies = 0;      ///< HELLOs sent because a cookie came
     int bad_answers = 0;  ///< WELCOMEs that cost a signature check for nothing

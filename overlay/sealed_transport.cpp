@@ -261,7 +261,11 @@ std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
 }
 
 std::vector<NodeId> SealedTransport::peers() const {
-    return impl_->nodes([](const PeerState&) { return true; });
+    std::vector<NodeId> nodes;
+    for (const auto& [node, peer] : impl_->peers_.all())
+        if (peer.current) nodes.push_back(node);
+    std::sort(nodes.begin(), nodes.end());
+    return nodes;
 }
 
 void SealedTransport::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {

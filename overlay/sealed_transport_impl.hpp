@@ -78,8 +78,7 @@ class SealedTransport::Impl {
     void deliver(PeerState& peer, const proto::Endpoint& from, Session::Opened opened);
     void seal_to(proto::Now now, PeerState& peer, Plain plain);
     void after_sending(proto::Now now, PeerState& peer, Plain plain);
-    template <class Queue>
-    void flush(proto::Now now, PeerState& peer, Queue queue);
+    void flush(proto::Now now, PeerState& peer, std::vector<Plain> queue);
     void take_down(const proto::NodeId& node, proto::Reason reason);
     void sweep(proto::Now now);
     void sweep_hellos(proto::Now now);
@@ -87,16 +86,6 @@ class SealedTransport::Impl {
 
     static bool wants_renewal(proto::Now now, const PeerState& peer);
     static void drop_old(proto::Now now, PeerState& peer);
-
-    /// Those with a session, in order.
-    template <class Wanted>
-    std::vector<proto::NodeId> nodes(const Wanted& wanted) const {
-        std::vector<proto::NodeId> out;
-        for (const auto& [node, peer] : peers_.all())
-            if (peer.current && wanted(peer)) out.push_back(node);
-        std::sort(out.begin(), out.end());
-        return out;
-    }
 
     void emit(const proto::Endpoint& to, proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::handshake);
     void tell(TransportEvent event);

@@ -96,16 +96,13 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
     }
 }
 
-template <class Queue>
-void SealedTransport::Impl::flush(Now now, PeerState& peer, Queue queue) {
+void SealedTransport::Impl::flush(Now now, PeerState& peer, std::vector<Plain> queue) {
     for (Plain& plain : queue) {
         if (!plain.only_for || *plain.only_for == peer.info.node) {
             seal_to(now, peer, std::move(plain));
         }
     }
 }
-
-template void SealedTransport::Impl::flush(Now, PeerState&, std::deque<Plain>);
 
 // ---- sessions
 
