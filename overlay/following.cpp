@@ -78,13 +78,11 @@ std::optional<SourceView> Following::view_of(const proto::NodeId& node, const At
     const auto* watch =
         channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
     if (watch == nullptr || (!watch->was_answered && !attached.record)) return std::nullopt;
-    SourceView view{node, watch->state, watch->reason, channel->liveness(), watch->document};
-    if (view.liveness == Liveness::unknown) view.document = last_known(*watch, attached.record, now);
-    return view;
+    return SourceView{node, watch->state, watch->reason, channel->liveness(), last_known(*watch, attached.record, now)};
 }
 
-/// What is known of a source whose node is gone: what it last told us, or its record where that is newer and ours to
-/// open.
+/// What a source last told us, or its record where that is newer and ours to open: its node is out of reach, or is back
+/// and has not yet told us what happened meanwhile.
 proto::DocumentPtr Following::last_known(const OutWatch& watch, const std::optional<LastRecord>& record,
                                          proto::WallTime now) {
     if (!record || !watch.content_key || record->sequence < watch.sequence || record->expires <= now)

@@ -154,6 +154,21 @@ TEST_CASE("a source out of reach shows what its newest record says, to those who
     CHECK(pair.liveness(watch) == Liveness::unknown);
 }
 
+TEST_CASE("a source that is back does not show what its record had overtaken") {
+    Pair pair;
+    pair.publish("seen");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "seen"));
+    pair.network.run_for(proto::limits::record_rewrite_least);
+    pair.network.partition({pair.source.endpoint});  // the stand-in's table is still shared: the DHT finds another way
+    pair.publish("told the DHT");
+    REQUIRE(pair.shows(watch, "told the DHT", 2min));
+    pair.network.heal();
+    CHECK_FALSE(pair.shows(watch, "seen", 2min));
+    CHECK(note_of(pair.watcher, watch) == "told the DHT");
+    CHECK(pair.liveness(watch) == Liveness::live);
+}
+
 TEST_CASE("a user who was long in coming and then goes to a delegate's node is looked for in haste again") {
     Delegated world(9);
     auto& watcher = world.watcher;
