@@ -32,6 +32,8 @@ class Store {
     virtual void each(std::string_view table, std::string_view key_prefix,
                       const std::function<void(std::string_view key, proto::BytesView value)>& visit) const = 0;
     /// Everything since the last commit becomes durable, all of it or nothing. Called before the turn's output leaves.
+    /// Over a power cut that holds for turns that wrote to meta, rules or decisions; of others the newest may be lost,
+    /// which their publishers and subscribers notice and repeat.
     virtual void commit() = 0;
 };
 

@@ -2,14 +2,18 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <stdexcept>
+
+#include "node/daemon/sqlite_checkpointer.hpp"
 
 namespace presmesh::daemon {
 
@@ -27,7 +31,9 @@ constexpr const char* schema =
     "key)) "
     "WITHOUT ROWID;";
 
-using Db = std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)>;
+/// A log that the checkpointer cannot keep small, since nobody ever pauses: the writer itself begins it anew. 64 MiB.
+constexpr int log_pages_most = 16'384;
+
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
 
 Reason reason_of(int code) {
@@ -66,23 +72,35 @@ Result<std::int64_t> ask_number(sqlite3* db, const std::string& path, const char
     return refuse(reason_of(code), explain(path, code, sqlite3_errmsg(db)));
 }
 
-/// SQLite itself would make the file with the process's umask; secrets want 0600 from the first moment on.
-Result<void> make_private(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) return refuse(Reason::unavailable, "cannot open " + path + ": " + std::strerror(errno));
-    const bool ok = ::fchmod(fd, 0600) == 0;
-    ::close(fd);
-    if (!ok) return refuse(Reason::forbidden, "cannot restrict " + path + " to its owner: " + std::strerror(errno));
-    return {};
-}
+/// The file, locked for this process as long as it is open: two daemons on one file would lower sequence numbers.
+class OwnFile {
+  public:
+    explicit OwnFile(int fd) : fd_(fd) {}
+    OwnFile(OwnFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    OwnFile& operator=(OwnFile&&) = delete;
+    ~OwnFile() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+
+    /// SQLite itself would make the file with the process's umask; secrets want 0600 from the first moment on.
+    static Result<OwnFile> take(const std::string& path) {
+        OwnFile file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (file.fd_ < 0) return refuse(Reason::unavailable, "cannot open " + path + ": " + std::strerror(errno));
+        if (::fchmod(file.fd_, 0600) != 0)
+            return refuse(Reason::forbidden, "cannot restrict " + path + " to its owner: " + std::strerror(errno));
+        if (::flock(file.fd_, LOCK_EX | LOCK_NB) != 0)
+            return refuse(Reason::unavailable, explain(path, SQLITE_BUSY, ""));
+        return file;
+    }
+
+  private:
+    int fd_;
+};
 
 Result<void> set_up(sqlite3* db, const std::string& path) {
-    // An exclusive lock, held until we close: two daemons on one file would lower sequence numbers.
-    // An exclusively locked write-ahead log also needs no shared memory file.
-    for (const char* sql : {"PRAGMA locking_mode=EXCLUSIVE;", "PRAGMA journal_mode=WAL;", "PRAGMA synchronous=NORMAL;",
-                            "PRAGMA journal_size_limit=67108864;",
-                            // A checkpoint waits for the disk, and every change behind it: once in 32 MiB, not in 4.
-                            "PRAGMA wal_autocheckpoint=8192;", "BEGIN EXCLUSIVE;"}) {
+    for (const char* sql :
+         {"PRAGMA journal_mode=WAL;", "PRAGMA synchronous=NORMAL;", "PRAGMA journal_size_limit=67108864;",
+          "PRAGMA wal_autocheckpoint=0;", "BEGIN EXCLUSIVE;"}) {
         if (auto done = run(db, path, sql); !done) return done;
     }
     const auto application = ask_number(db, path, "PRAGMA application_id;");
@@ -105,14 +123,32 @@ Result<void> set_up(sqlite3* db, const std::string& path) {
     return run(db, path, marks.c_str());
 }
 
+Result<Db> connect(const std::string& path) {
+    sqlite3* raw = nullptr;
+    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
+    Db db(raw, sqlite3_close_v2);
+    if (code != SQLITE_OK)
+        return refuse(reason_of(code), explain(path, code, raw != nullptr ? sqlite3_errmsg(raw) : "no memory"));
+    sqlite3_busy_timeout(raw, 1000);  // somebody looks at it with SQLite's own tools
+    return db;
+}
+
 }  // namespace
 
 class SqliteStore::Impl {
   public:
-    Impl(std::string path, Db db) : path_(std::move(path)), db_(std::move(db)) {}
+    Impl(std::string path, OwnFile file, Db db, Db checkpoints, Checkpoints how)
+        : path_(std::move(path)),
+          file_(std::move(file)),
+          db_(std::move(db)),
+          checkpointer_(std::move(checkpoints), how == Checkpoints::by_thread) {
+        sqlite3_wal_hook(db_.get(), committed, this);
+    }
 
     std::string path_;
+    OwnFile file_;
     Db db_;
+    SqliteCheckpointer checkpointer_;
     Statement begin_{nullptr, sqlite3_finalize};
     Statement commit_{nullptr, sqlite3_finalize};
     Statement put_{nullptr, sqlite3_finalize};
@@ -128,6 +164,30 @@ class SqliteStore::Impl {
                        "ON CONFLICT (tbl, key) DO UPDATE SET value = excluded.value") &&
                prepare(erase_, "DELETE FROM rows WHERE tbl = ?1 AND key = ?2") &&
                prepare(each_, "SELECT key, value FROM rows WHERE tbl = ?1 AND key >= ?2 ORDER BY key");
+    }
+
+    /// SQLite's word after each commit.
+    static int committed(void* self, sqlite3* db, const char*, int log_pages) {
+        static_cast<Impl*>(self)->checkpointer_.log_has(log_pages);
+        if (log_pages >= log_pages_most)
+            sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+        return SQLITE_OK;
+    }
+
+    /// Must this turn be on the disk before anything of it is told?
+    bool must_last() const {
+        return std::any_of(pending_.begin(), pending_.end(), [](const auto& row) {
+            return std::find(durable_tables.begin(), durable_tables.end(), row.first.first) != durable_tables.end();
+        });
+    }
+    void set_synchronous(const char* level) {
+        const auto sql = std::string("PRAGMA synchronous=") + level + ";";
+        if (auto done = run(db_.get(), path_, sql.c_str()); !done) throw std::runtime_error(done.error().detail);
+    }
+    void write_all() {
+        step(begin_);
+        for (const auto& [at, value] : pending_) write(at, value);
+        step(commit_);
     }
 
     void step(const Statement& statement) {
@@ -187,16 +247,19 @@ class SqliteStore::Impl {
 SqliteStore::SqliteStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SqliteStore::~SqliteStore() = default;
 
-Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path) {
-    if (auto done = make_private(path); !done) return tl::make_unexpected(done.error());
-    sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &raw, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
-    Db db(raw, sqlite3_close_v2);
-    if (code != SQLITE_OK)
-        return refuse(reason_of(code), explain(path, code, raw != nullptr ? sqlite3_errmsg(raw) : "no memory"));
-    if (auto done = set_up(raw, path); !done) return tl::make_unexpected(done.error());
-    auto impl = std::make_unique<Impl>(path, std::move(db));
-    if (!impl->prepare()) return refuse(Reason::malformed, path + ": " + sqlite3_errmsg(raw));
+Result<std::unique_ptr<SqliteStore>> SqliteStore::open(const std::string& path, Checkpoints checkpoints) {
+    auto file = OwnFile::take(path);
+    if (!file) return tl::make_unexpected(file.error());
+    auto db = connect(path);
+    if (!db) return tl::make_unexpected(db.error());
+    if (auto done = set_up(db->get(), path); !done) return tl::make_unexpected(done.error());
+    auto second = connect(path);
+    if (!second) return tl::make_unexpected(second.error());
+    // Only a connection that has read the file knows of its log.
+    if (auto read = ask_number(second->get(), path, "SELECT count(*) FROM sqlite_master;"); !read)
+        return tl::make_unexpected(read.error());
+    auto impl = std::make_unique<Impl>(path, std::move(*file), std::move(*db), std::move(*second), checkpoints);
+    if (!impl->prepare()) return refuse(Reason::malformed, path + ": " + sqlite3_errmsg(impl->db_.get()));
     return std::unique_ptr<SqliteStore>(new SqliteStore(std::move(impl)));
 }
 
@@ -225,10 +288,15 @@ void SqliteStore::each(std::string_view table, std::string_view key_prefix,
 
 void SqliteStore::commit() {
     if (impl_->pending_.empty()) return;
-    impl_->step(impl_->begin_);
-    for (const auto& [at, value] : impl_->pending_) impl_->write(at, value);
-    impl_->step(impl_->commit_);
+    const bool lasting = impl_->must_last();
+    if (lasting) impl_->set_synchronous("FULL");
+    impl_->write_all();
+    if (lasting) impl_->set_synchronous("NORMAL");
     impl_->pending_.clear();
+}
+
+void SqliteStore::checkpoint() {
+    impl_->checkpointer_.run();
 }
 
 }  // namespace presmesh::daemon

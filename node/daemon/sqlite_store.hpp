@@ -1,9 +1,13 @@
 // node::Store in one SQLite file: write-ahead log, one transaction per commit(), none when nothing changed.
 //
-// A committed turn survives kill -9 of the process at any moment. After a power cut the newest turns may be missing
-// (synchronous=NORMAL does not sync each one), never the order of them: what is there is a whole prefix of turns.
+// A committed turn survives kill -9 of the process at any moment. A power cut loses no turn that wrote to a table of
+// durable_tables: its commit waits for the disk. Of the others the newest may be missing, never the order of them: what
+// is there is a whole prefix of turns. Moving the log into the file waits for the disk too; that is done on a thread of
+// its own, so that no turn waits for it.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,12 +16,19 @@
 
 namespace presmesh::daemon {
 
+/// What nobody publishes again when it is lost: the epoch, and what users decided.
+inline constexpr std::array durable_tables{node::store_tables::meta, node::store_tables::rules,
+                                           node::store_tables::decisions};
+
+enum class Checkpoints : std::uint8_t { by_thread, by_hand };
+
 class SqliteStore final : public node::Store {
   public:
     /// Opens or makes the file, readable by its owner alone, and takes it for this process. unavailable (in use by
     /// another process, or cannot be opened), malformed (not a database, or damaged), unsupported_version (a newer
     /// presmesh's).
-    static proto::Result<std::unique_ptr<SqliteStore>> open(const std::string& path);
+    static proto::Result<std::unique_ptr<SqliteStore>> open(const std::string& path,
+                                                            Checkpoints checkpoints = Checkpoints::by_thread);
     ~SqliteStore() override;
 
     void put(std::string_view table, std::string_view key, proto::BytesView value) override;
@@ -27,6 +38,8 @@ class SqliteStore final : public node::Store {
     /// A turn that cannot be saved must not be confirmed: throws std::runtime_error (disk full, file gone), and the
     /// daemon ends.
     void commit() override;
+    /// Moves what the log holds into the file, here and now; for those who opened it with Checkpoints::by_hand.
+    void checkpoint();
 
   private:
     class Impl;

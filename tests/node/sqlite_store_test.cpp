@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/support/temp_folder.hpp"
@@ -67,7 +68,7 @@ TEST_CASE("it behaves as the store in memory does, for any writes, commits and c
             rc::gen::tuple(rc::gen::inRange(0, 8), rc::gen::container<std::string>(rc::gen::element('a', '\0', '\xff')),
                            rc::gen::arbitrary<Bytes>()));
         for (const auto& [what, key, value] : steps) {
-            const std::string_view table = (what & 1) != 0 ? "rules" : "meta";
+            const std::string_view table = (what & 1) != 0 ? "publications" : "meta";
             if (what < 4) {
                 model.put(table, key, value);
                 store->put(table, key, value);
@@ -84,7 +85,7 @@ TEST_CASE("it behaves as the store in memory does, for any writes, commits and c
             }
             for (const std::string_view prefix :
                  {std::string_view(""), std::string_view("a"), std::string_view("\xff", 1)}) {
-                RC_ASSERT(rows(*store, "rules", prefix) == rows(model, "rules", prefix));
+                RC_ASSERT(rows(*store, "publications", prefix) == rows(model, "publications", prefix));
                 RC_ASSERT(rows(*store, "meta", prefix) == rows(model, "meta", prefix));
             }
         }
@@ -124,6 +125,35 @@ TEST_CASE("kill -9 in the middle of writing loses no committed turn and shows no
     CHECK(first == rows(*store, "rules").at("second"));
     const auto ahead = static_cast<std::uint8_t>(first.at(0) - confirmed);
     CHECK(ahead <= 1);  // at most the one turn that was committed and not yet confirmed
+}
+
+TEST_CASE("the log moves into the file beside the turns, and never grows past its bound") {
+    const testing::TempFolder folder;
+    const auto path = folder.file("state.sqlite");
+    const auto size_of = [](const std::string& file) { return std::filesystem::file_size(file); };
+    constexpr std::size_t mib = 1 << 20;
+    constexpr int turns_at_most = 5'000;  // 80 MiB of log
+    int turns = 0;
+    const auto fill = [&](SqliteStore& store, const auto& done) {
+        for (turns = 0; turns < turns_at_most && !done(); ++turns) {
+            store.put("translators", std::to_string(turns % 500), Bytes(10'000, static_cast<std::uint8_t>(turns)));
+            store.commit();
+        }
+    };
+    SUBCASE("by a thread of its own, long before a turn would have to") {
+        const auto store = open_ok(path);
+        fill(*store, [&] { return size_of(path) > mib; });
+        CHECK(turns < turns_at_most);
+        CHECK(size_of(path + "-wal") < 60 * mib);
+    }
+    SUBCASE("by the writer, where the thread cannot keep pace") {
+        const auto store = SqliteStore::open(path, daemon::Checkpoints::by_hand);
+        REQUIRE(store);
+        fill(**store, [] { return false; });
+        CHECK(size_of(path + "-wal") > 60 * mib);
+        CHECK(size_of(path + "-wal") < 66 * mib);
+    }
+    CHECK(rows(*open_ok(path), "translators").size() == std::min<std::size_t>(turns, 500));
 }
 
 TEST_CASE("files it cannot use are refused by name") {
@@ -189,7 +219,7 @@ TEST_CASE("the file is its owner's alone") {
     auto store = open_ok(path);
     store->put("meta", "k", Bytes{1});
     store->commit();
-    for (const auto* suffix : {"", "-wal"}) {
+    for (const auto* suffix : {"", "-wal", "-shm"}) {
         struct stat info {};
         REQUIRE(::stat((path + suffix).c_str(), &info) == 0);
         CHECK((info.st_mode & 0777) == 0600);
