@@ -32,14 +32,30 @@ struct Version {
 
   private:
     std::tuple<WallTime, WallTime, std::size_t> age() const {
-        return {element.timestamp.value_or(WallTime{}), stamp, origin};
+        return {element.timestamp.value_or(WallTime{}), element.published.value_or(stamp), origin};
     }
 };
 
-bool same_person(Person one, Person other) {
+/// Whenever they were published.
+template <typename Element>
+bool equal(Element one, const Element& other) {
+    one.published = other.published;
+    return one == other;
+}
+
+bool same_person(Person one, const Person& other) {
     one.id = other.id;
     one.timestamp = other.timestamp;
-    return one == other;
+    return equal(std::move(one), other);
+}
+
+template <typename Element>
+void mark(std::vector<Element>& elements, const std::vector<Element>& before, WallTime now) {
+    for (Element& element : elements) {
+        const auto old =
+            std::find_if(before.begin(), before.end(), [&](const Element& e) { return equal(element, e); });
+        element.published = old == before.end() ? now : old->published;
+    }
 }
 
 template <typename Value>
@@ -107,13 +123,13 @@ class Composer {
 
     void add_service(Version<Service> next) {
         merge(services_, std::move(next), [](const Service& a, const Service& b) {
-            return a.id == b.id && ((!a.contact.empty() && a.contact == b.contact) || a == b);
+            return a.id == b.id && ((!a.contact.empty() && a.contact == b.contact) || equal(a, b));
         });
     }
     void add_person(Version<Person> next) { merge(persons_, std::move(next), same_person); }
     void add_device(Version<Device> next) {
         merge(devices_, std::move(next), [](const Device& a, const Device& b) {
-            return (!a.device_id.empty() && a.device_id == b.device_id) || a == b;
+            return (!a.device_id.empty() && a.device_id == b.device_id) || equal(a, b);
         });
     }
 
@@ -157,23 +173,61 @@ std::vector<const SourceView*> with_state(const std::vector<SourceView>& sources
     return out;
 }
 
-translators::View view_of_active(std::vector<const SourceView*> active) {
+bool is_unknown(const SourceView* source) {
+    return source->liveness == Liveness::unknown;
+}
+
+/// What is said by nodes that are gone: nothing, where another one knows better. That a user has nothing published at
+/// another node is no better knowledge of one whose node was still heard when that was so.
+void drop_unknown(std::vector<const SourceView*>& shown, const proto::Digest& farewell) {
+    if (std::all_of(shown.begin(), shown.end(), is_unknown)) return;
+    const auto knows_better = [&](const SourceView* gone, const SourceView* source) {
+        return !is_unknown(source) && (source->document->digest != farewell || source->since > gone->heard);
+    };
+    const auto all = shown;
+    std::erase_if(shown, [&](const SourceView* gone) {
+        return is_unknown(gone) && std::any_of(all.begin(), all.end(),
+                                               [&](const SourceView* source) { return knows_better(gone, source); });
+    });
+}
+
+/// Leaves out the sources that merely say that the user is offline there, unless that is all anybody says.
+void drop_farewells(std::vector<const SourceView*>& shown, const proto::Digest& farewell) {
+    const auto is_farewell = [&](const SourceView* source) { return source->document->digest == farewell; };
+    if (!std::all_of(shown.begin(), shown.end(), is_farewell)) std::erase_if(shown, is_farewell);
+}
+
+translators::View view_of_active(const std::vector<const SourceView*>& active, const proto::PresentityUri& presentity) {
     translators::View view;
     view.state = translators::WatchState::active;
     std::vector<const SourceView*> shown;
     std::copy_if(active.begin(), active.end(), std::back_inserter(shown),
                  [](auto* source) { return source->document; });
-    Liveness best = best_liveness(shown.empty() ? active : shown);
-    view.liveness = best;
+    if (shown.size() > 1) {
+        const auto farewell = offline_document(presentity)->digest;
+        drop_unknown(shown, farewell);
+        drop_farewells(shown, farewell);
+    }
+    view.liveness = best_liveness(shown.empty() ? active : shown);
     std::vector<Contribution> contributions;
     for (const SourceView* source : shown)
-        if (best == Liveness::unknown || source->liveness != Liveness::unknown)
-            contributions.push_back({std::string(origin_of(*source)), {}, source->document});
+        contributions.push_back({std::string(origin_of(*source)), {}, source->document});
     view.document = compose(std::move(contributions)).document;
     return view;
 }
 
 }  // namespace
+
+proto::Result<proto::DocumentPtr> mark_published(const proto::DocumentPtr& document, const proto::DocumentPtr& before,
+                                                 WallTime now) {
+    static const Presence nothing;
+    const Presence& old = before ? before->presence : nothing;
+    Presence marked = document->presence;
+    mark(marked.services, old.services, now);
+    mark(marked.persons, old.persons, now);
+    mark(marked.devices, old.devices, now);
+    return proto::Document::make(std::move(marked));
+}
 
 Composition compose(std::vector<Contribution> contributions) {
     std::erase_if(contributions, [](const Contribution& c) { return !c.document; });
@@ -188,8 +242,9 @@ Composition compose(std::vector<Contribution> contributions) {
     return {contributions.front().document, false};
 }
 
-translators::View compose_view(const std::vector<SourceView>& sources) {
-    if (auto active = with_state(sources, overlay::WatchState::active); !active.empty()) return view_of_active(active);
+translators::View compose_view(const std::vector<SourceView>& sources, const proto::PresentityUri& presentity) {
+    if (auto active = with_state(sources, overlay::WatchState::active); !active.empty())
+        return view_of_active(active, presentity);
     translators::View view;
     auto pending = with_state(sources, overlay::WatchState::pending);
     view.liveness = best_liveness(pending);

@@ -4,11 +4,12 @@
 //   services  all are kept. One id twice: the same contact means the same service, and its newest version wins; else
 //   both
 //             stay and the one of the later origin is renamed ("id-2").
-//   persons   equal ones (ids and timestamps aside) become one; when they disagree all are kept.
+//   persons   equal ones (ids and times aside) become one; when they disagree all are kept.
 //   devices   one per device id, the newest.
 //   notes and extensions of the document: all different ones.
 //
-// Newest: the greater timestamp, then the greater `stamp`, then the greater origin.
+// Newest: the greater timestamp (the device's own word), then the greater `published` or, where there is none, `stamp`,
+// then the greater origin. Elements that differ in `published` alone are equal.
 #pragma once
 
 #include <string>
@@ -33,13 +34,21 @@ struct Composition {
     bool complete = true;         ///< false: the whole would have passed limits.hpp; later origins were left out
 };
 
+/// `document` with every element marked as published now; what `before` (may be null) has unchanged keeps its time.
+/// too_large.
+proto::Result<proto::DocumentPtr> mark_published(const proto::DocumentPtr& document, const proto::DocumentPtr& before,
+                                                 proto::WallTime now);
+
 /// Null documents are passed over; a single one composes to itself (the same pointer).
 Composition compose(std::vector<Contribution> contributions);
 
-/// What a watcher sees of all the sources it may see.
+/// What a watcher sees of all the sources of `presentity` that it may see.
 ///   state     active if any is; else pending if any is, or nothing is known; else terminated with the first one's
-///   reason liveness  of the best source that is shown; sources that are unknown are shown only when there is no better
-translators::View compose_view(const std::vector<overlay::SourceView>& sources);
+///             reason
+///   liveness  of the best source that is shown; sources that are unknown are shown only when there is no better
+/// A source that merely says "nothing is published here any more" is not shown beside one where something is, nor in
+/// place of one that is unknown and was heard later than that was said.
+translators::View compose_view(const std::vector<overlay::SourceView>& sources, const proto::PresentityUri& presentity);
 
 /// What a politely blocked watcher sees: one closed service, always the same for a presentity.
 proto::DocumentPtr offline_document(const proto::PresentityUri& presentity);

@@ -157,7 +157,7 @@ View PresenceService::Impl::view(const Relation& relation) const {
     const auto* follow = follows_.find(relation);
     std::vector<SourceView> sources;
     if (follow && follow->overlay_watch) sources = overlay_.sources(*follow->overlay_watch);
-    if (!serves(relation.presentity)) return compose_view(sources);
+    if (!serves(relation.presentity)) return compose_view(sources, relation.presentity);
     // What this node itself knows comes by the short way.
     std::erase_if(sources, [this](const SourceView& source) { return source.node == node_; });
     const auto* watcher = watchers_.find(relation);
@@ -165,9 +165,12 @@ View PresenceService::Impl::view(const Relation& relation) const {
     if (standing.polite || standing.state == overlay::WatchState::terminated)
         return closed_view(standing, relation.presentity);
     SourceView here{node_, standing.state, {}, overlay::Liveness::live, nullptr};
-    if (standing.state == overlay::WatchState::active) here.document = publications_.document(relation.presentity);
+    if (standing.state == overlay::WatchState::active) {
+        here.document = publications_.document(relation.presentity);
+        here.since = publications_.since(relation.presentity);
+    }
     sources.push_back(std::move(here));
-    return compose_view(sources);
+    return compose_view(sources, relation.presentity);
 }
 
 // ---- the end of a turn

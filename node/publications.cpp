@@ -72,7 +72,9 @@ Result<PublishReceipt> Publications::create(proto::Now now, const PublishRequest
     if (expires.count() == 0) return PublishReceipt{publication.etag, expires};  // published and expired at once
     // The id begins with the time, so that composition meets a presentity's publications in the order they began.
     publication.id = proto::to_hex(random_id(now));
-    publication.document = request.document;
+    auto document = mark_published(request.document, nullptr, now.wall);
+    if (!document) return tl::make_unexpected(document.error());
+    publication.document = std::move(*document);
     publication.stamp = now.wall;
     PublishReceipt receipt{publication.etag, expires};
     if (auto stored = put(now, request.presentity, std::move(publication), expires); !stored)
@@ -95,7 +97,9 @@ Result<PublishReceipt> Publications::update(proto::Now now, const PublishRequest
     if (request.document) {
         Publication next = *found;
         next.etag = receipt.etag;
-        next.document = request.document;
+        auto document = mark_published(request.document, found->document, now.wall);
+        if (!document) return tl::make_unexpected(document.error());
+        next.document = std::move(*document);
         next.stamp = now.wall;
         if (auto stored = put(now, request.presentity, std::move(next), expires); !stored)
             return tl::make_unexpected(stored.error());
@@ -119,9 +123,18 @@ Result<void> Publications::set(proto::Now now, std::string_view owner, const Pre
     Publication publication;
     publication.id = std::move(id);
     publication.owner = owner;
-    publication.document = std::move(document);
+    auto marked = mark_published(document, published_as(presentity, publication.id), now.wall);
+    if (!marked) return tl::make_unexpected(marked.error());
+    publication.document = std::move(*marked);
     publication.stamp = now.wall;
     return put(now, presentity, std::move(publication), std::min(expires, limits_.max_expires));
+}
+
+proto::DocumentPtr Publications::published_as(const PresentityUri& presentity, std::string_view id) const {
+    auto source = sources_.find(presentity);
+    if (source == sources_.end()) return nullptr;
+    auto found = find_id(source->second.publications, id);
+    return found == source->second.publications.end() ? nullptr : found->document;
 }
 
 // ---- the table
@@ -152,7 +165,7 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
     if (is_new) ++count_;
     keep(now, presentity, *place, expires);
     if (place->id != farewell_id) erase_row(presentity, entry.publications, farewell_id);
-    settle(presentity, entry, whole.document);
+    settle(now, presentity, entry, whole.document);
     return {};
 }
 
@@ -184,7 +197,7 @@ void Publications::remove(proto::Now now, const PresentityUri& presentity, std::
     const bool users_own = found->owner.empty() && id != farewell_id;
     erase_row(presentity, all, id);
     if (all.empty() && users_own) say_farewell(now, presentity);
-    if (all.empty() || all.front().id != farewell_id) settle(presentity, source->second, composed(all));
+    if (all.empty() || all.front().id != farewell_id) settle(now, presentity, source->second, composed(all));
     if (all.empty()) sources_.erase(source);
 }
 
@@ -204,9 +217,11 @@ proto::DocumentPtr Publications::composed(const std::vector<Publication>& public
     return compose(std::move(contributions)).document;
 }
 
-void Publications::settle(const PresentityUri& presentity, Source& source, proto::DocumentPtr document) {
+void Publications::settle(proto::Now now, const PresentityUri& presentity, Source& source,
+                          proto::DocumentPtr document) {
     bool differs = !same_document(source.document, document);
     source.document = std::move(document);
+    if (differs) source.since = now.steady;
     if (differs && changed_set_.insert(presentity).second) changed_.push_back(presentity);
 }
 
@@ -217,6 +232,11 @@ void Publications::handle_timeout(proto::Now now) {
 proto::DocumentPtr Publications::document(const PresentityUri& presentity) const {
     auto source = sources_.find(presentity);
     return source == sources_.end() ? nullptr : source->second.document;
+}
+
+proto::SteadyTime Publications::since(const PresentityUri& presentity) const {
+    auto source = sources_.find(presentity);
+    return source == sources_.end() ? proto::SteadyTime{} : source->second.since;
 }
 
 std::vector<PresentityUri> Publications::take_changed() {
@@ -259,7 +279,7 @@ void Publications::load(proto::Now now) {
     std::vector<PresentityUri> names;
     for (const auto& [presentity, source] : sources_) names.push_back(presentity);
     std::sort(names.begin(), names.end());  // the map's own order must not reach the overlay
-    for (const PresentityUri& name : names) settle(name, sources_[name], composed(sources_[name].publications));
+    for (const PresentityUri& name : names) settle(now, name, sources_[name], composed(sources_[name].publications));
 }
 
 bool Publications::restore(proto::Now now, std::string_view key, proto::BytesView value) {

@@ -51,6 +51,8 @@ class Publications {
     /// This source's document; null when nothing is known. Whoever took back the last publication is known to be
     /// offline.
     proto::DocumentPtr document(const proto::PresentityUri& presentity) const;
+    /// When that document became what it is, in this run.
+    proto::SteadyTime since(const proto::PresentityUri& presentity) const;
     /// Presentities whose document may differ from what it was at the last call; each once, in the order of change.
     std::vector<proto::PresentityUri> take_changed();
     /// All of a domain count as changed: what they mean to the outside did.
@@ -72,6 +74,7 @@ class Publications {
     struct Source {
         std::vector<Publication> publications;
         proto::DocumentPtr document;
+        proto::SteadyTime since{};
     };
     struct Due {
         proto::PresentityUri presentity;
@@ -84,6 +87,7 @@ class Publications {
     proto::Result<translators::PublishReceipt> update(proto::Now now, const translators::PublishRequest& request,
                                                       std::chrono::seconds expires);
     proto::Result<std::chrono::seconds> granted(std::optional<std::chrono::seconds> asked) const;
+    proto::DocumentPtr published_as(const proto::PresentityUri& presentity, std::string_view id) const;
     /// Replaces or adds a publication if the whole still composes.
     proto::Result<void> put(proto::Now now, const proto::PresentityUri& presentity, Publication publication,
                             std::chrono::seconds expires);
@@ -93,7 +97,7 @@ class Publications {
     void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
               std::chrono::seconds left);
     static proto::DocumentPtr composed(const std::vector<Publication>& publications);
-    void settle(const proto::PresentityUri& presentity, Source& source, proto::DocumentPtr document);
+    void settle(proto::Now now, const proto::PresentityUri& presentity, Source& source, proto::DocumentPtr document);
     void save(const proto::PresentityUri& presentity, const Publication& publication);
     bool restore(proto::Now now, std::string_view key, proto::BytesView value);
     std::string fresh_tag();

@@ -6,6 +6,14 @@ namespace presmesh::overlay {
 
 namespace limits = proto::limits;
 
+namespace {
+
+bool same(const proto::DocumentPtr& one, const proto::DocumentPtr& other) {
+    return one == other || (one && other && one->digest == other->digest);
+}
+
+}  // namespace
+
 // ---- the owner's
 
 std::uint64_t ChannelWatcher::watch(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) {
@@ -158,6 +166,7 @@ void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto
                           std::vector<WatcherEvent>& events) {
     stream.shown = true;
     stream.sequence = sequence;
+    if (!same(stream.document, document)) stream.since = trace_.now().steady;
     stream.document = std::move(document);
     if (!stream.watches.empty())
         trace_.received(watches_.at(*stream.watches.begin()).presentity, sequence, stream.document);
@@ -169,6 +178,7 @@ void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto
 
 void ChannelWatcher::show_to(OutWatch& watch, const Stream& stream) {
     watch.shown = true;
+    if (!same(watch.document, stream.document)) watch.since = stream.since;
     watch.document = stream.document;
     watch.sequence = stream.sequence;
     watch.gone = stream.document == nullptr;

@@ -29,6 +29,7 @@ struct OutWatch {
     std::optional<proto::SymmetricKey> content_key;
     proto::DocumentPtr document;  ///< the last one seen; kept when the peer forgets us
     proto::Sequence sequence;     ///< of it
+    proto::SteadyTime since{};    ///< when it came
     bool gone = false;            ///< the peer says that there is no source
 
     // the channel's own
@@ -84,6 +85,7 @@ class ChannelWatcher {
         bool shown = false;
         proto::Sequence sequence;
         proto::DocumentPtr document;
+        proto::SteadyTime since{};
         std::set<std::uint64_t> watches;
     };
     void leave_stream(std::uint64_t number, OutWatch& watch);

@@ -78,7 +78,13 @@ std::optional<SourceView> Following::view_of(const proto::NodeId& node, const At
     const auto* watch =
         channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
     if (watch == nullptr || (!watch->was_answered && !attached.record)) return std::nullopt;
-    return SourceView{node, watch->state, watch->reason, channel->liveness(), last_known(*watch, attached.record, now)};
+    return SourceView{node,
+                      watch->state,
+                      watch->reason,
+                      channel->liveness(),
+                      last_known(*watch, attached.record, now),
+                      watch->since,
+                      channel->heard_at().value_or(proto::SteadyTime{})};
 }
 
 /// What a source last told us, or its record where that is newer and ours to open: its node is out of reach, or is back

@@ -65,6 +65,8 @@ struct SourceView {
     std::string reason;
     Liveness liveness = Liveness::unknown;
     proto::DocumentPtr document;  ///< null: nothing known (yet, or any more)
+    proto::SteadyTime since{};    ///< when that document came
+    proto::SteadyTime heard{};    ///< when its node was heard last
 };
 
 // ---- events

@@ -33,6 +33,7 @@ class ChannelTrace {
 
     /// The time of what is told next.
     void at(proto::Now now) { now_ = now; }
+    const proto::Now& now() const { return now_; }
     void sent(const proto::PresentityUri& presentity, const proto::Sequence& sequence,
               const proto::DocumentPtr& document) const {
         tell("channel.sent", presentity, sequence, document);

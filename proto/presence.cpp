@@ -39,6 +39,7 @@ enum Key : std::uint64_t {
     key_idle = 21,
     key_last_input = 22,
     key_idle_threshold = 23,
+    key_published = 24,
 };
 
 // Each part of a document is described once, by ascending key; writer and reader both follow the description.
@@ -75,6 +76,7 @@ void describe(V& visit, T& s) {
     visit.list(key_device_ids, s.device_ids, limits::services_per_document);
     visit.field(key_timestamp, s.timestamp);
     visit.extensions(key_status_extensions, s.status_extensions);
+    visit.field(key_published, s.published);
 }
 
 template <typename V, Is<Person> T>
@@ -85,6 +87,7 @@ void describe(V& visit, T& p) {
     visit.field(key_activities, p.activities);
     visit.field(key_user_input, p.user_input);
     visit.field(key_timestamp, p.timestamp);
+    visit.field(key_published, p.published);
 }
 
 template <typename V, Is<Device> T>
@@ -95,6 +98,7 @@ void describe(V& visit, T& d) {
     visit.field(key_user_input, d.user_input);
     visit.field(key_device_id, d.device_id);
     visit.field(key_timestamp, d.timestamp);
+    visit.field(key_published, d.published);
 }
 
 template <typename V, Is<Presence> T>

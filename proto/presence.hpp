@@ -46,6 +46,10 @@ struct UserInput {
     bool operator==(const UserInput&) const = default;
 };
 
+/// When the source's node took an element as it is now: which of two versions of it, told by two nodes, is the newer.
+/// Set by nodes; translators neither set nor show it.
+using Published = std::optional<WallTime>;
+
 /// A PIDF tuple; an XMPP resource.
 struct Service {
     std::string id;  ///< unique in the document; the XMPP resource, or the tuple id
@@ -61,6 +65,7 @@ struct Service {
     std::optional<WallTime> timestamp;
     std::vector<ExtensionXml> status_extensions;  ///< children of <status> we do not interpret
     std::vector<ExtensionXml> extensions;         ///< children of <tuple>, or of <presence/> in XMPP
+    Published published = {};
     bool operator==(const Service&) const = default;
 };
 
@@ -71,6 +76,7 @@ struct Person {
     std::vector<Note> notes;
     std::optional<WallTime> timestamp;
     std::vector<ExtensionXml> extensions;
+    Published published = {};
     bool operator==(const Person&) const = default;
 };
 
@@ -81,6 +87,7 @@ struct Device {
     std::vector<Note> notes;
     std::optional<WallTime> timestamp;
     std::vector<ExtensionXml> extensions;
+    Published published = {};
     bool operator==(const Device&) const = default;
 };
 

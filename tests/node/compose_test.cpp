@@ -12,11 +12,14 @@
 using namespace presmesh;
 using namespace presmesh::node;
 using namespace presmesh::testing;
+using namespace std::chrono_literals;
 using overlay::Liveness;
 using overlay::SourceView;
 using overlay::WatchState;
 
 namespace {
+
+const auto alice = uri("alice@a.example");
 
 SourceView source(std::uint8_t number, Liveness liveness, proto::DocumentPtr document,
                   WatchState state = WatchState::active, std::string reason = {}) {
@@ -111,6 +114,21 @@ TEST_CASE("one id and one contact are one service: the newest version wins") {
         REQUIRE(whole->presence.services.size() == 1);
         CHECK(whole->presence.services[0].notes[0].text == "new");
     }
+    SUBCASE("by when its own node took it, whatever the node and whatever came later beside it") {
+        const auto marked = [&](std::string note, std::int64_t seconds) {
+            return *mark_published(make(std::move(note), {}), nullptr, proto::wall_from_seconds(seconds));
+        };
+        for (const bool newer_first : {true, false}) {
+            auto old = marked("old", 100);
+            auto fresh = marked("new", 200);
+            auto whole = compose({{newer_first ? "a" : "b", {}, fresh}, {newer_first ? "b" : "a", {}, old}}).document;
+            REQUIRE(whole->presence.services.size() == 1);
+            CHECK(whole->presence.services[0].notes[0].text == "new");
+        }
+        CHECK(
+            compose({{"a", {}, marked("same", 1)}, {"b", {}, marked("same", 2)}}).document->presence.services.size() ==
+            1);
+    }
     SUBCASE("by the time of publication") {
         auto later = proto::wall_from_seconds(9);
         auto whole = compose({{"a", later, make("new", {})}, {"b", {}, make("old", {})}}).document;
@@ -149,32 +167,57 @@ TEST_CASE("a view: active wins over pending, pending over terminated") {
     auto active = source(2, Liveness::live, doc);
     auto pending = source(1, Liveness::live, nullptr, WatchState::pending);
     auto rejected = source(3, Liveness::live, nullptr, WatchState::terminated, "rejected");
-    CHECK(compose_view({pending, rejected, active}).state == translators::WatchState::active);
-    CHECK(compose_view({pending, rejected, active}).document == doc);
-    CHECK(compose_view({rejected, pending}).state == translators::WatchState::pending);
-    CHECK(compose_view({rejected}).state == translators::WatchState::terminated);
-    CHECK(compose_view({rejected}).reason == "rejected");
-    CHECK(compose_view({}).state == translators::WatchState::pending);
-    CHECK(compose_view({}).liveness == translators::Liveness::unknown);
+    CHECK(compose_view({pending, rejected, active}, alice).state == translators::WatchState::active);
+    CHECK(compose_view({pending, rejected, active}, alice).document == doc);
+    CHECK(compose_view({rejected, pending}, alice).state == translators::WatchState::pending);
+    CHECK(compose_view({rejected}, alice).state == translators::WatchState::terminated);
+    CHECK(compose_view({rejected}, alice).reason == "rejected");
+    CHECK(compose_view({}, alice).state == translators::WatchState::pending);
+    CHECK(compose_view({}, alice).liveness == translators::Liveness::unknown);
 }
 
 TEST_CASE("a view: an unknown source is shown only when there is no better one, and never as offline") {
     auto old = online("old");
     auto fresh = online("fresh");
-    auto both = compose_view({source(1, Liveness::unknown, old), source(2, Liveness::live, fresh)});
+    auto both = compose_view({source(1, Liveness::unknown, old), source(2, Liveness::live, fresh)}, alice);
     CHECK(both.document == fresh);
     CHECK(both.liveness == translators::Liveness::live);
-    auto gone = compose_view({source(1, Liveness::unknown, old)});
+    auto gone = compose_view({source(1, Liveness::unknown, old)}, alice);
     CHECK(gone.document == old);
     CHECK(gone.liveness == translators::Liveness::unknown);
     CHECK(gone.state == translators::WatchState::active);
     // A live node that knows nothing does not make the other's last word any fresher.
-    auto silent = compose_view({source(1, Liveness::unknown, old), source(2, Liveness::live, nullptr)});
+    auto silent = compose_view({source(1, Liveness::unknown, old), source(2, Liveness::live, nullptr)}, alice);
     CHECK(silent.liveness == translators::Liveness::unknown);
     CHECK(silent.document == old);
-    auto doubt = compose_view({source(1, Liveness::stale, old), source(2, Liveness::live, fresh)});
+    auto doubt = compose_view({source(1, Liveness::stale, old), source(2, Liveness::live, fresh)}, alice);
     CHECK(ids(doubt.document) == std::vector<std::string>{"old", "fresh"});
     CHECK(doubt.liveness == translators::Liveness::live);
+}
+
+TEST_CASE("a view: who merely says that nothing is published any more is not shown beside where something is") {
+    const auto here = online("phone");
+    const auto farewell = offline_document(alice);
+    auto other = compose_view({source(1, Liveness::live, farewell), source(2, Liveness::live, here)}, alice);
+    CHECK(other.document == here);
+    CHECK(other.liveness == translators::Liveness::live);
+    auto doubt = compose_view({source(1, Liveness::live, farewell), source(2, Liveness::stale, here)}, alice);
+    CHECK(doubt.document == here);
+    CHECK(doubt.liveness == translators::Liveness::stale);
+    auto nowhere = compose_view({source(1, Liveness::live, farewell), source(2, Liveness::live, farewell)}, alice);
+    CHECK(nowhere.document == farewell);
+}
+
+TEST_CASE("a view: of a node that is gone and what another one said of itself, the later counts") {
+    auto gone = source(1, Liveness::unknown, online("phone"));
+    auto farewell = source(2, Liveness::live, offline_document(alice));
+    gone.heard = proto::SteadyTime{100s};
+    farewell.since = proto::SteadyTime{50s};  // another device of hers was there once
+    CHECK(compose_view({gone, farewell}, alice).document == gone.document);
+    CHECK(compose_view({gone, farewell}, alice).liveness == translators::Liveness::unknown);
+    farewell.since = proto::SteadyTime{150s};  // she went there, and left
+    CHECK(compose_view({gone, farewell}, alice).document == farewell.document);
+    CHECK(compose_view({gone, farewell}, alice).liveness == translators::Liveness::live);
 }
 
 TEST_CASE("a view does not depend on the order of sources") {
@@ -186,10 +229,10 @@ TEST_CASE("a view does not depend on the order of sources") {
                                      *rc::gen::element(contribution.document, proto::DocumentPtr{}),
                                      *rc::gen::element(WatchState::active, WatchState::pending, WatchState::terminated),
                                      *rc::gen::element<std::string>("rejected", "noresource")));
-        auto first = compose_view(sources);
+        auto first = compose_view(sources, alice);
         std::mt19937_64 shuffle(seed);
         std::shuffle(sources.begin(), sources.end(), shuffle);
-        RC_ASSERT(same_view(first, compose_view(sources)));
+        RC_ASSERT(same_view(first, compose_view(sources, alice)));
     }));
 }
 

@@ -224,3 +224,26 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
         RC_ASSERT(t.publications.count() == model.size());
     }));
 }
+
+TEST_CASE("every element is marked with when it was published as it is, over changes beside it and over a restart") {
+    Table t;
+    const auto published = [&](std::size_t i) {
+        return *t.publications.document(alice)->presence.services.at(i).published - at(0s).wall;
+    };
+    auto receipt = t.publish(at(0s), document({service("a", "one"), service("b", "one")}));
+    REQUIRE(receipt);
+    receipt = t.publish(at(5s), document({service("a", "one"), service("b", "two")}), receipt->etag);
+    REQUIRE(receipt);
+    CHECK(published(0) == 0s);
+    CHECK(published(1) == 5s);
+    t.restart(at(9s));
+    CHECK(published(0) == 0s);
+    CHECK(published(1) == 5s);
+    auto server = t.publications.set(at(10s), "xmpp", alice, online("c"), 300s);
+    REQUIRE(server);
+    REQUIRE(t.publications.set(at(20s), "xmpp", alice, online("c"), 300s));
+    const auto& all = t.publications.document(alice)->presence.services;
+    const auto c = std::find_if(all.begin(), all.end(), [](const auto& s) { return s.id == "c"; });
+    REQUIRE(c != all.end());
+    CHECK(*c->published - at(0s).wall == 10s);
+}
