@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,13 +24,15 @@ namespace presmesh::testing {
 
 class NodeWorld {
   public:
-    /// One provider's node. The world owns it; translators belong to the test and must outlive it.
+    /// One node of a provider. The world owns it; translators belong to the test and must outlive it.
     struct Provider {
+        std::string name;  ///< "a.example", or "a.example/2" where the provider has more than one
         std::string domain;
         proto::Endpoint endpoint;
         std::unique_ptr<proto::SigningKey> key;
         proto::Certificate certificate;
-        node::ServiceSettings service;  ///< the test may change it before start()
+        node::ServiceSettings service;                          ///< the test may change it before start()
+        std::optional<std::vector<proto::Endpoint>> bootstrap;  ///< none: every other node
         std::vector<translators::Translator*> translators;
         node::MemoryStore store;
         node::RecordingDiagnostics diagnostics;
@@ -39,19 +42,20 @@ class NodeWorld {
         std::function<void(proto::Now)> after_turn;
     };
 
-    NodeWorld(const std::vector<std::string>& domains, proto::Duration latency)
+    /// A node of its own for each name; what follows a slash tells nodes of one domain apart.
+    NodeWorld(const std::vector<std::string>& names, proto::Duration latency)
         : latency_(latency), dice_(std::make_unique<proto::SeededRandom>(1)) {
         auto federation = std::make_shared<proto::Federation>();
-        for (const std::string& domain : domains) add(*federation, domain);
+        for (const std::string& name : names) add(*federation, name);
         federation_ = federation;
         dht_ = std::make_unique<overlay::DhtFakeWorld>(federation_, latency);
     }
 
-    Provider& operator[](const std::string& domain) { return *providers_.at(domain); }
+    Provider& operator[](const std::string& name) { return *providers_.at(name); }
     proto::Now now() const { return now_; }
 
     void start_all() {
-        for (auto& [domain, provider] : providers_) start(*provider);
+        for (auto& [name, provider] : providers_) start(*provider);
     }
     void start(Provider& p) {
         node::NodeSettings settings{*p.key, p.certificate, federation_, {p.endpoint}, crash_bound, p.service};
@@ -59,12 +63,17 @@ class NodeWorld {
                                               p.store, *p.random, p.diagnostics);
         for (auto* translator : p.translators) p.node->add_translator(*translator);
         p.node->start(now_);
-        turn(p, [&](proto::Now at) { p.node->set_bootstrap(at, everyone_but(p)); });
+        turn(p, [&](proto::Now at) { p.node->set_bootstrap(at, p.bootstrap.value_or(everyone_but(p))); });
     }
     /// Without a word, losing what was not committed.
     void crash(Provider& p) {
         p.node.reset();
         p.store.crash();
+    }
+    /// The disk goes too: it comes back as if it were new, with the keys it had.
+    void crash_and_lose_disk(Provider& p) {
+        crash(p);
+        p.store = {};
     }
     void stop(Provider& p) {
         p.node->stop(now_);
@@ -99,6 +108,8 @@ class NodeWorld {
     }
 
     proto::Duration crash_bound = std::chrono::seconds{30};
+    proto::Duration jitter{0};  ///< added to the latency, uniform in [0, jitter]: reorders
+    double loss = 0;            ///< share of datagrams lost
 
   private:
     struct Flight {
@@ -106,36 +117,44 @@ class NodeWorld {
         proto::Datagram datagram;
     };
 
-    void add(proto::Federation& federation, const std::string& domain) {
+    void add(proto::Federation& federation, const std::string& name) {
         auto p = std::make_unique<Provider>();
         const auto number = static_cast<std::uint32_t>(providers_.size());
+        const auto domain = name.substr(0, name.find('/'));
+        p->name = name;
         p->domain = domain;
         p->endpoint = proto::Endpoint::v4(0x0a000001 + number, 4000);
-        auto domain_key = proto::SigningKey::generate(*dice_);
+        if (!domain_keys_.contains(domain)) domain_keys_.emplace(domain, proto::SigningKey::generate(*dice_));
+        const auto& domain_key = domain_keys_.at(domain);
         p->key = std::make_unique<proto::SigningKey>(proto::SigningKey::generate(*dice_));
         p->certificate =
             proto::Certificate::issue(domain_key, domain, p->key->public_key(), proto::role_store | proto::role_publish,
                                       now_.wall - std::chrono::hours{1}, now_.wall + std::chrono::hours{9000});
         p->random = std::make_unique<proto::SeededRandom>(100 + number);
         federation.members[domain] = proto::Member{domain, domain_key.public_key(), {}, {}, {}};
-        providers_.emplace(domain, std::move(p));
+        providers_.emplace(name, std::move(p));
     }
 
     std::vector<proto::Endpoint> everyone_but(const Provider& self) const {
         std::vector<proto::Endpoint> out;
-        for (const auto& [domain, provider] : providers_)
+        for (const auto& [name, provider] : providers_)
             if (provider.get() != &self) out.push_back(provider->endpoint);
         return out;
     }
 
     void send_output(Provider& p) {
-        while (auto datagram = p.node->poll_output())
-            in_flight_.emplace(now_.steady + latency_, Flight{p.endpoint, std::move(*datagram)});
+        while (auto datagram = p.node->poll_output()) {
+            if (loss > 0 && static_cast<double>(dice_->below(1'000'000)) < loss * 1e6) continue;
+            auto delay = latency_;
+            if (jitter.count() > 0)
+                delay += proto::Duration{dice_->below(static_cast<std::uint64_t>(jitter.count()) + 1)};
+            in_flight_.emplace(now_.steady + delay, Flight{p.endpoint, std::move(*datagram)});
+        }
     }
 
     proto::SteadyTime next_event() const {
         auto next = in_flight_.empty() ? proto::never : in_flight_.begin()->first;
-        for (const auto& [domain, p] : providers_)
+        for (const auto& [name, p] : providers_)
             if (p->node) next = std::min(next, std::max(p->node->next_timeout(), now_.steady));
         return next;
     }
@@ -151,13 +170,13 @@ class NodeWorld {
         while (!in_flight_.empty() && in_flight_.begin()->first <= now_.steady) {
             Flight flight = std::move(in_flight_.begin()->second);
             in_flight_.erase(in_flight_.begin());
-            for (auto& [domain, provider] : providers_) {
+            for (auto& [name, provider] : providers_) {
                 auto* p = provider.get();
                 if (p->node && p->endpoint == flight.datagram.to)
                     turn(*p, [&](proto::Now at) { p->node->handle_input(at, flight.from, flight.datagram.bytes); });
             }
         }
-        for (auto& [domain, provider] : providers_) {
+        for (auto& [name, provider] : providers_) {
             auto* p = provider.get();
             if (p->node && p->node->next_timeout() <= now_.steady)
                 turn(*p, [&](proto::Now at) { p->node->handle_timeout(at); });
@@ -167,6 +186,7 @@ class NodeWorld {
     proto::Duration latency_;
     proto::Now now_ = at(std::chrono::seconds{0});
     std::unique_ptr<proto::SeededRandom> dice_;
+    std::map<std::string, proto::SigningKey> domain_keys_;
     overlay::FederationPtr federation_;
     std::unique_ptr<overlay::DhtFakeWorld> dht_;
     std::map<std::string, std::unique_ptr<Provider>> providers_;

@@ -1,0 +1,197 @@
+// One provider with two nodes: a user's devices publish where they are sent, and watchers elsewhere see one user. A
+// node is taken out, or dies, and its users go to the other one: nobody sees a gap longer than the bound.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+#include "node/compose.hpp"
+#include "tests/support/domain_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+using translators::Liveness;
+using translators::View;
+
+namespace {
+
+using Device = DomainWorld::Device;
+using Provider = DomainWorld::Provider;
+
+bool shows(const View& view, const std::string& device, const std::string& note) {
+    if (!view.document || view.liveness == Liveness::unknown) return false;
+    const auto& services = view.document->presence.services;
+    return std::any_of(services.begin(), services.end(), [&](const proto::Service& s) {
+        return s.id == device && s.basic == proto::Basic::open && s.notes.size() == 1 && s.notes[0].text == note;
+    });
+}
+
+/// How long nobody of a world was shown a device, at the longest: asked for twenty times a second.
+class GapMeter {
+  public:
+    GapMeter(DomainWorld& w, const std::vector<Device>& devices) : w_(w), devices_(devices) {}
+
+    void run_for(
+        proto::Duration span, const std::function<void()>& each_step = [] {}) {
+        for (const auto end = w_.world.now().steady + span; w_.world.now().steady < end;) {
+            each_step();
+            w_.world.run_for(50ms);
+            look();
+        }
+    }
+    proto::Duration longest() const { return longest_; }
+    std::size_t without() const { return since_.size(); }
+
+  private:
+    void look() {
+        const auto now = w_.world.now().steady;
+        for (const Device& device : devices_)
+            for (Provider* p : w_.all()) {
+                if (!p->node) continue;
+                const std::pair key{p, device.user};
+                if (shows(w_.seen(*p, device.user), device.name, *device.meant)) {
+                    since_.erase(key);
+                } else {
+                    const auto from = since_.try_emplace(key, now).first->second;
+                    longest_ = std::max<proto::Duration>(longest_, now - from);
+                }
+            }
+    }
+
+    DomainWorld& w_;
+    const std::vector<Device>& devices_;
+    std::map<std::pair<Provider*, proto::PresentityUri>, proto::SteadyTime> since_;
+    proto::Duration longest_{0};
+};
+
+/// Users whose only device is at the first node, watched everywhere.
+std::vector<Device> users_at_first(DomainWorld& w, int count) {
+    std::vector<Device> devices;
+    for (int i = 0; i < count; ++i) {
+        devices.push_back({uri("user" + std::to_string(i) + "@a.example"), "phone", &w.a1});
+        w.say(devices.back(), "here");
+        w.watch(devices.back().user);
+    }
+    w.world.run_for(10s);
+    for (const Device& device : devices)
+        for (Provider* p : w.all())
+            if (p->node) REQUIRE(shows(w.seen(*p, device.user), "phone", "here"));
+    return devices;
+}
+
+}  // namespace
+
+TEST_CASE("devices at two nodes of a provider are one user, the same to every watcher") {
+    DomainWorld w;
+    const auto alice = uri("alice@a.example");
+    Device phone{alice, "phone", &w.a1}, laptop{alice, "laptop", &w.a2};
+    w.watch(alice);
+    const auto all_see = [&](const std::string& on_phone, const std::string& on_laptop) {
+        w.world.run_for(2s);
+        for (Provider* p : w.all()) {
+            const View& view = w.seen(*p, alice);
+            CHECK(view.liveness == Liveness::live);
+            CHECK(node::same_view(view, w.seen(w.x, alice)));
+            CHECK(shows(view, "phone", on_phone) == !on_phone.empty());
+            CHECK(shows(view, "laptop", on_laptop) == !on_laptop.empty());
+            REQUIRE(view.document);
+            const auto devices = static_cast<std::size_t>(!on_phone.empty()) + (on_laptop.empty() ? 0U : 1U);
+            CHECK(view.document->presence.services.size() == std::max<std::size_t>(devices, 1));
+        }
+    };
+    w.say(phone, "out");
+    w.say(laptop, "at the desk");
+    w.world.run_for(30s);
+    all_see("out", "at the desk");
+    w.say(phone, "on the way");
+    all_see("on the way", "at the desk");
+    w.remove(phone);
+    all_see("", "at the desk");
+    w.say(phone, "back");
+    w.remove(laptop);
+    all_see("back", "");
+    w.remove(phone);
+    all_see("", "");
+}
+
+TEST_CASE("a node is taken out: its users go elsewhere, and are missed no longer than they take") {
+    DomainWorld w;
+    auto devices = users_at_first(w, 20);
+    GapMeter gaps(w, devices);
+    gaps.run_for(1s);
+    CHECK(gaps.longest() == 0s);
+    w.stop(w.a1);
+    std::size_t moved = 0;
+    // The last of them notices ten seconds later.
+    gaps.run_for(60s, [&] {
+        while (moved < devices.size() && gaps.longest() > moved * 500ms) w.refresh(devices[moved++]);
+    });
+    CHECK(moved == devices.size());
+    CHECK(gaps.without() == 0);
+    CHECK(gaps.longest() < 11s);
+    w.come_back(w.a1);
+    gaps.run_for(60s);
+    CHECK(gaps.without() == 0);
+    for (const Device& device : devices)
+        for (Provider* p : w.all()) CHECK(node::same_view(w.seen(*p, device.user), w.seen(w.x, device.user)));
+}
+
+TEST_CASE("a node dies: whoever goes elsewhere within the bound is never missed") {
+    for (const bool keeps_disk : {true, false}) {
+        CAPTURE(keeps_disk);
+        DomainWorld w;
+        auto devices = users_at_first(w, 20);
+        GapMeter gaps(w, devices);
+        w.crash(w.a1, keeps_disk);
+        std::size_t moved = 0;
+        gaps.run_for(60s, [&] {
+            if (moved < devices.size()) w.refresh(devices[moved++]);
+        });
+        CHECK(gaps.without() == 0);
+        CHECK(gaps.longest() <= 1s);
+        for (auto& device : devices) w.say(device, "moved");
+        w.world.run_for(1s);
+        for (const Device& device : devices)
+            for (Provider* p : {&w.a2, &w.x}) CHECK(shows(w.seen(*p, device.user), "phone", "moved"));
+        w.come_back(w.a1);  // with what was published there before
+        gaps.run_for(60s);
+        CHECK(gaps.without() == 0);
+        for (const Device& device : devices)
+            for (Provider* p : w.all()) {
+                CHECK(shows(w.seen(*p, device.user), "phone", "moved"));
+                CHECK(w.seen(*p, device.user).document->presence.services.size() == 1);
+            }
+    }
+}
+
+TEST_CASE(
+    "a node dies: whoever does not move is unknown within the bound, also where another device once was elsewhere") {
+    DomainWorld w;
+    const auto alice = uri("alice@a.example");
+    Device phone{alice, "phone", &w.a1}, laptop{alice, "laptop", &w.a2};
+    w.watch(alice);
+    w.say(phone, "here");
+    w.say(laptop, "here");
+    w.world.run_for(10s);
+    w.remove(laptop);
+    w.world.run_for(10s);
+    REQUIRE(shows(w.seen(w.x, alice), "phone", "here"));
+    w.crash(w.a1, true);
+    w.world.run_for(35s);
+    for (Provider* p : {&w.a2, &w.x}) {
+        CAPTURE(p->name);
+        CHECK(w.seen(*p, alice).liveness == Liveness::unknown);  // and not "offline": nobody said so
+    }
+    // Who says so later is believed, whatever the dead node said last.
+    w.say(phone, "elsewhere");
+    w.world.run_for(2s);
+    REQUIRE(shows(w.seen(w.x, alice), "phone", "elsewhere"));
+    w.remove(phone);
+    w.world.run_for(2s);
+    for (Provider* p : {&w.a2, &w.x}) {
+        CAPTURE(p->name);
+        CHECK(w.seen(*p, alice).liveness == Liveness::live);
+        REQUIRE(w.seen(*p, alice).document);
+        CHECK(!w.seen(*p, alice).document->presence.is_open());
+    }
+}
