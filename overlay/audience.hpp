@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <set>
 #include <utility>
@@ -87,7 +86,7 @@ class Audience {
     proto::Random& random_;
     std::map<proto::PresentityUri, Entry> entries_;
     std::size_t published_ = 0;
-    std::deque<Told> events_;
+    proto::Fifo<Told> events_;
 };
 
 }  // namespace presmesh::overlay

@@ -24,7 +24,7 @@ bool carries_document(const proto::ChannelPacket& packet) {
 }
 
 template <typename From>
-void move_events(std::vector<From>& from, std::deque<ChannelEvent>& to) {
+void move_events(std::vector<From>& from, proto::Fifo<ChannelEvent>& to) {
     for (auto& event : from) std::visit([&](auto& e) { to.emplace_back(std::move(e)); }, event);
     from.clear();
 }

@@ -15,6 +15,7 @@
 #include "overlay/outbox.hpp"
 #include "overlay/trace.hpp"
 #include "proto/endpoint.hpp"
+#include "proto/fifo.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
 
@@ -90,7 +91,7 @@ class Channel {
     std::optional<proto::SteadyTime> next_lease_;
     std::vector<SourceEvent> source_events_;
     std::vector<WatcherEvent> watcher_events_;
-    std::deque<ChannelEvent> events_;
+    proto::Fifo<ChannelEvent> events_;
 };
 
 }  // namespace presmesh::overlay

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -16,6 +15,7 @@
 #include "overlay/overlay.hpp"
 #include "overlay/trace.hpp"
 #include "proto/channel_messages.hpp"
+#include "proto/fifo.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -111,7 +111,7 @@ class ChannelSource {
     std::uint64_t last_stream_ = 0;
     std::uint64_t last_version_ = 0;
     std::set<std::uint64_t> buried_;  // ended watches: a late copy of their start must not begin them again
-    std::deque<std::uint64_t> buried_order_;
+    proto::Fifo<std::uint64_t> buried_order_;
 };
 
 }  // namespace presmesh::overlay

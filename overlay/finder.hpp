@@ -127,7 +127,7 @@ class Finder {
     proto::TimerQueue<proto::PresentityUri> timers_;
     std::map<proto::PresentityUri, std::map<proto::NodeId, KnownRecord>> known_;
     std::size_t known_count_ = 0;
-    std::deque<proto::PresentityUri> settled_;
+    proto::Fifo<proto::PresentityUri> settled_;
     std::map<proto::Reason, std::uint64_t> refused_;
     std::uint64_t lookups_ = 0;
 };

@@ -12,7 +12,6 @@ namespace {
 /// RFC 6298's G: a steady way has no variation left, and the timer would run out as the answer comes in.
 constexpr auto resend_margin = std::chrono::milliseconds{20};
 constexpr std::uint64_t ack_reach = 64;  // numbers below the largest that one acknowledgement speaks of
-constexpr std::size_t seen_most = 4 * ack_reach;
 
 bool covers(const proto::AckMessage& ack, std::uint64_t number) {
     if (number == ack.largest) return true;
@@ -80,18 +79,41 @@ proto::SteadyTime Flight::next_timeout() const {
 }
 
 void Flight::received(std::uint64_t number) {
-    seen_.insert(number);
-    owed_.insert(number);
-    if (seen_.size() > seen_most) seen_.erase(seen_.begin());
+    seen_.add(number);
+    const auto place = std::lower_bound(owed_.begin(), owed_.end(), number);
+    if (place == owed_.end() || *place != number) owed_.insert(place, number);
+}
+
+void Flight::Seen::add(std::uint64_t number) {
+    const std::uint64_t word = number / 64;
+    const std::uint64_t newest = newest_ / 64;
+    if (word > newest) {
+        for (std::uint64_t i = 0; i < std::min<std::uint64_t>(word - newest, words); ++i) bits_[(word - i) % words] = 0;
+    } else if (newest - word >= words) {
+        return;
+    }
+    newest_ = std::max(newest_, number);
+    bits_[word % words] |= std::uint64_t{1} << number % 64;
+}
+
+bool Flight::Seen::contains(std::uint64_t number) const {
+    const std::uint64_t word = number / 64;
+    return number <= newest_ && newest_ / 64 - word < words && (bits_[word % words] >> number % 64 & 1) != 0;
+}
+
+std::uint64_t Flight::Seen::below(std::uint64_t number) const {
+    std::uint64_t out = 0;
+    for (std::uint64_t i = 0; i < ack_reach && i + 1 < number; ++i)
+        if (contains(number - 1 - i)) out |= std::uint64_t{1} << i;
+    return out;
 }
 
 std::vector<proto::AckMessage> Flight::take_acks() {
     std::vector<proto::AckMessage> acks;
     while (!owed_.empty()) {
-        proto::AckMessage ack{*owed_.rbegin(), 0};
-        for (std::uint64_t i = 0; i < ack_reach && i + 1 < ack.largest; ++i)
-            if (seen_.contains(ack.largest - 1 - i)) ack.below |= std::uint64_t{1} << i;
-        owed_.erase(owed_.lower_bound(ack.largest > ack_reach ? ack.largest - ack_reach : 0), owed_.end());
+        const proto::AckMessage ack{owed_.back(), seen_.below(owed_.back())};
+        // What lies too far back to be remembered is spoken for by itself alone.
+        std::erase_if(owed_, [&](std::uint64_t number) { return covers(ack, number); });
         acks.push_back(ack);
     }
     return acks;
@@ -99,7 +121,7 @@ std::vector<proto::AckMessage> Flight::take_acks() {
 
 void Flight::forget() {
     packets_.clear();
-    seen_.clear();
+    seen_ = {};
     owed_.clear();
     backoff_ = 0;
 }

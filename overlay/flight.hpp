@@ -2,9 +2,9 @@
 // told which items a packet carried, and says which of them arrived and which have to be sent again.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
-#include <set>
 #include <vector>
 
 #include "proto/channel_messages.hpp"
@@ -75,9 +75,23 @@ class Flight {
     proto::Duration patience_;
     std::uint64_t resends_ = 0;
 
-    std::set<std::uint64_t>
-        seen_;  // the newest numbers taken in, so that a lost acknowledgement is repeated by the next
-    std::set<std::uint64_t> owed_;
+    /// Which of the newest numbers were taken in, so that a lost acknowledgement is repeated by the next.
+    class Seen {
+      public:
+        void add(std::uint64_t number);
+        /// Of the 64 numbers below: bit 0 for the next lower one. None where that is too long ago to tell.
+        std::uint64_t below(std::uint64_t number) const;
+
+      private:
+        bool contains(std::uint64_t number) const;
+
+        static constexpr std::size_t words = 4;
+        std::array<std::uint64_t, words> bits_{};  ///< by number, in a ring; of those from the newest's word on back
+        std::uint64_t newest_ = 0;
+    };
+
+    Seen seen_;
+    std::vector<std::uint64_t> owed_;  ///< rising
 };
 
 }  // namespace presmesh::overlay

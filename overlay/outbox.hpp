@@ -2,11 +2,12 @@
 // filled.
 #pragma once
 
-#include <deque>
+#include <algorithm>
 #include <set>
 
 #include "overlay/flight.hpp"
 #include "proto/channel_messages.hpp"
+#include "proto/fifo.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -15,14 +16,19 @@ namespace presmesh::overlay {
 class Outbox {
   public:
     void push(Slot slot) {
-        if (waiting_.insert(slot).second) line_.push_back(slot);
+        if (line_.size() < few ? std::find(line_.begin(), line_.end(), slot) != line_.end() : waits(slot)) return;
+        line_.push_back(slot);
+        if (!waiting_.empty()) waiting_.insert(slot);
     }
     bool empty() const { return line_.empty(); }
     std::optional<Slot> pop() {
         if (line_.empty()) return std::nullopt;
         auto slot = line_.front();
         line_.pop_front();
-        waiting_.erase(slot);
+        if (line_.empty())
+            waiting_.clear();
+        else if (!waiting_.empty())
+            waiting_.erase(slot);
         return slot;
     }
     void clear() {
@@ -31,8 +37,15 @@ class Outbox {
     }
 
   private:
-    std::deque<Slot> line_;
-    std::set<Slot> waiting_;
+    static constexpr std::size_t few = 16;  ///< looked through one by one
+
+    bool waits(Slot slot) {
+        if (waiting_.empty()) waiting_.insert(line_.begin(), line_.end());
+        return waiting_.contains(slot);
+    }
+
+    proto::Fifo<Slot> line_;
+    std::set<Slot> waiting_;  ///< all in `line_`, or empty while it is short
 };
 
 class PacketBuilder {

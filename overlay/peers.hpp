@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +14,7 @@
 
 #include "overlay/channel.hpp"
 #include "overlay/sealed_transport.hpp"
+#include "proto/fifo.hpp"
 #include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
@@ -90,7 +90,7 @@ class Peers {
     std::map<proto::NodeId, State> states_;
     std::set<proto::NodeId> touched_;
     proto::TimerQueue<proto::NodeId> timers_;
-    std::deque<PeerEvent> events_;
+    proto::Fifo<PeerEvent> events_;
     std::uint64_t sent_ = 0;
     std::uint64_t resends_of_closed_ = 0;
     bool left_ = false;

@@ -59,8 +59,8 @@ Result<void> RecordStore::check_quota(const Place& place, const std::string& mem
 }
 
 void RecordStore::keep(const Place& place, proto::Record record, proto::BytesView wire) {
-    record.wire = {};
-    record.sealed_summary = {};
+    proto::Bytes().swap(record.wire);  // "= {}" would keep the room
+    proto::Bytes().swap(record.sealed_summary);
     ++per_member_[record.certificate.domain];
     bytes_ += wire.size();
     by_expiry_.emplace(record.expires, place);

@@ -148,7 +148,7 @@ bool SealedTransport::Impl::wants_renewal(Now now, const PeerState& peer) {
 /// What nobody will ask for again is not kept: most peers are spoken to now and then, and there are many.
 void SealedTransport::Impl::drop_old(Now now, PeerState& peer) {
     if (!peer.unanswered.empty() && now.steady - peer.unanswered.back().sent > limits::unanswered_age) {
-        peer.unanswered = {};
+        std::vector<Plain>().swap(peer.unanswered);
     }
 }
 

@@ -16,6 +16,7 @@
 #include "overlay/session.hpp"
 #include "overlay/transport_counters.hpp"
 #include "proto/assert.hpp"
+#include "proto/fifo.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -101,8 +102,8 @@ class SealedTransport::Impl {
     HandshakeQueue pending_;
     std::unordered_map<proto::NodeId, HelloMemory, NodeIdHash> hellos_;  ///< looked up, never listed
     std::map<proto::NodeId, std::size_t> held_;
-    std::deque<proto::Datagram> output_;
-    std::deque<TransportEvent> events_;
+    proto::Fifo<proto::Datagram> output_;
+    proto::Fifo<TransportEvent> events_;
     TransportCounters counters_;
     std::uint64_t last_timestamp_us_ = 0;
     proto::SteadyTime sweep_at_ = proto::never;

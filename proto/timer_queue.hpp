@@ -16,10 +16,15 @@ class TimerQueue {
   public:
     /// `never` takes the key out.
     void set(const Key& key, SteadyTime when) {
-        erase(key);
-        if (when == never) return;
-        times_.emplace(key, when);
-        order_.emplace(when, key);
+        if (when == never) return erase(key);
+        const auto [place, added] = times_.try_emplace(key, when);
+        if (added) {
+            order_.emplace(when, key);
+        } else if (place->second != when) {
+            auto entry = order_.extract({place->second, key});
+            entry.value().first = place->second = when;
+            order_.insert(std::move(entry));
+        }
     }
     void erase(const Key& key) {
         auto found = times_.find(key);
