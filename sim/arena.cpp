@@ -138,7 +138,10 @@ void open_region() {
     constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
     void* made = mmap(wanted_base, region_bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
     if (made == MAP_FAILED) made = mmap(nullptr, region_bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-    if (made != MAP_FAILED) base = static_cast<std::byte*>(made);
+    if (made == MAP_FAILED) return;
+    base = static_cast<std::byte*>(made);
+    // A world touches a few lines here and there of gigabytes: with small pages it waits for their addresses as well.
+    madvise(base, region_bytes, MADV_HUGEPAGE);
 }
 
 }  // namespace
