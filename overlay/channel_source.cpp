@@ -61,6 +61,10 @@ void ChannelSource::answer_query(proto::SourcesMessage answer) {
     outbox_.push({SlotKind::answer, query});
 }
 
+void ChannelSource::announce(proto::Bytes record) {
+    answer_query({proto::announcement | ++announcements_, false, {std::move(record)}});
+}
+
 void ChannelSource::forget(std::vector<SourceEvent>& events) {
     for (const auto& [number, watch] : watches_)
         events.push_back(InboundUnwatch{number, watch.presentity, watch.watcher});

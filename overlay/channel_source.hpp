@@ -56,6 +56,8 @@ class ChannelSource {
     /// Does nothing when nobody follows this view here.
     void set_value(const proto::PresentityUri& presentity, ViewId view, const StreamValue& value);
     void answer_query(proto::SourcesMessage answer);
+    /// Tells the peer, which did not ask, of a node of our domain: its signed record.
+    void announce(proto::Bytes record);
     std::size_t watches() const { return watches_.size(); }
     /// Ends every watch; the events say so.
     void forget(std::vector<SourceEvent>& events);
@@ -107,6 +109,7 @@ class ChannelSource {
     std::map<std::uint64_t, Stream> streams_;
     std::map<std::pair<proto::PresentityUri, ViewId>, std::uint64_t> stream_of_;
     std::map<std::uint64_t, proto::SourcesMessage> answers_;
+    std::uint64_t announcements_ = 0;
     std::map<std::uint64_t, std::uint64_t> turned_away_;  // watches without room, until the peer knows: revision
     std::uint64_t last_stream_ = 0;
     std::uint64_t last_version_ = 0;

@@ -95,7 +95,7 @@ void ChannelWatcher::receive(const proto::WatchStateMessage& message, std::vecto
 }
 
 void ChannelWatcher::receive(const proto::SourcesMessage& message, std::vector<WatcherEvent>& events) {
-    if (queries_.erase(message.query) == 0) return;
+    if ((message.query & proto::announcement) == 0 && queries_.erase(message.query) == 0) return;
     events.push_back(SourcesAnswered{message.query, message.own, message.records});
 }
 

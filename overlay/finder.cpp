@@ -375,6 +375,19 @@ void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity,
         ++refused_[record.error().reason];
 }
 
+std::optional<proto::NodeId> Finder::take_announcement(proto::Now now, const std::string& name, proto::BytesView wire) {
+    const auto key = proto::domain_dht_key(federation_->key, name);
+    auto record = proto::read_record(wire, *federation_, now.wall, &key, verified_.get());
+    if (!record || record->kind != proto::RecordKind::domain || record->domain != name) {
+        ++refused_[record ? proto::Reason::malformed : record.error().reason];
+        return std::nullopt;
+    }
+    const auto node = proto::node_id(record->node_key());
+    node_announced(now, name, *record, true);
+    for (const auto& presentity : following_.of_domain(name)) following_.attach(presentity, node, record->endpoints);
+    return node;
+}
+
 void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record) {
     if (record.kind != proto::RecordKind::presentity ||
         record.presentity != proto::presentity_key(federation_->key, presentity))

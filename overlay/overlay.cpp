@@ -150,6 +150,7 @@ class Overlay::Impl {
         do {
             finder_.handle_timeout(now);
             publisher_.handle_timeout(now);
+            if (const auto record = publisher_.take_domain_record()) announce(*record);
         } while (pass_on(now));
     }
 
@@ -211,6 +212,8 @@ class Overlay::Impl {
         peers_.session_up(now, node);
         if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint, knocked || lost);
         if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
+        if (peer->domain == settings_.certificate.domain && !publisher_.domain_record().empty())
+            peers_.open(node).source().announce(publisher_.domain_record());
         publisher_.go_online(now);
     }
 
@@ -314,7 +317,29 @@ class Overlay::Impl {
                                           {});
     }
 
+    /// The other nodes of our domain hear of this one, and tell those who watch there.
+    void announce(const proto::Bytes& record) {
+        for (const auto& node : transport_.nodes_of(settings_.certificate.domain))
+            if (node != self_) peers_.open(node).source().announce(record);
+    }
+
+    void take_announcement(proto::Now now, const proto::NodeId& from, const std::vector<proto::Bytes>& records) {
+        const auto* peer = transport_.peer(from);
+        if (peer == nullptr) return;
+        const auto domain = peer->domain;
+        for (const auto& record : records) {
+            const auto announced = finder_.take_announcement(now, domain, record);
+            if (announced == from && domain == settings_.certificate.domain) tell_watchers(from, record);
+        }
+    }
+
+    void tell_watchers(const proto::NodeId& about, const proto::Bytes& record) {
+        for (const auto& node : peers_.nodes())
+            if (node != about && peers_.find(node)->source().watches() > 0) peers_.open(node).source().announce(record);
+    }
+
     void take_answer(proto::Now now, const proto::NodeId& node, const SourcesAnswered& answer) {
+        if ((answer.query & proto::announcement) != 0) return take_announcement(now, node, answer.records);
         const auto* asked = following_.query_of(node, answer.query);
         if (asked == nullptr) return;
         const auto presentity = *asked;

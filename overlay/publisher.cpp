@@ -89,7 +89,7 @@ void Publisher::forget(proto::Now now, const proto::PresentityUri& presentity) {
 void Publisher::write_domain(proto::Now now) {
     auto record = draft(now, proto::RecordKind::domain, limits::domain_record_lifetime);
     record.domain = settings_.certificate.domain;
-    put(now, record);
+    if (put(now, record)) fresh_domain_record_ = domain_record_ = record.wire;
     const auto& early = limits::domain_record_early;
     const proto::Duration pause =
         domain_writes_ < early.size() ? early[domain_writes_] : proto::Duration{limits::domain_record_refresh};

@@ -27,6 +27,10 @@ class Publisher {
     void set(proto::Now now, const RecordDue& due);
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
+    /// The node's own record for its domain, when it was written since the last call.
+    std::optional<proto::Bytes> take_domain_record() { return std::exchange(fresh_domain_record_, std::nullopt); }
+    /// The last one written; empty before the first.
+    const proto::Bytes& domain_record() const { return domain_record_; }
     std::uint64_t puts() const { return puts_; }
     std::uint64_t refused() const { return refused_; }
 
@@ -59,6 +63,8 @@ class Publisher {
     std::map<proto::PresentityUri, Entry> entries_;
     proto::TimerQueue<proto::PresentityUri> due_;
     proto::SteadyTime domain_due_ = proto::never;
+    proto::Bytes domain_record_;
+    std::optional<proto::Bytes> fresh_domain_record_;
     proto::SteadyTime next_put_{};
     std::uint64_t puts_ = 0;
     std::uint64_t refused_ = 0;

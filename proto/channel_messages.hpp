@@ -48,6 +48,8 @@ struct QueryMessage {
     PresentityUri presentity;
     bool operator==(const QueryMessage&) const = default;
 };
+/// In the number of a query: nobody asked. The records are of nodes of the sender's domain.
+inline constexpr std::uint64_t announcement = std::uint64_t{1} << 63;
 struct SourcesMessage {
     std::uint64_t query = 0;
     bool own = false;            ///< the answering node is a source itself

@@ -195,3 +195,23 @@ TEST_CASE(
         CHECK(!w.seen(*p, alice).document->presence.is_open());
     }
 }
+
+TEST_CASE("a node comes to a provider: who goes there from one that lives on is found there") {
+    DomainWorld w(true);
+    auto devices = users_at_first(w, 5);
+    w.world.run_for(20min);  // what was asked at first is long done
+    w.come_back(w.a2);
+    w.world.run_for(10s);
+    GapMeter gaps(w, devices);
+    for (auto& device : devices) {
+        const auto left = device;
+        device.at = &w.a2;  // the provider's own balancing sends them there
+        device.etag.clear();
+        w.say(device, "here");
+        auto ending = left;
+        w.remove(ending);
+    }
+    gaps.run_for(60s);
+    CHECK(gaps.without() == 0);
+    CHECK(gaps.longest() <= 30s);
+}
