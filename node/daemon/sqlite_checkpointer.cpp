@@ -6,9 +6,12 @@
 namespace presmesh::daemon {
 
 namespace {
-constexpr int pages_at_once =
-    1024;  // 4 MiB: often enough for a small log, seldom enough to move a page that changes often once
-}
+/// 4 MiB: often enough for a small log, seldom enough to move a page that changes often once.
+constexpr int pages_at_once = 1024;
+/// Soon the writer has to begin the log anew: then next to nothing may be left that it would have to move.
+constexpr int log_pages_many = log_pages_most * 3 / 4;
+constexpr int pages_in_haste = 16;
+}  // namespace
 
 SqliteCheckpointer::SqliteCheckpointer(Db db, bool with_thread) : db_(std::move(db)) {
     if (with_thread) thread_ = std::thread([this] { work(); });
@@ -26,7 +29,8 @@ SqliteCheckpointer::~SqliteCheckpointer() {
 void SqliteCheckpointer::log_has(int pages) {
     const std::lock_guard lock(mutex_);
     moved_ = pages < moved_ ? 0 : moved_;  // the log was begun anew
-    if (pages - moved_ < pages_at_once || std::exchange(due_, true)) return;
+    const int enough = pages < log_pages_many ? pages_at_once : pages_in_haste;
+    if (pages - moved_ < enough || std::exchange(due_, true)) return;
     changed_.notify_one();
 }
 

@@ -31,9 +31,6 @@ constexpr const char* schema =
     "key)) "
     "WITHOUT ROWID;";
 
-/// A log that the checkpointer cannot keep small, since nobody ever pauses: the writer itself begins it anew. 64 MiB.
-constexpr int log_pages_most = 16'384;
-
 using Statement = std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)>;
 
 Reason reason_of(int code) {
