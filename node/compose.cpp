@@ -83,7 +83,7 @@ void make_ids_unique(std::vector<Element>& elements) {
 class Composer {
   public:
     void add(const Contribution& contribution) {
-        const Presence& presence = contribution.document->presence;
+        const Presence presence = contribution.document->presence();
         for (const Service& service : presence.services) add_service({service, contribution.stamp, origins_});
         for (const Person& person : presence.persons) add_person({person, contribution.stamp, origins_});
         for (const Device& device : presence.devices) add_device({device, contribution.stamp, origins_});
@@ -220,9 +220,8 @@ translators::View view_of_active(const std::vector<const SourceView*>& active, c
 
 proto::Result<proto::DocumentPtr> mark_published(const proto::DocumentPtr& document, const proto::DocumentPtr& before,
                                                  WallTime now) {
-    static const Presence nothing;
-    const Presence& old = before ? before->presence : nothing;
-    Presence marked = document->presence;
+    const Presence old = before ? before->presence() : Presence{};
+    Presence marked = document->presence();
     mark(marked.services, old.services, now);
     mark(marked.persons, old.persons, now);
     mark(marked.devices, old.devices, now);

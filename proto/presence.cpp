@@ -1,5 +1,7 @@
 #include "proto/presence.hpp"
 
+#include "proto/assert.hpp"
+
 #include <type_traits>
 
 #include "proto/identity.hpp"
@@ -328,15 +330,20 @@ Result<Presence> decode_presence(BytesView bytes) {
 Result<DocumentPtr> Document::make(Presence presence) {
     Bytes bytes = encode(presence);
     if (auto back = decode_presence(bytes); !back) return tl::make_unexpected(back.error());
+    bytes.shrink_to_fit();
     const auto digest = blake2b_256(bytes);
-    return std::make_shared<const Document>(Document{std::move(presence), std::move(bytes), digest});
+    return std::make_shared<const Document>(Document{std::move(bytes), digest});
 }
 
 Result<DocumentPtr> Document::read(BytesView bytes) {
-    auto presence = decode_presence(bytes);
-    if (!presence) return tl::make_unexpected(presence.error());
-    return std::make_shared<const Document>(
-        Document{std::move(*presence), Bytes(bytes.begin(), bytes.end()), blake2b_256(bytes)});
+    if (auto presence = decode_presence(bytes); !presence) return tl::make_unexpected(presence.error());
+    return std::make_shared<const Document>(Document{Bytes(bytes.begin(), bytes.end()), blake2b_256(bytes)});
+}
+
+Presence Document::presence() const {
+    auto value = decode_presence(bytes);
+    PRESMESH_ASSERT(value.has_value());  // looked at when the document was made
+    return std::move(*value);
 }
 
 }  // namespace presmesh::proto

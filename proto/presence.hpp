@@ -114,11 +114,14 @@ Bytes encode(const Presence& presence);
 /// malformed, not_canonical, too_large, unsupported_version.
 Result<Presence> decode_presence(BytesView bytes);
 
-/// The document everyone hands around: decoded value, its bytes and their digest, made once.
+/// The document everyone hands around: its bytes and their digest. Nodes keep a great many, and look into few, so the
+/// value is not kept.
 struct Document {
-    Presence presence;
     Bytes bytes;
     Digest digest{};
+
+    /// Decoded anew by each call, a few microseconds. A value: name it before walking its lists.
+    Presence presence() const;
     /// too_large (whole, or a list of it); malformed: text that is not is_text, an extension that is not
     /// is_extension_xml, a number or time out of range.
     static Result<std::shared_ptr<const Document>> make(Presence presence);

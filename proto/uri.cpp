@@ -184,13 +184,13 @@ Result<PresentityUri> PresentityUri::from_canonical(std::string_view canonical) 
 }
 
 std::string PresentityUri::pres() const {
-    return "pres:" + percent_encode(user_, UserGrammar::pres) + "@" + domain_;
+    return "pres:" + percent_encode(user(), UserGrammar::pres) + "@" + domain();
 }
 std::string PresentityUri::sip() const {
-    return "sip:" + percent_encode(user_, UserGrammar::sip) + "@" + domain_;
+    return "sip:" + percent_encode(user(), UserGrammar::sip) + "@" + domain();
 }
 std::string PresentityUri::jid() const {
-    return jid_escape(user_) + "@" + domain_;
+    return jid_escape(user()) + "@" + domain();
 }
 
 DhtKey presentity_key(const SymmetricKey& federation_key, const PresentityUri& presentity) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ bool has_canonical_form(std::string_view domain);
 
 /// A presentity's canonical name: user part lower-case NFC UTF-8 with every escape undone; domain as canonical_domain
 /// gives it. No scheme, no parameters, no resource. FORMAT.md (names) says what is refused and why case is folded.
+/// Copies share the text: a node keeps a dozen of each name.
 class PresentityUri {
   public:
     PresentityUri() = default;
@@ -35,25 +37,37 @@ class PresentityUri {
     /// would take a user part that begins with "sip:" for a URI.
     static Result<PresentityUri> from_canonical(std::string_view canonical);
 
-    const std::string& user() const { return user_; }
-    const std::string& domain() const { return domain_; }
-    bool empty() const { return domain_.empty(); }
+    const std::string& user() const { return name().user; }
+    const std::string& domain() const { return name().domain; }
+    bool empty() const { return name_ == nullptr; }
 
     std::string pres() const;  ///< "pres:user@domain", percent-encoded: the spelling we show
     std::string sip() const;   ///< "sip:user@domain", RFC 7247 section 6.5 escaping
     std::string jid() const;   ///< "user@domain", XEP-0106 escaping
-    std::string canonical() const { return user_ + "@" + domain_; }  ///< what is hashed and compared
+    std::string canonical() const { return user() + "@" + domain(); }  ///< what is hashed and compared
 
-    auto operator<=>(const PresentityUri&) const = default;
+    std::strong_ordering operator<=>(const PresentityUri& other) const {
+        return name_ == other.name_ ? std::strong_ordering::equal : name() <=> other.name();
+    }
+    bool operator==(const PresentityUri& other) const { return name_ == other.name_ || name() == other.name(); }
 
   private:
+    struct Name {
+        std::string user;
+        std::string domain;
+        auto operator<=>(const Name&) const = default;
+    };
+    const Name& name() const {
+        static const Name none;
+        return name_ ? *name_ : none;
+    }
     static Result<PresentityUri> from_parts(const std::string& user, const std::string& domain);
     static Result<PresentityUri> from_local_part(std::string_view local, std::string_view domain);
     static Result<PresentityUri> from_xmpp_uri(std::string_view rest);
 
-    PresentityUri(std::string user, std::string domain) : user_(std::move(user)), domain_(std::move(domain)) {}
-    std::string user_;
-    std::string domain_;
+    PresentityUri(std::string user, std::string domain)
+        : name_(std::make_shared<const Name>(Name{std::move(user), std::move(domain)})) {}
+    std::shared_ptr<const Name> name_;  // null: the empty one
 };
 
 /// The inner hash: first 20 bytes of BLAKE2b keyed with the federation's key over the canonical URI. What a record

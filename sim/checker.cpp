@@ -131,7 +131,7 @@ void Checker::seen(WatchNumber number, Shown shown, const proto::DocumentPtr& do
     watch.shown = document ? shown : Shown::unknown;
     watch.version = 0;
     if (document) {
-        const auto version = version_in(seed_, watch.presentity, document->presence);
+        const auto version = version_in(seed_, watch.presentity, document->presence());
         const bool forged = !version || *version > presentities_[watch.presentity].version;
         if (forged) {
             ++measures_.forged_accepted;

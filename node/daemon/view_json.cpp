@@ -30,7 +30,7 @@ HttpResponse pidf_response(const proto::PresentityUri& presentity, const View& v
         return response;
     }
     response.content_type = std::string(media_pidf);
-    response.body = translators::sip::write_pidf(presentity, view.document->presence);
+    response.body = translators::sip::write_pidf(presentity, view.document->presence());
     return response;
 }
 
@@ -79,7 +79,7 @@ std::string view_to_json(const proto::PresentityUri& presentity, const View& vie
     head["liveness"] = proto::to_string(view.liveness);
     auto text = dump(head);
     text.pop_back();
-    return text + ",\"presence\":" + (view.document ? presence_to_json(view.document->presence) : "null") + "}";
+    return text + ",\"presence\":" + (view.document ? presence_to_json(view.document->presence()) : "null") + "}";
 }
 
 HttpResponse view_response(const proto::PresentityUri& presentity, const View& view, std::string_view media) {

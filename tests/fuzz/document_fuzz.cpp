@@ -13,8 +13,8 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto document = Document::read({data, size});
     if (!document) return 0;
-    const auto again = Document::make((*document)->presence);
+    const auto again = Document::make((*document)->presence());
     PRESMESH_ASSERT(again.has_value());
-    PRESMESH_ASSERT((*again)->presence == (*document)->presence);
+    PRESMESH_ASSERT((*again)->presence() == (*document)->presence());
     return 0;
 }

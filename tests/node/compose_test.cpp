@@ -34,7 +34,8 @@ SourceView source(std::uint8_t number, Liveness liveness, proto::DocumentPtr doc
 
 std::vector<std::string> ids(const proto::DocumentPtr& document) {
     std::vector<std::string> out;
-    for (const auto& s : document->presence.services) out.push_back(s.id);
+    const auto presence = document->presence();
+    for (const auto& s : presence.services) out.push_back(s.id);
     return out;
 }
 
@@ -85,12 +86,12 @@ TEST_CASE("a composed document has unique ids, and reads back") {
     CHECK(rc::check([] {
         auto whole = compose(*rc::gen::container<std::vector<Contribution>>(contribution_gen())).document;
         if (!whole) return;
-        RC_ASSERT(unique_ids(whole->presence.services));
-        RC_ASSERT(unique_ids(whole->presence.persons));
-        RC_ASSERT(unique_ids(whole->presence.devices));
+        RC_ASSERT(unique_ids(whole->presence().services));
+        RC_ASSERT(unique_ids(whole->presence().persons));
+        RC_ASSERT(unique_ids(whole->presence().devices));
         auto read = proto::Document::read(whole->bytes);
         RC_ASSERT(read.has_value());
-        RC_ASSERT((*read)->presence == whole->presence);
+        RC_ASSERT((*read)->presence() == whole->presence());
     }));
 }
 
@@ -99,7 +100,7 @@ TEST_CASE("two devices with one tuple id are both kept, the later origin renamed
     auto two = document({service("tuple", "desk"), service("tuple-2", "other")});
     auto whole = compose({{"b", {}, two}, {"a", {}, one}}).document;
     CHECK(ids(whole) == std::vector<std::string>{"tuple", "tuple-3", "tuple-2"});
-    CHECK(whole->presence.services[0].notes[0].text == "phone");
+    CHECK(whole->presence().services[0].notes[0].text == "phone");
 }
 
 TEST_CASE("one id and one contact are one service: the newest version wins") {
@@ -111,8 +112,8 @@ TEST_CASE("one id and one contact are one service: the newest version wins") {
     };
     SUBCASE("by timestamp") {
         auto whole = compose({{"a", {}, make("new", 200)}, {"b", {}, make("old", 100)}}).document;
-        REQUIRE(whole->presence.services.size() == 1);
-        CHECK(whole->presence.services[0].notes[0].text == "new");
+        REQUIRE(whole->presence().services.size() == 1);
+        CHECK(whole->presence().services[0].notes[0].text == "new");
     }
     SUBCASE("by when its own node took it, whatever the node and whatever came later beside it") {
         const auto marked = [&](std::string note, std::int64_t seconds) {
@@ -122,18 +123,18 @@ TEST_CASE("one id and one contact are one service: the newest version wins") {
             auto old = marked("old", 100);
             auto fresh = marked("new", 200);
             auto whole = compose({{newer_first ? "a" : "b", {}, fresh}, {newer_first ? "b" : "a", {}, old}}).document;
-            REQUIRE(whole->presence.services.size() == 1);
-            CHECK(whole->presence.services[0].notes[0].text == "new");
+            REQUIRE(whole->presence().services.size() == 1);
+            CHECK(whole->presence().services[0].notes[0].text == "new");
         }
         CHECK(
-            compose({{"a", {}, marked("same", 1)}, {"b", {}, marked("same", 2)}}).document->presence.services.size() ==
+            compose({{"a", {}, marked("same", 1)}, {"b", {}, marked("same", 2)}}).document->presence().services.size() ==
             1);
     }
     SUBCASE("by the time of publication") {
         auto later = proto::wall_from_seconds(9);
         auto whole = compose({{"a", later, make("new", {})}, {"b", {}, make("old", {})}}).document;
-        REQUIRE(whole->presence.services.size() == 1);
-        CHECK(whole->presence.services[0].notes[0].text == "new");
+        REQUIRE(whole->presence().services.size() == 1);
+        CHECK(whole->presence().services[0].notes[0].text == "new");
     }
 }
 
@@ -145,11 +146,11 @@ TEST_CASE("persons that agree are one, persons that disagree are all kept") {
     also_away.persons[0].id = "q";
     also_away.persons[0].timestamp = proto::wall_from_seconds(7);
     auto agreed = compose({{"a", {}, document(away)}, {"b", {}, document(also_away)}}).document;
-    REQUIRE(agreed->presence.persons.size() == 1);
-    CHECK(agreed->presence.persons[0].timestamp == proto::wall_from_seconds(7));
+    REQUIRE(agreed->presence().persons.size() == 1);
+    CHECK(agreed->presence().persons[0].timestamp == proto::wall_from_seconds(7));
     auto disagreed = compose({{"a", {}, document(away)}, {"b", {}, document(busy)}}).document;
-    REQUIRE(disagreed->presence.persons.size() == 2);
-    CHECK(disagreed->presence.persons[1].id == "p-2");
+    REQUIRE(disagreed->presence().persons.size() == 2);
+    CHECK(disagreed->presence().persons[1].id == "p-2");
 }
 
 TEST_CASE("what would pass the bounds leaves the later origins out, and says so") {
@@ -240,7 +241,7 @@ TEST_CASE("polite blocking shows an ordinary offline document, always the same")
     auto one = offline_document(uri("alice@a.example"));
     CHECK(one->bytes == offline_document(uri("sip:alice@a.example"))->bytes);
     CHECK(one->bytes != offline_document(uri("bob@a.example"))->bytes);
-    CHECK(!one->presence.is_open());
-    REQUIRE(one->presence.services.size() == 1);
-    CHECK(one->presence.services[0].basic == proto::Basic::closed);
+    CHECK(!one->presence().is_open());
+    REQUIRE(one->presence().services.size() == 1);
+    CHECK(one->presence().services[0].basic == proto::Basic::closed);
 }

@@ -84,7 +84,7 @@ TEST_CASE("the node's rules and default change under the watches there are") {
     CHECK(one.last().state == WatchState::active);  // the user's own rule decides first
     one.set_policy({});
     CHECK(one.last().state == WatchState::active);
-    CHECK(one.last().document->presence.services.at(0).basic == proto::Basic::closed);
+    CHECK(one.last().document->presence().services.at(0).basic == proto::Basic::closed);
 }
 
 TEST_CASE("a domain delegated to a running node is served from then on, until it is taken back") {

@@ -73,11 +73,11 @@ TEST_CASE("a watcher is pending, then approved, then follows every change") {
     one.turn([&](proto::Now now) { REQUIRE(one.service().decide(now, alice, ann, Handling::allow)); });
     REQUIRE(one.sip.told.size() == 2);
     CHECK(one.last().state == WatchState::active);
-    CHECK(one.last().document->presence.services[0].notes[0].text == "first");
+    CHECK(one.last().document->presence().services[0].notes[0].text == "first");
     CHECK(one.last().liveness == translators::Liveness::live);
 
     one.publish(online("desk"));
-    CHECK(one.last().document->presence.services.size() == 2);
+    CHECK(one.last().document->presence().services.size() == 2);
 }
 
 TEST_CASE("several changes of a turn are told once; a change that is none is not told") {
@@ -89,7 +89,7 @@ TEST_CASE("several changes of a turn are told once; a change that is none is not
         REQUIRE(one.service().publish(now, {alice, first->etag, online("phone", "two"), {}}));
     });
     CHECK(one.sip.told.size() == told + 1);
-    CHECK(one.last().document->presence.services[0].notes[0].text == "two");
+    CHECK(one.last().document->presence().services[0].notes[0].text == "two");
     one.turn([&](proto::Now now) {
         auto etag = one.service().publications(alice).at(0).etag;
         REQUIRE(one.service().publish(now, {alice, etag, online("phone", "two"), {}}));
@@ -105,7 +105,7 @@ TEST_CASE("a user's publication that runs out leaves an offline user, and later 
     one.world.run_for(proto::limits::publication_default_expires + 1s);
     CHECK(one.last().state == WatchState::active);
     REQUIRE(one.last().document);
-    CHECK_FALSE(one.last().document->presence.is_open());
+    CHECK_FALSE(one.last().document->presence().is_open());
     one.world.run_for(proto::limits::farewell);
     CHECK(one.last().document == nullptr);
 }
@@ -116,7 +116,7 @@ TEST_CASE("rules act at once: block ends, polite block shows an offline user, al
     one.watch();
     one.set_rules(one_rule("ann@a.example", Handling::polite_block));
     CHECK(one.last().state == WatchState::active);
-    CHECK(!one.last().document->presence.is_open());
+    CHECK(!one.last().document->presence().is_open());
     CHECK(one.last().liveness == translators::Liveness::live);
     auto told = one.sip.told.size();
     one.publish(online("desk"));
@@ -127,7 +127,7 @@ TEST_CASE("rules act at once: block ends, polite block shows an offline user, al
     CHECK(one.last().document == nullptr);
     one.set_rules({});
     CHECK(one.last().state == WatchState::active);
-    CHECK(one.last().document->presence.services.size() == 2);
+    CHECK(one.last().document->presence().services.size() == 2);
 }
 
 TEST_CASE("a user nobody has heard of can be watched, and is nothing until it publishes") {
@@ -214,7 +214,7 @@ TEST_CASE("a translator that answers every view with a change can not hold a tur
     CHECK(one.a.node->next_timeout() <= one.world.now().steady);
     one.sip.on_view = {};
     one.turn([&](proto::Now now) { one.a.node->handle_timeout(now); });
-    CHECK(one.last().document->presence.services[0].notes[0].text == std::to_string(n));
+    CHECK(one.last().document->presence().services[0].notes[0].text == std::to_string(n));
     CHECK(one.a.node->next_timeout() > one.world.now().steady);
 }
 
@@ -252,10 +252,10 @@ TEST_CASE("a crash loses no publication, no rule and no decision, and the epoch 
     CHECK(one.service().rules(alice) == one_rule("b.example", Handling::block));
     one.watch();
     CHECK(one.last().state == WatchState::active);
-    CHECK(one.last().document->presence.services[0].notes[0].text == "kept");
+    CHECK(one.last().document->presence().services[0].notes[0].text == "kept");
     one.publish(nullptr, etag);
     one.world.run_for(proto::limits::publication_default_expires + 1s);
-    CHECK_FALSE(one.last().document->presence.is_open());
+    CHECK_FALSE(one.last().document->presence().is_open());
 }
 
 TEST_CASE("an attended presentity: its server is told at the end of the turn, answers, and brings the state") {

@@ -60,7 +60,7 @@ TEST_CASE("RFC 3903 section 4: initial, refresh, modify, remove; a new entity ta
     CHECK(reason(t.publish(at(11s), nullptr, first->etag)) == Reason::condition_failed);
     auto modified = t.publish(at(12s), online("phone", "two"), refreshed->etag);
     REQUIRE(modified);
-    CHECK(t.publications.document(alice)->presence.services[0].notes[0].text == "two");
+    CHECK(t.publications.document(alice)->presence().services[0].notes[0].text == "two");
     auto removed = t.publish(at(13s), nullptr, modified->etag, 0s);
     REQUIRE(removed);
     CHECK(removed->expires == 0s);
@@ -78,12 +78,12 @@ TEST_CASE("a farewell is kept for its time, over restarts, and makes way for wha
     t.store.commit();
     t.restart(at(200s));
     REQUIRE(t.publications.document(alice));
-    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
     REQUIRE(t.publish(at(300s), online("phone", "back"), {}, 100s));
-    CHECK(t.publications.document(alice)->presence.services.size() == 1);
-    CHECK(t.publications.document(alice)->presence.is_open());
+    CHECK(t.publications.document(alice)->presence().services.size() == 1);
+    CHECK(t.publications.document(alice)->presence().is_open());
     t.publications.handle_timeout(at(400s));
-    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
     t.publications.handle_timeout(at(400s + proto::limits::farewell));
     CHECK(t.publications.document(alice) == nullptr);
     CHECK(t.publications.next_timeout() == proto::never);
@@ -104,7 +104,7 @@ TEST_CASE("a publication runs out when it said, and not before") {
     CHECK(t.publications.document(alice));
     t.publications.take_changed();
     t.publications.handle_timeout(at(100s));
-    CHECK_FALSE(t.publications.document(alice)->presence.is_open());
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
     CHECK(t.publications.take_changed() == std::vector{alice});
     CHECK(t.publications.next_timeout() == at(100s + proto::limits::farewell).steady);
 }
@@ -141,7 +141,7 @@ TEST_CASE("an attached server has one publication per presentity, beside those w
     REQUIRE(t.publish(at(0s), online("sip")));
     REQUIRE(t.publications.set(at(0s), "xmpp", alice, online("tablet"), 600s));
     REQUIRE(t.publications.set(at(1s), "xmpp", alice, online("laptop"), 600s));
-    CHECK(t.publications.document(alice)->presence.services.size() == 2);
+    CHECK(t.publications.document(alice)->presence().services.size() == 2);
     CHECK(t.publications.count() == 2);
     REQUIRE(t.publications.set(at(2s), "xmpp", alice, nullptr, 600s));
     CHECK(t.publications.count() == 1);
@@ -169,7 +169,7 @@ TEST_CASE("a crash loses nothing that was committed and had not run out") {
     t.restart(at(61s));
     CHECK(t.publications.take_changed() == std::vector{alice});
     CHECK(t.publications.count() == 2);
-    CHECK(t.publications.document(alice)->presence.services.size() == 2);
+    CHECK(t.publications.document(alice)->presence().services.size() == 2);
     // The entity tag the client holds is still good, and the expiry is the old one.
     CHECK(t.publications.next_timeout() == at(600s).steady);
     CHECK(t.publish(at(62s), nullptr, kept->etag));
@@ -216,7 +216,7 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
         std::set<std::string> expected, shown, expected_tags, shown_tags;
         for (const auto& [tag, entry] : model) expected.insert(entry.service), expected_tags.insert(tag);
         if (auto whole = t.publications.document(alice))
-            for (const auto& s : whole->presence.services)
+            for (const auto presence = whole->presence(); const auto& s : presence.services)
                 if (s.basic != proto::Basic::closed) shown.insert(s.id);
         for (const auto& info : t.publications.list(alice)) shown_tags.insert(info.etag);
         RC_ASSERT(shown == expected);
@@ -228,7 +228,7 @@ TEST_CASE("publications behave as a map from entity tag to document and expiry")
 TEST_CASE("every element is marked with when it was published as it is, over changes beside it and over a restart") {
     Table t;
     const auto published = [&](std::size_t i) {
-        return *t.publications.document(alice)->presence.services.at(i).published - at(0s).wall;
+        return *t.publications.document(alice)->presence().services.at(i).published - at(0s).wall;
     };
     auto receipt = t.publish(at(0s), document({service("a", "one"), service("b", "one")}));
     REQUIRE(receipt);
@@ -242,7 +242,7 @@ TEST_CASE("every element is marked with when it was published as it is, over cha
     auto server = t.publications.set(at(10s), "xmpp", alice, online("c"), 300s);
     REQUIRE(server);
     REQUIRE(t.publications.set(at(20s), "xmpp", alice, online("c"), 300s));
-    const auto& all = t.publications.document(alice)->presence.services;
+    const auto all = t.publications.document(alice)->presence().services;
     const auto c = std::find_if(all.begin(), all.end(), [](const auto& s) { return s.id == "c"; });
     REQUIRE(c != all.end());
     CHECK(*c->published - at(0s).wall == 10s);

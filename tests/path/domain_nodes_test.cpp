@@ -20,7 +20,7 @@ using Provider = DomainWorld::Provider;
 
 bool shows(const View& view, const std::string& device, const std::string& note) {
     if (!view.document || view.liveness == Liveness::unknown) return false;
-    const auto& services = view.document->presence.services;
+    const auto services = view.document->presence().services;
     return std::any_of(services.begin(), services.end(), [&](const proto::Service& s) {
         return s.id == device && s.basic == proto::Basic::open && s.notes.size() == 1 && s.notes[0].text == note;
     });
@@ -96,7 +96,7 @@ TEST_CASE("devices at two nodes of a provider are one user, the same to every wa
             CHECK(shows(view, "laptop", on_laptop) == !on_laptop.empty());
             REQUIRE(view.document);
             const auto devices = static_cast<std::size_t>(!on_phone.empty()) + (on_laptop.empty() ? 0U : 1U);
-            CHECK(view.document->presence.services.size() == std::max<std::size_t>(devices, 1));
+            CHECK(view.document->presence().services.size() == std::max<std::size_t>(devices, 1));
         }
     };
     w.say(phone, "out");
@@ -159,7 +159,7 @@ TEST_CASE("a node dies: whoever goes elsewhere within the bound is never missed"
         for (const Device& device : devices)
             for (Provider* p : w.all()) {
                 CHECK(shows(w.seen(*p, device.user), "phone", "moved"));
-                CHECK(w.seen(*p, device.user).document->presence.services.size() == 1);
+                CHECK(w.seen(*p, device.user).document->presence().services.size() == 1);
             }
     }
 }
@@ -192,7 +192,7 @@ TEST_CASE(
         CAPTURE(p->name);
         CHECK(w.seen(*p, alice).liveness == Liveness::live);
         REQUIRE(w.seen(*p, alice).document);
-        CHECK(!w.seen(*p, alice).document->presence.is_open());
+        CHECK(!w.seen(*p, alice).document->presence().is_open());
     }
 }
 

@@ -43,7 +43,7 @@ struct User {
 std::map<std::string, std::string> open_services(const View& view) {
     std::map<std::string, std::string> out;
     if (!view.document) return out;
-    for (const auto& s : view.document->presence.services) {
+    for (const auto presence = view.document->presence(); const auto& s : presence.services) {
         if (s.basic != proto::Basic::open) continue;
         const auto name = s.contact.substr(4, s.contact.find('.') - 4);
         out[name] = out.contains(name) || s.notes.size() != 1 ? "?" : s.notes[0].text;
@@ -54,7 +54,7 @@ std::map<std::string, std::string> open_services(const View& view) {
 std::string text_of(const View& view) {
     std::string out = std::string(to_string(view.state)) + "/" + std::string(to_string(view.liveness));
     if (!view.document) return out + " nothing";
-    for (const auto& s : view.document->presence.services)
+    for (const auto presence = view.document->presence(); const auto& s : presence.services)
         out += " " + s.id + (s.basic == proto::Basic::open ? "+" : "-") + (s.notes.empty() ? "" : s.notes[0].text);
     return out;
 }
@@ -89,7 +89,7 @@ std::string not_as_meant(DomainWorld& w, const User& user) {
     const auto& view = w.seen(w.x, user.name);
     const auto open = open_services(view);
     // Beside what is open nothing is said: no remainder of what was taken back.
-    const bool clean = open.empty() || view.document->presence.services.size() == open.size();
+    const bool clean = open.empty() || view.document->presence().services.size() == open.size();
     if (clean && is_seen_right(open, user.phone) && is_seen_right(open, user.laptop)) return {};
     return "seen " + text_of(view) + ", meant " + text_of(user.meant()) + "\n";
 }

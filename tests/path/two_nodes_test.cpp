@@ -59,9 +59,9 @@ struct Two {
     }
     std::string note() const {
         const auto& view = last();
-        return view.document && !view.document->presence.services.empty() &&
-                       !view.document->presence.services[0].notes.empty()
-                   ? view.document->presence.services[0].notes[0].text
+        return view.document && !view.document->presence().services.empty() &&
+                       !view.document->presence().services[0].notes.empty()
+                   ? view.document->presence().services[0].notes[0].text
                    : "";
     }
     bool see(std::string_view text, proto::Duration within = 10s) {
@@ -133,11 +133,11 @@ TEST_CASE("a politely blocked watcher sees an offline user, and never notices a 
     two.publish(online("phone", "back"));
     two.world.run_for(2s);
     CHECK(two.at_x.told.size() == told);
-    for (const auto& t : two.at_x.told) CHECK((!t.view.document || !t.view.document->presence.is_open()));
+    for (const auto& t : two.at_x.told) CHECK((!t.view.document || !t.view.document->presence().is_open()));
     two.set_rules(one_rule("x.example", Handling::allow));
     CHECK(two.see("back"));
     two.set_rules({});
-    REQUIRE(two.world.run_until([&] { return !two.last().document->presence.is_open(); }, 10s));
+    REQUIRE(two.world.run_until([&] { return !two.last().document->presence().is_open(); }, 10s));
 }
 
 TEST_CASE("a publication that runs out is told as offline, by a node that lives") {
@@ -145,7 +145,7 @@ TEST_CASE("a publication that runs out is told as offline, by a node that lives"
     two.publish(online("phone", "soon gone"), {}, 60s);
     two.watch();
     REQUIRE(two.see("soon gone"));
-    REQUIRE(two.world.run_until([&] { return !two.last().document->presence.is_open(); }, 120s));
+    REQUIRE(two.world.run_until([&] { return !two.last().document->presence().is_open(); }, 120s));
     CHECK(two.last().liveness == Liveness::live);
     CHECK(two.last().state == WatchState::active);
 }

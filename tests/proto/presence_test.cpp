@@ -142,7 +142,7 @@ TEST_CASE("a document is made only of what can be read back") {
     CHECK((*made)->digest == blake2b_256((*made)->bytes));
     auto read = Document::read((*made)->bytes);
     REQUIRE(read.has_value());
-    CHECK((*read)->presence == whole);
+    CHECK((*read)->presence() == whole);
     CHECK((*read)->digest == (*made)->digest);
 
     Presence large;

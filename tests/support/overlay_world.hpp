@@ -115,9 +115,10 @@ inline std::string note_of(const OverlayHost& host, overlay::WatchId watch) {
     std::string note;
     for (const auto& source : host->sources(watch)) {
         if (!source.document) continue;
-        for (const auto& service : source.document->presence.services)
+        const auto presence = source.document->presence();
+        for (const auto& service : presence.services)
             for (const auto& one : service.notes) note = one.text;
-        for (const auto& one : source.document->presence.notes) note = one.text;
+        for (const auto& one : presence.notes) note = one.text;
     }
     return note;
 }

@@ -18,7 +18,7 @@ TEST_CASE("RFC 3903 section 4: publish, refresh, modify, remove, each with a new
     CHECK(refreshed.etag != first.etag);
     const auto modified = talk.ask(talk.publish(pidf_text("closed"), refreshed.etag));
     CHECK(modified.status == 200);
-    CHECK(!talk.host.documents[uri("pres:alice@a.example")]->presence.is_open());
+    CHECK(!talk.host.documents[uri("pres:alice@a.example")]->presence().is_open());
     const auto removed = talk.ask(talk.publish("", modified.etag, 0));
     CHECK(removed.status == 200);
     CHECK(removed.expires == 0u);
@@ -121,6 +121,6 @@ TEST_CASE("RFC 3261 section 20.13: Content-Language is the language of notes tha
     auto request = talk.publish(pidf_text("open", "au travail"));
     request.content_language = "fr";
     CHECK(talk.ask(request).status == 200);
-    const auto& notes = talk.host.documents[uri("pres:alice@a.example")]->presence.services.at(0).notes;
+    const auto notes = talk.host.documents[uri("pres:alice@a.example")]->presence().services.at(0).notes;
     CHECK(notes == std::vector<proto::Note>{{"fr", "au travail"}});
 }

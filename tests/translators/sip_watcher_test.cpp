@@ -75,7 +75,7 @@ TEST_CASE("wanted: SUBSCRIBE, 200, NOTIFY active: a decision and a publication w
     CHECK(talk.ask(talk.notify(subscribe, "active;expires=300")).status == 200);
     CHECK(talk.decided() == is_active);
     REQUIRE(talk.host.documents[alice]);
-    CHECK(talk.host.documents[alice]->presence.is_open());
+    CHECK(talk.host.documents[alice]->presence().is_open());
     CHECK(talk.host.lifetimes[alice] == 360s);
     CHECK(talk.ask(talk.notify(subscribe, "active;expires=300", "")).status == 200);
     CHECK(talk.host.documents[alice] == nullptr);  // no body: the server knows nothing

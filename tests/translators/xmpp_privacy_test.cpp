@@ -107,7 +107,7 @@ TEST_CASE("no order of events shows anything to somebody who is not subscribed")
             // What is published of a contact is its own, and only while somebody approved watches.
             for (const auto& [name, document] : play.world.host.documents) {
                 if (!document || name.domain() != "x.example") continue;
-                for (const auto& service : document->presence.services)
+                for (const auto presence = document->presence(); const auto& service : presence.services)
                     for (const auto& note : service.notes) RC_ASSERT(note.text == "from " + name.canonical());
                 bool any = false;
                 for (const auto& [who, decision] : play.world.host.decisions)

@@ -71,7 +71,7 @@ std::string_view show_name(const proto::Service& service) {
 std::string describe(const proto::DocumentPtr& document) {
     if (!document) return "nothing";
     std::string out;
-    for (const auto& service : document->presence.services) {
+    for (const auto presence = document->presence(); const auto& service : presence.services) {
         if (!out.empty()) out += "; ";
         if (!service.id.empty()) out += service.id + " ";
         out += show_name(service);

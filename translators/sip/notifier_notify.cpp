@@ -78,7 +78,7 @@ Body Notifier::body_for(const Subscription& subscription, const View& view) {
     }
     if (last_body_.document != view.document || last_body_.presentity != presentity)
         last_body_ = {presentity, view.document,
-                      std::make_shared<const std::string>(write_pidf(presentity, view.document->presence))};
+                      std::make_shared<const std::string>(write_pidf(presentity, view.document->presence()))};
     return last_body_.body;
 }
 

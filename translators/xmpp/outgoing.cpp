@@ -45,7 +45,7 @@ struct ResourceStanza {
 std::vector<ResourceStanza> stanzas_of(const Pair& pair, const View& view) {
     std::vector<ResourceStanza> out;
     const auto bare = pair.user.jid();
-    for (auto& stanza : presence_stanzas(view.document->presence, nullptr, bare, pair.contact.jid())) {
+    for (auto& stanza : presence_stanzas(view.document->presence(), nullptr, bare, pair.contact.jid())) {
         const auto from = stanza.get("from");
         std::string resource(from.size() > bare.size() ? from.substr(bare.size() + 1) : std::string_view());
         out.push_back({std::move(resource), std::move(stanza)});
