@@ -44,13 +44,16 @@ class RecordingDiagnostics final : public Diagnostics {
     void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity,
               std::string_view detail) override {
         steps.push_back({now, std::string(step), presentity, std::string(detail)});
+        ++calls;
     }
     void count(std::string_view name, std::string_view label, std::uint64_t by) override {
         counters[{std::string(name), std::string(label)}] += by;
+        ++calls;
     }
 
     std::vector<Step> steps;
     std::map<std::pair<std::string, std::string>, std::uint64_t> counters;
+    std::uint64_t calls = 0;
 };
 
 }  // namespace presmesh::node

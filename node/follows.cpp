@@ -29,6 +29,7 @@ void Follows::remove(WatchId id) {
     follow->second.watches.erase(id);
     if (follow->second.watches.empty()) {
         PRESMESH_ASSERT(!follow->second.overlay_watch);
+        held_.erase(follow->first);
         follows_.erase(follow);
     }
     auto held = per_watcher_.find(watch->second.relation.watcher);
@@ -97,11 +98,25 @@ void Follows::set_overlay_watch(const Relation& relation, std::optional<overlay:
     if (overlay_watch) by_overlay_watch_.insert_or_assign(*overlay_watch, relation);
 }
 
-std::vector<Relation> Follows::take_marked() {
+std::vector<Relation> Follows::take_marked(proto::SteadyTime now) {
+    while (const auto relation = held_.pop(now)) mark(*relation);
     auto marked = std::exchange(marked_, {});
     for (const Relation& relation : marked)
         if (Follow* follow = find(relation)) follow->dirty = false;
     return marked;
+}
+
+bool Follows::hold_back(proto::SteadyTime now, const Relation& relation) {
+    if (limits_.told.interval <= proto::Duration{0}) return false;
+    Follow* follow = find(relation);
+    PRESMESH_ASSERT(follow != nullptr);
+    if (const auto next = limits_.told.next(now, follow->told_up_to); next > now) {
+        coalesced_ += held_.contains(relation) ? 1 : 0;
+        held_.set(relation, next);
+        return true;
+    }
+    limits_.told.take(now, follow->told_up_to);
+    return false;
 }
 
 }  // namespace presmesh::node

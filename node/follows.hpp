@@ -12,6 +12,7 @@
 #include "node/watchers.hpp"
 #include "overlay/overlay.hpp"
 #include "proto/result.hpp"
+#include "proto/timer_queue.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::node {
@@ -37,6 +38,7 @@ class Follows {
         std::set<translators::WatchId> watches;
         std::optional<overlay::WatchId> overlay_watch;
         translators::View told;
+        proto::SteadyTime told_up_to{};  ///< its allowance
         bool dirty = false;
     };
 
@@ -52,6 +54,8 @@ class Follows {
     Follow* find(const Relation& relation);
     const Follow* find(const Relation& relation) const;
 
+    void set_allowance(Allowance told) { limits_.told = told; }
+
     /// In order; of_domain: whose presentity is one of its users.
     std::vector<Relation> all() const;
     std::vector<Relation> of_domain(std::string_view domain) const;
@@ -60,7 +64,14 @@ class Follows {
     void mark_all(const proto::PresentityUri& presentity);
     void set_overlay_watch(const Relation& relation, std::optional<overlay::WatchId> overlay_watch);
     void mark(overlay::WatchId overlay_watch);
-    std::vector<Relation> take_marked();
+    /// Those marked since, and those held back whose time has come.
+    std::vector<Relation> take_marked(proto::SteadyTime now);
+    /// True when this follow was told too much lately: it is marked again when its time has come. Otherwise it counts
+    /// as told now.
+    bool hold_back(proto::SteadyTime now, const Relation& relation);
+    proto::SteadyTime next_timeout() const { return held_.next(); }
+    std::size_t held() const { return held_.size(); }
+    std::uint64_t coalesced() const { return coalesced_; }
     std::size_t watches() const { return watches_.size(); }
 
   private:
@@ -72,6 +83,8 @@ class Follows {
     std::unordered_map<overlay::WatchId, Relation> by_overlay_watch_;
     std::unordered_map<proto::PresentityUri, std::size_t> per_watcher_;
     std::vector<Relation> marked_;
+    proto::TimerQueue<Relation> held_;
+    std::uint64_t coalesced_ = 0;
     translators::WatchId last_ = 0;
 };
 

@@ -54,6 +54,7 @@ class PresenceService::Impl {
           store_(store),
           diagnostics_(diagnostics),
           publications_(store, random, settings_.limits),
+          changes_(settings_.limits.changes),
           rules_(store, settings_),
           watchers_(rules_, settings_.limits),
           follows_(settings_.limits) {}
@@ -69,6 +70,7 @@ class PresenceService::Impl {
     // ---- the end of a turn
     bool tell_wants(Now now);
     bool send_documents(Now now);
+    bool send_document(Now now, const PresentityUri& presentity);
     bool send_standings(Now now);
     bool tell_views(Now now);
     void tell(Now now, const Relation& relation);
@@ -95,6 +97,7 @@ class PresenceService::Impl {
     Diagnostics& diagnostics_;
     overlay::FederationPtr federation_;
     Publications publications_;
+    Pace changes_;  ///< of our presentities
     RuleBook rules_;
     Watchers watchers_;
     Follows follows_;
@@ -187,19 +190,29 @@ bool PresenceService::Impl::tell_wants(Now now) {
 }
 
 bool PresenceService::Impl::send_documents(Now now) {
-    auto changed = publications_.take_changed();
-    for (const PresentityUri& presentity : changed) {
-        DocumentPtr document = serves(presentity) ? publications_.document(presentity) : nullptr;
-        if (diagnostics_.wants_steps())
-            diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
-        bool known = document ? !announced_.insert(presentity).second : announced_.erase(presentity) > 0;
-        if (document || known) overlay_.set_document(now, presentity, full_view, document);
-        // Withdrawing the whole source took this view along; who is politely blocked must not notice.
-        if (!document && offline_views_.contains(presentity) && serves(presentity))
-            overlay_.set_document(now, presentity, offline_view, offline_document(presentity));
-        follows_.mark_all(presentity);
+    bool busy = false;
+    while (auto presentity = changes_.due(now.steady)) busy |= send_document(now, *presentity);
+    for (const PresentityUri& presentity : publications_.take_changed()) {
+        // What is no longer ours goes at once.
+        if (!serves(presentity) || changes_.pass(now.steady, presentity))
+            busy |= send_document(now, presentity);
+        else
+            diagnostics_.count("service_changes", "held_back", 1);
     }
-    return !changed.empty();
+    return busy;
+}
+
+bool PresenceService::Impl::send_document(Now now, const PresentityUri& presentity) {
+    DocumentPtr document = serves(presentity) ? publications_.document(presentity) : nullptr;
+    if (diagnostics_.wants_steps())
+        diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
+    bool known = document ? !announced_.insert(presentity).second : announced_.erase(presentity) > 0;
+    if (document || known) overlay_.set_document(now, presentity, full_view, document);
+    // Withdrawing the whole source took this view along; who is politely blocked must not notice.
+    if (!document && offline_views_.contains(presentity) && serves(presentity))
+        overlay_.set_document(now, presentity, offline_view, offline_document(presentity));
+    follows_.mark_all(presentity);
+    return true;
 }
 
 bool PresenceService::Impl::send_standings(Now now) {
@@ -228,7 +241,7 @@ void PresenceService::Impl::set_offline_view(Now now, const PresentityUri& prese
 }
 
 bool PresenceService::Impl::tell_views(Now now) {
-    auto marked = follows_.take_marked();
+    auto marked = follows_.take_marked(now.steady);
     for (const Relation& relation : marked) tell(now, relation);
     return !marked.empty();
 }
@@ -238,7 +251,11 @@ void PresenceService::Impl::tell(Now now, const Relation& relation) {
     if (!follow) return;
     View now_seen = view(relation);
     bool differs = !same_view(follow->told, now_seen);
-    follow->told = now_seen;
+    if (differs && follows_.hold_back(now.steady, relation)) {
+        diagnostics_.count("service_views", "held_back", 1);
+        differs = false;
+    }
+    if (differs) follow->told = now_seen;
     auto watches = follow->watches;  // whoever is told may call back and end any of them
     bool logged = false;
     for (WatchId id : watches) {
@@ -425,13 +442,25 @@ std::vector<WatcherInfo> PresenceService::watchers(const PresentityUri& presenti
 }
 
 ServiceStatus PresenceService::status() const {
-    return {impl_->publications_.presentities(), impl_->publications_.count(), impl_->follows_.watches(),
-            impl_->watchers_.count(), impl_->watchers_.pending()};
+    const auto& limits = impl_->settings_.limits;
+    ServiceStatus status{impl_->publications_.presentities(), impl_->publications_.count(), impl_->follows_.watches(),
+                         impl_->watchers_.count(), impl_->watchers_.pending()};
+    status.changes_held = impl_->changes_.held();
+    status.changes_coalesced = impl_->changes_.coalesced();
+    status.views_held = impl_->follows_.held();
+    status.views_coalesced = impl_->follows_.coalesced();
+    status.fills = {
+        {"presentities", status.presentities, limits.presentities},
+        {"watches", status.watches, limits.watches},
+        {"farewells", impl_->publications_.farewells(), limits.presentities / proto::limits::farewell_share}};
+    return status;
 }
 
 void PresenceService::set_policy(Now now, const ServiceSettings& settings) {
     const auto before = std::exchange(impl_->settings_.domains, settings.domains);
     impl_->settings_.follow_own_domains = settings.follow_own_domains;
+    impl_->changes_.set_allowance(settings.limits.changes);
+    impl_->follows_.set_allowance(settings.limits.told);
     impl_->rules_.set_common(settings.rules, settings.default_handling);
     for (const auto& domain : before)
         if (!settings.domains.contains(domain)) impl_->domain_lost(now, domain);
@@ -473,7 +502,8 @@ void PresenceService::handle_timeout(Now now) {
 }
 
 proto::SteadyTime PresenceService::next_timeout() const {
-    return impl_->publications_.next_timeout();
+    return std::min(
+        {impl_->publications_.next_timeout(), impl_->changes_.next_timeout(), impl_->follows_.next_timeout()});
 }
 
 }  // namespace presmesh::node

@@ -18,6 +18,7 @@
 #include "node/settings.hpp"
 #include "node/store.hpp"
 #include "overlay/overlay.hpp"
+#include "proto/fill.hpp"
 #include "proto/random.hpp"
 #include "translators/translator.hpp"
 
@@ -39,6 +40,12 @@ struct ServiceStatus {
     std::size_t watches = 0;   ///< of our users and observers
     std::size_t watchers = 0;  ///< of our presentities, local and remote
     std::size_t pending = 0;   ///< of them
+    // ---- what changes faster than it may: held back now, and overtaken by newer ones so far
+    std::size_t changes_held = 0;  ///< of presentities
+    std::uint64_t changes_coalesced = 0;
+    std::size_t views_held = 0;  ///< of watches
+    std::uint64_t views_coalesced = 0;
+    proto::Fills fills = {};
 };
 
 class PresenceService final : public translators::Host {
@@ -92,9 +99,10 @@ class PresenceService final : public translators::Host {
     // ---- for Node
     /// `translators` are asked in this order who attends a presentity. Reads what was saved.
     void start(proto::Now now, std::vector<translators::Translator*> translators);
-    /// What an operator may change while the node runs: domains, rules, default_handling and follow_own_domains are
-    /// taken from `settings`. Acts at once on the watches and publications there are; those of a domain that is no
-    /// longer ours are refused, and what is published there waits unseen until it is ours again or runs out.
+    /// What an operator may change while the node runs: domains, rules, default_handling, follow_own_domains, and
+    /// limits.changes and .told are taken from `settings`. Acts at once on the watches and publications there are;
+    /// those of a domain that is no longer ours are refused, and what is published there waits unseen until it is ours
+    /// again or runs out.
     void set_policy(proto::Now now, const ServiceSettings& settings);
     /// Watches of domains that are not in it are refused (not_admitted).
     void set_federation(overlay::FederationPtr federation);

@@ -161,6 +161,7 @@ Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, 
     auto& entry = sources_[presentity];
     auto place = is_new ? entry.publications.insert(entry.publications.end(), Publication{})
                         : find_id(entry.publications, publication.id);
+    unschedule(presentity, *place);
     *place = std::move(publication);
     if (is_new) ++count_;
     keep(now, presentity, *place, expires);
@@ -184,8 +185,19 @@ void Publications::say_farewell(proto::Now now, const PresentityUri& presentity)
 void Publications::keep(proto::Now now, const PresentityUri& presentity, Publication& publication,
                         std::chrono::seconds left) {
     publication.expires = now.wall + left;
-    expiries_.set({presentity, publication.id}, now.steady + left);
+    expire_at(presentity, publication, now.steady + left);
     save(presentity, publication);
+}
+
+void Publications::expire_at(const PresentityUri& presentity, Publication& publication, proto::SteadyTime when) {
+    unschedule(presentity, publication);
+    publication.due = when;
+    publication.number = ++last_number_;
+    expiries_.insert({when, publication.number, presentity});
+}
+
+void Publications::unschedule(const PresentityUri& presentity, const Publication& publication) {
+    expiries_.erase({publication.due, publication.number, presentity});
 }
 
 void Publications::remove(proto::Now now, const PresentityUri& presentity, std::string_view id) {
@@ -205,7 +217,7 @@ void Publications::erase_row(const PresentityUri& presentity, std::vector<Public
     auto found = find_id(all, id);
     if (found == all.end()) return;
     store_.erase(store_tables::publications, join_key(presentity.canonical(), id));
-    expiries_.erase({presentity, found->id});
+    unschedule(presentity, *found);
     if (id == farewell_id) --farewells_;
     all.erase(found);
     --count_;
@@ -226,7 +238,14 @@ void Publications::settle(proto::Now now, const PresentityUri& presentity, Sourc
 }
 
 void Publications::handle_timeout(proto::Now now) {
-    while (auto due = expiries_.pop(now.steady)) remove(now, due->presentity, due->id);
+    while (next_timeout() <= now.steady) {
+        const Expiry next = *expiries_.begin();
+        const auto& all = sources_.at(next.presentity).publications;
+        const auto found =
+            std::find_if(all.begin(), all.end(), [&](const Publication& p) { return p.number == next.number; });
+        PRESMESH_ASSERT(found != all.end());
+        remove(now, next.presentity, std::string(found->id));
+    }
 }
 
 proto::DocumentPtr Publications::document(const PresentityUri& presentity) const {
@@ -276,10 +295,15 @@ void Publications::load(proto::Now now) {
         if (!restore(now, key, value)) dead.emplace_back(key);
     });
     for (const std::string& key : dead) store_.erase(store_tables::publications, key);
-    std::vector<PresentityUri> names;
-    for (const auto& [presentity, source] : sources_) names.push_back(presentity);
-    std::sort(names.begin(), names.end());  // the map's own order must not reach the overlay
-    for (const PresentityUri& name : names) settle(now, name, sources_[name], composed(sources_[name].publications));
+    // What changed last comes last, and is announced first; the map's own order must not reach the overlay.
+    std::vector<std::pair<proto::WallTime, PresentityUri>> order;
+    for (const auto& [presentity, source] : sources_) {
+        const auto latest = std::max_element(source.publications.begin(), source.publications.end(),
+                                             [](const auto& a, const auto& b) { return a.stamp < b.stamp; });
+        order.emplace_back(latest->stamp, presentity);
+    }
+    std::sort(order.begin(), order.end());
+    for (const auto& [stamp, name] : order) settle(now, name, sources_[name], composed(sources_[name].publications));
 }
 
 bool Publications::restore(proto::Now now, std::string_view key, proto::BytesView value) {
@@ -298,7 +322,7 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     publication.document = *document;
     // A wall clock that was set back must not keep anything for longer than it could have been granted.
     auto left = std::min<proto::Duration>(publication.expires - now.wall, limits_.max_expires);
-    expiries_.set({*presentity, publication.id}, now.steady + left);
+    expire_at(*presentity, publication, now.steady + left);
     if (publication.id == farewell_id) ++farewells_;
     sources_[*presentity].publications.push_back(std::move(publication));
     ++count_;

@@ -16,7 +16,6 @@
 #include "proto/random.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"
-#include "proto/timer_queue.hpp"
 #include "proto/uri.hpp"
 #include "translators/translator.hpp"
 
@@ -46,7 +45,7 @@ class Publications {
                             proto::DocumentPtr document, std::chrono::seconds expires);
 
     void handle_timeout(proto::Now now);
-    proto::SteadyTime next_timeout() const { return expiries_.next(); }
+    proto::SteadyTime next_timeout() const { return expiries_.empty() ? proto::never : expiries_.begin()->when; }
 
     /// This source's document; null when nothing is known. Whoever took back the last publication is known to be
     /// offline.
@@ -61,6 +60,7 @@ class Publications {
     std::vector<PublicationInfo> list(const proto::PresentityUri& presentity) const;
     std::size_t presentities() const { return sources_.size() - farewells_; }
     std::size_t count() const { return count_ - farewells_; }
+    std::size_t farewells() const { return farewells_; }
 
   private:
     struct Publication {
@@ -70,16 +70,19 @@ class Publications {
         proto::DocumentPtr document;
         proto::WallTime expires{};
         proto::WallTime stamp{};
+        proto::SteadyTime due{};   ///< when it expires,
+        std::uint64_t number = 0;  ///< and under which number that is noted
     };
     struct Source {
         std::vector<Publication> publications;
         proto::DocumentPtr document;
         proto::SteadyTime since{};
     };
-    struct Due {
+    struct Expiry {
+        proto::SteadyTime when{};
+        std::uint64_t number = 0;
         proto::PresentityUri presentity;
-        std::string id;
-        auto operator<=>(const Due&) const = default;
+        auto operator<=>(const Expiry&) const = default;
     };
 
     proto::Result<translators::PublishReceipt> create(proto::Now now, const translators::PublishRequest& request,
@@ -93,6 +96,8 @@ class Publications {
                             std::chrono::seconds expires);
     void remove(proto::Now now, const proto::PresentityUri& presentity, std::string_view id);
     void erase_row(const proto::PresentityUri& presentity, std::vector<Publication>& all, std::string_view id);
+    void expire_at(const proto::PresentityUri& presentity, Publication& publication, proto::SteadyTime when);
+    void unschedule(const proto::PresentityUri& presentity, const Publication& publication);
     void say_farewell(proto::Now now, const proto::PresentityUri& presentity);
     void keep(proto::Now now, const proto::PresentityUri& presentity, Publication& publication,
               std::chrono::seconds left);
@@ -107,7 +112,8 @@ class Publications {
     proto::Random& random_;
     ServiceLimits limits_;
     std::unordered_map<proto::PresentityUri, Source> sources_;
-    proto::TimerQueue<Due> expiries_;
+    std::set<Expiry> expiries_;
+    std::uint64_t last_number_ = 0;
     std::vector<proto::PresentityUri> changed_;
     std::set<proto::PresentityUri> changed_set_;
     std::size_t count_ = 0;  ///< farewells too

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "node/pace.hpp"
 #include "node/rules.hpp"
 #include "overlay/overlay.hpp"
 #include "proto/endpoint.hpp"
@@ -27,6 +28,10 @@ struct ServiceLimits {
     std::chrono::seconds min_expires = proto::limits::publication_min_expires;
     std::chrono::seconds max_expires = proto::limits::publication_max_expires;
     std::chrono::seconds default_expires = proto::limits::publication_default_expires;
+    /// Changes of one presentity that go out as they come, then one every interval (zero: all).
+    Allowance changes{proto::limits::change_burst, proto::limits::change_interval};
+    /// The same of what one watch is told.
+    Allowance told{proto::limits::told_burst, proto::limits::told_interval};
 };
 
 struct ServiceSettings {

@@ -35,7 +35,7 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
     set_view(presentity, entry, view, document);
     if (view != 0) return;
     if (first) ++published_;
-    events_.push_back(RecordDue{presentity, std::move(document), entry.content_key});
+    events_.push_back(RecordDue{presentity, std::move(document), entry.content_key, !entry.watchers.empty()});
 }
 
 void Audience::set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view,
@@ -53,7 +53,7 @@ void Audience::set_view(const proto::PresentityUri& presentity, Entry& entry, Vi
 void Audience::withdraw(const proto::PresentityUri& presentity, Entry& entry) {
     if (publishes(presentity)) {
         --published_;
-        events_.push_back(RecordDue{presentity, nullptr, entry.content_key});
+        events_.push_back(RecordDue{presentity, nullptr, entry.content_key, !entry.watchers.empty()});
     }
     std::vector<ViewId> views;
     for (const auto& [view, value] : entry.views) views.push_back(view);
@@ -126,7 +126,7 @@ void Audience::renew_key(const proto::PresentityUri& presentity, Entry& entry) {
     for (const auto& [name, watcher] : entry.watchers)
         if (may_see_all(watcher.answer)) tell(entry, watcher);
     if (auto view = entry.views.find(0); view != entry.views.end() && view->second.document)
-        events_.push_back(RecordDue{presentity, view->second.document, entry.content_key});
+        events_.push_back(RecordDue{presentity, view->second.document, entry.content_key, true});
 }
 
 std::optional<Audience::Told> Audience::poll_event() {

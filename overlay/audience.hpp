@@ -32,6 +32,7 @@ struct RecordDue {
     proto::PresentityUri presentity;
     proto::DocumentPtr document;  ///< null: withdrawn
     proto::SymmetricKey content_key{};
+    bool watched = false;  ///< by another node's user
 };
 
 class Audience {

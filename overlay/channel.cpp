@@ -50,6 +50,7 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
     const auto& header = packet->header;
     if (header.own == 0) return proto::refuse(proto::Reason::malformed, "a packet of nobody's");
     if (header.own < peer_memory_) return {};  // of an earlier run, late
+    if (header.number != 0 && !packets_.take(now.steady)) return proto::refuse(proto::Reason::rate_limited, "packets");
     if (header.own > peer_memory_) peer_has_memory(header.own);
     trace_.at(now);
     lease_.heard(now);
@@ -85,43 +86,50 @@ bool Channel::take(proto::Now now, const proto::ChannelPacket& packet) {
 }
 
 bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message) {
-    return std::visit(Overloaded{
-                          [&](const proto::AckMessage& m) {
-                              take_ack(now, m);
-                              return true;
-                          },
-                          [&](const proto::LeaseMessage& m) {
-                              peer_bound_ =
-                                  std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms},
-                                                              limits::lease_bound_least, limits::lease_bound_most);
-                              return true;
-                          },
-                          [&](const proto::LeaveMessage&) {
-                              lease_.left();
-                              watch_lease(now);
-                              source_.forget(source_events_);
-                              return true;
-                          },
-                          [&](const proto::QueryMessage& m) {
-                              source_.receive(m, source_events_);
-                              return true;
-                          },
-                          [&](const proto::WatchMessage& m) { return source_.receive(m, source_events_); },
-                          [&](const proto::UnwatchMessage& m) {
-                              source_.receive(m, source_events_);
-                              return true;
-                          },
-                          [&](const proto::SourcesMessage& m) {
-                              watcher_.receive(m, watcher_events_);
-                              return true;
-                          },
-                          [&](const proto::WatchStateMessage& m) {
-                              watcher_.receive(m, watcher_events_);
-                              return true;
-                          },
-                          [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
-                      },
-                      message);
+    return std::visit(
+        Overloaded{
+            [&](const proto::AckMessage& m) {
+                take_ack(now, m);
+                return true;
+            },
+            [&](const proto::LeaseMessage& m) {
+                peer_bound_ = std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms},
+                                                          limits::lease_bound_least, limits::lease_bound_most);
+                return true;
+            },
+            [&](const proto::LeaveMessage&) {
+                lease_.left();
+                watch_lease(now);
+                source_.forget(source_events_);
+                return true;
+            },
+            [&](const proto::QueryMessage& m) {
+                if (!may_ask(now)) return false;
+                source_.receive(m, source_events_);
+                return true;
+            },
+            [&](const proto::WatchMessage& m) { return may_ask(now) && source_.receive(m, source_events_); },
+            [&](const proto::UnwatchMessage& m) {
+                source_.receive(m, source_events_);
+                return true;
+            },
+            [&](const proto::SourcesMessage& m) {
+                watcher_.receive(m, watcher_events_);
+                return true;
+            },
+            [&](const proto::WatchStateMessage& m) {
+                watcher_.receive(m, watcher_events_);
+                return true;
+            },
+            [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
+        },
+        message);
+}
+
+bool Channel::may_ask(proto::Now now) {
+    if (questions_.take(now.steady)) return true;
+    trace_.count(&ChannelCounters::watches_delayed);
+    return false;
 }
 
 void Channel::take_ack(proto::Now now, const proto::AckMessage& ack) {
@@ -148,12 +156,16 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     bool content = std::exchange(owes_content_ack_, false);
     for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
     while (may_send) {
-        auto slot = outbox_.pop();
+        const auto slot = outbox_.peek();
         if (!slot) break;
-        if (write(*slot, packet)) {
-            content = content || slot->kind == SlotKind::value;
-            continue;
-        }
+        const auto before = packet.messages();
+        const bool whole = write(*slot, packet);
+        // What has not begun keeps its place: a document must not overtake the answer that names its stream. The rest of
+        // a long document lets others pass.
+        if (!whole && packet.messages() == before) break;
+        outbox_.pop();
+        content = content || (whole && slot->kind == SlotKind::value);
+        if (whole) continue;
         outbox_.push(*slot);
         break;
     }
@@ -225,11 +237,23 @@ void Channel::keep_alive(proto::Now now, proto::Random& random) {
     next_lease_ = now.steady + random.jitter(lease_interval(), 0.1);
 }
 
+/// Of nodes that we follow: whether others are there is nothing to us.
+void Channel::count_lease(Liveness now) {
+    if (watcher_.watches() == 0) return;
+    if (now == Liveness::live) {
+        if (std::exchange(doubted_, false)) trace_.count(&ChannelCounters::nodes_back);
+        return;
+    }
+    doubted_ = true;
+    trace_.count(now == Liveness::stale ? &ChannelCounters::nodes_doubted : &ChannelCounters::nodes_lost);
+}
+
 void Channel::watch_lease(proto::Now now) {
     const auto liveness = lease_.liveness(now);
     flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown
                                                                             : limits::resend_most);
     if (liveness == liveness_) return;
+    count_lease(liveness);
     liveness_ = liveness;
     if (liveness != Liveness::live && watcher_.watches() > 0) outbox_.push(lease_slot);  // "are you there?"
     events_.emplace_back(LivenessChanged{liveness});

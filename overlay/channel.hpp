@@ -11,6 +11,7 @@
 #include "overlay/channel_source.hpp"
 #include "overlay/channel_watcher.hpp"
 #include "overlay/flight.hpp"
+#include "overlay/handshake_guard.hpp"
 #include "overlay/lease.hpp"
 #include "overlay/outbox.hpp"
 #include "overlay/trace.hpp"
@@ -39,7 +40,7 @@ class Channel {
     const ChannelSource& source() const { return source_; }
     const ChannelWatcher& watcher() const { return watcher_; }
 
-    /// What decode_channel_packet refuses.
+    /// What decode_channel_packet refuses; rate_limited.
     proto::Result<void> handle_input(proto::Now now, proto::BytesView bytes);
     void handle_timeout(proto::Now now, proto::Random& random);
     proto::SteadyTime next_timeout(proto::Now now) const;
@@ -62,17 +63,26 @@ class Channel {
     bool idle() const { return source_.watches() == 0 && watcher_.watches() == 0; }
     std::optional<proto::SteadyTime> heard_at() const { return lease_.heard_at(); }
     std::uint64_t resends() const { return flight_.resends(); }
+    /// What waits to be sent, or was sent and not acknowledged: our watches and questions, and documents of ours.
+    std::size_t asking() const { return pending(SlotKind::watch) + pending(SlotKind::query); }
+    std::size_t sending() const { return pending(SlotKind::value); }
+    std::size_t in_flight() const { return flight_.packets(); }
+    std::size_t window() const { return flight_.window(); }
 
   private:
     bool take(proto::Now now, const proto::ChannelPacket& packet);
     bool take_message(proto::Now now, const proto::ChannelMessage& message);
+    /// False when the peer asks faster than it may: it has to come again.
+    bool may_ask(proto::Now now);
     void take_ack(proto::Now now, const proto::AckMessage& ack);
     void peer_has_memory(std::uint64_t memory);
     void told_lost(const SentItems& items);
     bool write(Slot slot, PacketBuilder& packet);
     void keep_alive(proto::Now now, proto::Random& random);
     void watch_lease(proto::Now now);
+    void count_lease(Liveness now);
     proto::Duration lease_interval() const;
+    std::size_t pending(SlotKind kind) const { return outbox_.waiting(kind) + flight_.items(kind); }
 
     std::uint64_t memory_;
     std::uint64_t peer_memory_ = 0;
@@ -84,7 +94,10 @@ class Channel {
     ChannelSource source_;
     ChannelWatcher watcher_;
     Lease lease_;
+    TokenBucket packets_{proto::limits::channel_packets_per_second_per_peer};
+    TokenBucket questions_{proto::limits::watches_per_second_per_peer};
     Liveness liveness_ = Liveness::unknown;
+    bool doubted_ = false;  // since it was live last
     std::uint64_t lease_version_ = 0;
     bool owes_content_ack_ = false;
     proto::Traffic traffic_ = proto::Traffic::channel;

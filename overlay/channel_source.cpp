@@ -49,6 +49,7 @@ void ChannelSource::set_value(const proto::PresentityUri& presentity, ViewId vie
     auto found = stream_of_.find({presentity, view});
     if (found == stream_of_.end()) return;
     auto& stream = streams_.at(found->second);
+    if (!stream.due.empty()) trace_.count(&ChannelCounters::documents_coalesced);
     stream.value = value;
     stream.held = false;
     renew(found->second, stream);
@@ -138,6 +139,7 @@ bool ChannelSource::receive(const proto::WatchMessage& message, std::vector<Sour
 bool ChannelSource::turn_away(std::uint64_t watch) {
     if (turned_away_.contains(watch)) return true;
     if (turned_away_.size() >= limits::tombstones_per_peer) return false;
+    trace_.count(&ChannelCounters::watches_refused);
     turned_away_.emplace(watch, ++last_version_);
     outbox_.push({SlotKind::state, watch});
     return true;
@@ -207,7 +209,10 @@ bool ChannelSource::write_value(std::uint64_t number, PacketBuilder& packet) {
         else
             fits = packet.add(part_of(number, value, part), item);
         if (!fits) return false;
-        if (part == 0) trace_.sent(stream.presentity, value.sequence, value.document);
+        if (part == 0) {
+            trace_.count(stream.held ? &ChannelCounters::documents_equal : &ChannelCounters::documents_sent);
+            trace_.sent(stream.presentity, value.sequence, value.document);
+        }
         stream.due.erase(part);
     }
     return true;

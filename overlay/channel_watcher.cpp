@@ -103,12 +103,16 @@ bool ChannelWatcher::receive(const proto::DocumentMessage& message, std::vector<
     auto found = streams_.find(message.stream);
     if (found == streams_.end()) return false;
     auto& stream = found->second;
-    if (stream.shown && message.sequence <= stream.sequence) return true;
+    if (stream.shown && message.sequence <= stream.sequence) {
+        trace_.count(&ChannelCounters::documents_older);
+        return true;
+    }
     const bool half = message.count > 1;
     if (half && !parts_.contains(message.stream) && parts_.size() >= limits::streams_receiving_parts) return false;
     auto whole = half ? collect(message) : message.bytes;
     if (!whole) return true;
     auto document = proto::Document::read(*whole);
+    trace_.count(document ? &ChannelCounters::documents_received : &ChannelCounters::documents_bad);
     if (document)
         show(stream, message.sequence, std::move(*document), events);
     else

@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "proto/bytes.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
+#include "proto/fill.hpp"
 #include "proto/time.hpp"
 
 namespace presmesh::overlay {
@@ -45,6 +48,8 @@ struct DhtStatus {
     std::size_t stored_records = 0;  ///< that we hold, for others and of our own
     std::size_t stored_bytes = 0;
     std::size_t refused_records = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< what was refused or dropped, and why: name, value
+    proto::Fills fills;
 };
 
 class Dht {

@@ -16,6 +16,7 @@
 
 #include "overlay/dht_packet.hpp"
 #include "overlay/handshake_guard.hpp"
+#include "overlay/sealed_transport.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
@@ -29,6 +30,11 @@ using proto::BytesView;
 using proto::Endpoint;
 using proto::Now;
 using proto::Reason;
+
+std::uint8_t shards_for(std::size_t presentities) {
+    const auto needed = (presentities + limits::presentities_per_shard - 1) / limits::presentities_per_shard;
+    return static_cast<std::uint8_t>(std::clamp<std::size_t>(needed, 1, shard_count_max));
+}
 
 namespace {
 
@@ -133,6 +139,7 @@ struct Put {
 /// A node that sends to us: how much, and the id that its packets must name.
 struct Sender {
     TokenBucket rate{limits::dht_packets_per_second_per_peer};
+    TokenBucket records{limits::dht_records_per_second_per_peer};
     std::optional<std::uint8_t> shard;  ///< of `id`
     proto::DhtKey id{};
 };
@@ -296,6 +303,7 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
     for (const PutValue& value : claims->values) {
         if (value.type != record_type) return proto::refuse(Reason::unsupported_type, "dht: put");
         if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
+        if (!from.records.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht: put");
     }
     return {};
 }
@@ -304,7 +312,8 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
 Sender& DhtNode::Impl::sender(Now now, const proto::PublicKey& key) {
     if (senders_.size() >= senders_swept_at_) {
         for (auto at = senders_.begin(); at != senders_.end();) {
-            at = at->second.rate.full(now.steady) ? senders_.erase(at) : std::next(at);
+            at = at->second.rate.full(now.steady) && at->second.records.full(now.steady) ? senders_.erase(at)
+                                                                                         : std::next(at);
         }
         senders_swept_at_ = std::max(senders_kept_least, 2 * senders_.size());
     }
@@ -578,6 +587,10 @@ DhtStatus DhtNode::status() const {
     status.stored_records = impl_->store_.records();
     status.stored_bytes = impl_->store_.bytes();
     status.refused_records = impl_->store_.refused();
+    status.counters = counters();
+    status.fills = {{"dht_packets", impl_->output_.size(), limits::dht_output},
+                    {"dht_events", impl_->events_.size(), limits::dht_events},
+                    {"dht_records", status.stored_records, impl_->settings_.quotas.in_all}};
     return status;
 }
 

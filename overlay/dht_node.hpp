@@ -15,6 +15,10 @@
 
 namespace presmesh::overlay {
 
+/// How many a node with so many presentities should have: OpenDHT remembers every key it wrote for an hour, and each
+/// packet that comes costs it the more, the more it remembers (limits::presentities_per_shard).
+std::uint8_t shards_for(std::size_t presentities);
+
 struct DhtSettings {
     proto::PublicKey node_key{};
     std::shared_ptr<const proto::Federation> federation;

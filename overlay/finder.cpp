@@ -401,6 +401,13 @@ void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const p
     if (search.rung == Rung::resting) climb(now, presentity, search);
 }
 
+proto::Fills Finder::fills() const {
+    return {{"lookups", gets_running_, limits::lookups_at_once},
+            {"lookups_waiting", waiting_.size(), limits::watches_per_node},
+            {"listens", listens_, limits::listens_at_once},
+            {"records_known", known_count_, limits::records_known}};
+}
+
 // ---- what others may ask us for
 
 void Finder::remember(const proto::PresentityUri& presentity, const proto::Record& record) {

@@ -49,6 +49,7 @@ class Finder {
     proto::SteadyTime next_timeout() const { return timers_.next(); }
     const std::map<proto::Reason, std::uint64_t>& refused_records() const { return refused_; }
     std::uint64_t lookups() const { return lookups_; }
+    proto::Fills fills() const;
 
     /// Settled means something new for the watches of these.
     std::optional<proto::PresentityUri> poll_settled();

@@ -119,6 +119,14 @@ std::vector<proto::AckMessage> Flight::take_acks() {
     return acks;
 }
 
+std::size_t Flight::items(SlotKind kind) const {
+    std::size_t count = 0;
+    for (const auto& [number, packet] : packets_)
+        count += static_cast<std::size_t>(std::count_if(packet.items.begin(), packet.items.end(),
+                                                        [&](const SentItem& item) { return item.slot.kind == kind; }));
+    return count;
+}
+
 void Flight::forget() {
     packets_.clear();
     seen_ = {};

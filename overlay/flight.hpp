@@ -13,6 +13,7 @@
 namespace presmesh::overlay {
 
 enum class SlotKind : std::uint8_t { lease, watch, unwatch, query, state, value, answer };
+inline constexpr std::size_t slot_kinds = 7;
 
 /// A place whose newest content the peer should have.
 struct Slot {
@@ -57,6 +58,10 @@ class Flight {
     void forget();
 
     std::uint64_t resends() const { return resends_; }
+    std::size_t packets() const { return packets_.size(); }
+    std::size_t window() const { return window_; }
+    /// Items of this kind on their way.
+    std::size_t items(SlotKind kind) const;
 
   private:
     struct Packet {

@@ -45,6 +45,8 @@ class HandshakeQueue {
     /// The first whose time has come, or null.
     PendingHandshake* due(proto::SteadyTime now);
     std::size_t size() const { return pending_.size(); }
+    /// Datagrams that wait in all.
+    std::size_t queued() const { return queued_; }
 
   private:
     std::map<proto::Endpoint, PendingHandshake> pending_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "overlay/flight.hpp"
@@ -19,12 +20,17 @@ class Outbox {
         if (line_.size() < few ? std::find(line_.begin(), line_.end(), slot) != line_.end() : waits(slot)) return;
         line_.push_back(slot);
         if (!waiting_.empty()) waiting_.insert(slot);
+        ++count_of(slot.kind);
     }
     bool empty() const { return line_.empty(); }
+    std::size_t waiting(SlotKind kind) const { return counts_[static_cast<std::size_t>(kind)]; }
+    /// The next one, left where it is.
+    std::optional<Slot> peek() const { return line_.empty() ? std::nullopt : std::optional(line_.front()); }
     std::optional<Slot> pop() {
         if (line_.empty()) return std::nullopt;
         auto slot = line_.front();
         line_.pop_front();
+        --count_of(slot.kind);
         if (line_.empty())
             waiting_.clear();
         else if (!waiting_.empty())
@@ -33,12 +39,14 @@ class Outbox {
     }
     void clear() {
         line_.clear();
+        counts_ = {};
         waiting_.clear();
     }
 
   private:
     static constexpr std::size_t few = 16;  ///< looked through one by one
 
+    std::size_t& count_of(SlotKind kind) { return counts_[static_cast<std::size_t>(kind)]; }
     bool waits(Slot slot) {
         if (waiting_.empty()) waiting_.insert(line_.begin(), line_.end());
         return waiting_.contains(slot);
@@ -46,6 +54,7 @@ class Outbox {
 
     proto::Fifo<Slot> line_;
     std::set<Slot> waiting_;  ///< all in `line_`, or empty while it is short
+    std::array<std::size_t, slot_kinds> counts_{};
 };
 
 class PacketBuilder {

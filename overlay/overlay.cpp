@@ -141,6 +141,7 @@ class Overlay::Impl {
     Status status() const;
 
   private:
+    PeerStatus peer_status(const std::string& domain, const proto::NodeId& node, const proto::Endpoint& endpoint) const;
     void pump(proto::Now now) {
         now_ = now;
         if (review_at_ <= now.steady) {
@@ -162,6 +163,8 @@ class Overlay::Impl {
             transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
         for (; auto event = dht_->poll_event(); any = true) finder_.handle_event(now, *event);
         for (; auto event = peers_.poll_event(); any = true) handle(now, *event);
+        // Once for all the watches of a presentity: there may be thousands, and each look goes over all of them.
+        for (const auto& presentity : std::exchange(updated_, {})) finder_.look_at(now, presentity);
         for (; auto told = audience_.poll_event(); any = true) handle(now, std::move(*told));
         while (auto presentity = finder_.poll_settled()) following_.presentity_changed(*presentity);
         return any;
@@ -273,7 +276,7 @@ class Overlay::Impl {
                        },
                        [&](const WatchUpdated& updated) {
                            if (const auto* presentity = following_.updated(node, updated.watch))
-                               finder_.look_at(now, proto::PresentityUri(*presentity));
+                               updated_.insert(*presentity);
                        },
                        [&](const SourcesAnswered& answer) { take_answer(now, node, answer); },
                        [&](const LivenessChanged& changed) {
@@ -307,7 +310,10 @@ class Overlay::Impl {
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
         ++watches_in_;
         const auto refused = refusal(now, node, watch.presentity, watch.watcher);
-        if (!refused) return audience_.begin(node, watch);
+        if (!refused) {
+            publisher_.watched(watch.presentity);
+            return audience_.begin(node, watch);
+        }
         turn_away(node, watch.watch, *refused);
     }
 
@@ -376,33 +382,62 @@ class Overlay::Impl {
     std::map<proto::NodeId, std::string> silent_;  // watched or watching nodes without a session: their domains
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
     std::deque<Event> events_;
+    std::set<proto::PresentityUri> updated_;          // presentities of whose watches the channels told something
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     std::uint64_t watches_in_ = 0;                    // asked of us by other nodes
     std::uint64_t queries_in_ = 0;
     proto::Now now_{};
 };
 
+PeerStatus Overlay::Impl::peer_status(const std::string& domain, const proto::NodeId& node,
+                                      const proto::Endpoint& endpoint) const {
+    PeerStatus row{domain, node, endpoint};
+    const auto* channel = peers_.find(node);
+    if (channel == nullptr || channel->idle()) return row;
+    row.liveness = channel->liveness();
+    row.watches_in = channel->source().watches();
+    row.watches_out = channel->watcher().watches();
+    row.heard_at = channel->heard_at();
+    row.asking = channel->asking();
+    row.sending = channel->sending();
+    row.in_flight = channel->in_flight();
+    row.window = channel->window();
+    return row;
+}
+
 Status Overlay::Impl::status() const {
     Status status;
     status.dht = dht_->status();
+    status.crash_bound = settings_.crash_bound;
+    status.records_waiting = publisher_.waiting(now_);
+    status.fills = transport_.fills();
+    for (const auto& fills : {finder_.fills(), status.dht.fills})
+        status.fills.insert(status.fills.end(), fills.begin(), fills.end());
     status.published = audience_.published();
     status.watches = following_.watches();
     for (const auto& node : transport_.peers()) {
         const auto* peer = transport_.peer(node);
-        PeerStatus row{peer->domain, node, peer->endpoint, Liveness::live, 0, 0};
-        if (const auto* channel = peers_.find(node); channel != nullptr && !channel->idle())
-            row = {peer->domain,
-                   node,
-                   peer->endpoint,
-                   channel->liveness(),
-                   channel->source().watches(),
-                   channel->watcher().watches()};
-        status.peers.push_back(std::move(row));
+        status.peers.push_back(peer_status(peer->domain, node, peer->endpoint));
     }
+    // Those we follow whose session has ended, which are in doubt or gone.
+    for (const auto& [node, domain] : silent_) status.peers.push_back(peer_status(domain, node, {}));
     status.counters = transport_.counters();
     auto count = [&](std::string name, std::uint64_t value) { status.counters.emplace_back(std::move(name), value); };
     count("channel_packets_sent", peers_.sent());
     count("channel_resends", peers_.resends());
+    const auto& channels = peers_.counters();
+    count("channel_documents_sent", channels.documents_sent);
+    count("channel_documents_equal", channels.documents_equal);
+    count("channel_documents_coalesced", channels.documents_coalesced);
+    count("channel_documents_received", channels.documents_received);
+    count("channel_documents_older", channels.documents_older);
+    count("channel_documents_bad", channels.documents_bad);
+    count("channel_watches_refused", channels.watches_refused);
+    count("channel_watches_delayed", channels.watches_delayed);
+    count("nodes_doubted", channels.nodes_doubted);
+    count("nodes_lost", channels.nodes_lost);
+    count("nodes_back", channels.nodes_back);
+    for (const auto& [name, value] : status.dht.counters) count("dht_" + name, value);
     count("record_puts", publisher_.puts());
     count("record_puts_refused", publisher_.refused());
     count("lookups", finder_.lookups());

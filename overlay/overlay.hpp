@@ -20,6 +20,7 @@
 #include "overlay/trace.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
+#include "proto/fill.hpp"
 #include "proto/identity.hpp"
 #include "proto/presence.hpp"
 #include "proto/random.hpp"
@@ -91,16 +92,26 @@ struct PeerStatus {
     proto::NodeId node{};
     proto::Endpoint endpoint;
     Liveness liveness = Liveness::live;
-    std::size_t watches_in = 0;   ///< they watch ours
-    std::size_t watches_out = 0;  ///< we watch theirs
+    std::size_t watches_in = 0;                      ///< they watch ours
+    std::size_t watches_out = 0;                     ///< we watch theirs
+    std::optional<proto::SteadyTime> heard_at = {};  ///< over the channel: what its lease counts from
+    // ---- repair, and whatever else is on its way
+    std::size_t asking =
+        0;  ///< watches and questions of ours that it has not taken in: it compares the digests in them
+    std::size_t sending = 0;    ///< documents of ours that it has not taken in
+    std::size_t in_flight = 0;  ///< packets it has not acknowledged
+    std::size_t window = 0;     ///< so many may be
 };
 struct Status {
+    proto::Duration crash_bound{};
     DhtStatus dht;
     std::vector<PeerStatus> peers;
     std::size_t published = 0;
     std::size_t watches = 0;
     std::vector<std::pair<std::string, std::uint64_t>>
         counters;  ///< datagrams, refusals by reason, resends...: name, value
+    proto::Fills fills = {};
+    std::size_t records_waiting = 0;  ///< due, and held back by limits::record_puts_per_second
 };
 
 class Overlay {

@@ -23,7 +23,7 @@ Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t ep
 Peers::State& Peers::state(const proto::NodeId& node) {
     auto& state = states_[node];
     if (!state.channel) {
-        state.channel = std::make_unique<Channel>(next_memory(), crash_bound_, ChannelTrace(trace_, node));
+        state.channel = std::make_unique<Channel>(next_memory(), crash_bound_, ChannelTrace(trace_, node, &counters_));
         state.pause = limits::dial_first;
     }
     touched_.insert(node);

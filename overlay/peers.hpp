@@ -56,6 +56,7 @@ class Peers {
     bool wants_flush() const { return !touched_.empty() && !left_; }
     std::optional<PeerEvent> poll_event();
 
+    const ChannelCounters& counters() const { return counters_; }
     std::uint64_t sent() const { return sent_; }
     std::uint64_t resends() const;
 
@@ -87,6 +88,7 @@ class Peers {
     proto::Duration crash_bound_;
     std::uint64_t memory_;
     Trace* trace_;
+    ChannelCounters counters_;
     std::map<proto::NodeId, State> states_;
     std::set<proto::NodeId> touched_;
     proto::TimerQueue<proto::NodeId> timers_;

@@ -21,24 +21,74 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
         ++refused_;
         return;
     }
-    auto& entry = entries_[due.presentity];
+    const auto place = entries_.try_emplace(due.presentity).first;
+    auto& entry = place->second;
     const bool same_key = entry.content_key == due.content_key;
+    entry.fresh = entry.fresh || entry.document != due.document;
     entry.document = due.document;
     entry.content_key = due.content_key;
+    entry.watched = entry.watched || due.watched;
     if (!due.document && !entry.written) {  // nobody has heard of it
-        due_.erase(due.presentity);
-        entries_.erase(due.presentity);
+        unschedule(entry);
+        entries_.erase(place);
         return;
     }
     const bool urgent = !entry.written || !due.document || entry.buried || !same_key;
     entry.buried = false;
     const auto earliest = urgent ? now.steady : *entry.written + proto::Duration{limits::record_rewrite_least};
-    due_.set(due.presentity, std::max(now.steady, earliest));
+    schedule(place, std::max(now.steady, earliest));
+}
+
+void Publisher::watched(const proto::PresentityUri& presentity) {
+    const auto found = entries_.find(presentity);
+    if (found == entries_.end() || found->second.watched) return;
+    auto& entry = found->second;
+    unwatched_.erase(entry.due);
+    entry.watched = true;
+    if (entry.due.when != proto::never) watched_.emplace(entry.due, found);
+}
+
+std::size_t Publisher::waiting(proto::Now now) const {
+    const auto due = [&](const Order& order) {
+        return static_cast<std::size_t>(std::distance(order.begin(), order.upper_bound({now.steady, last_due_})));
+    };
+    return online_since_ ? due(watched_) + due(unwatched_) : 0;
+}
+
+// ---- whose turn it is
+
+void Publisher::schedule(Entries::iterator place, proto::SteadyTime when) {
+    auto& entry = place->second;
+    unschedule(entry);
+    entry.due = {when, ++last_due_};
+    order_of(entry).emplace(entry.due, place);
+}
+
+void Publisher::unschedule(Entry& entry) {
+    watched_.erase(entry.due);
+    unwatched_.erase(entry.due);
+    entry.due = {};
+}
+
+std::optional<Publisher::Entries::iterator> Publisher::newest(const Order& order, proto::SteadyTime now) {
+    const auto after = order.lower_bound({now + proto::Duration{1}, 0});
+    if (after == order.begin()) return std::nullopt;
+    return std::prev(after)->second;
+}
+
+std::optional<Publisher::Entries::iterator> Publisher::pop(proto::SteadyTime now) {
+    auto next = newest(watched_, now);
+    if (!next) next = newest(unwatched_, now);
+    if (next) unschedule((*next)->second);
+    return next;
 }
 
 proto::SteadyTime Publisher::next_timeout() const {
     if (!online_since_) return proto::never;
-    return std::min(domain_due_, due_.next() == proto::never ? proto::never : std::max(due_.next(), next_put_));
+    auto due = proto::never;
+    for (const auto* order : {&watched_, &unwatched_})
+        if (!order->empty()) due = std::min(due, order->begin()->first.when);
+    return std::min(domain_due_, due == proto::never ? proto::never : std::max(due, next_put_));
 }
 
 void Publisher::handle_timeout(proto::Now now) {
@@ -47,15 +97,19 @@ void Publisher::handle_timeout(proto::Now now) {
     // Up to a second's worth may go out together after a quiet second.
     next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
     while (next_put_ <= now.steady) {
-        auto presentity = due_.pop_newest(now.steady);
-        if (!presentity) return;
+        const auto place = pop(now.steady);
+        if (!place) return;
         next_put_ += limits::record_put_interval;
-        if (auto found = entries_.find(*presentity); found != entries_.end()) write(now, *presentity, found->second);
+        write(now, *place);
     }
 }
 
-void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry) {
-    if (entry.buried) return forget(now, presentity);
+// ---- records
+
+void Publisher::write(proto::Now now, Entries::iterator place) {
+    const auto& presentity = place->first;
+    auto& entry = place->second;
+    if (entry.buried) return forget(now, place);
     auto record = draft(now, proto::RecordKind::presentity, limits::record_lifetime);
     // A tombstone outlives what it replaces: nobody may put that again when it is gone. No record lives longer than
     // record_lifetime, so what was announced in this very second ends with it.
@@ -70,20 +124,20 @@ void Publisher::write(proto::Now now, const proto::PresentityUri& presentity, En
     if (settings_.trace != nullptr && settings_.trace->wants_steps())
         settings_.trace->step(now, "overlay.record", presentity,
                               trace_detail(proto::node_id(record.node_key()), record.sequence, entry.document));
-    if (!entry.written || entry.last != entry.document) entry.written = now.steady;
-    entry.last = entry.document;
+    if (std::exchange(entry.fresh, false)) entry.written = now.steady;
     entry.buried = !entry.document;
     entry.expires = record.expires;
-    entry.dht_key = record.dht_key(federation_->key);
     entry.value_id = record.value_id();
-    due_.set(presentity, now.steady + (entry.buried ? record.expires - now.wall : refresh_after(now)));
+    schedule(place, now.steady + (entry.buried ? record.expires - now.wall : refresh_after(now)));
 }
 
 /// The tombstone has run out.
-void Publisher::forget(proto::Now now, const proto::PresentityUri& presentity) {
-    auto found = entries_.find(presentity);
-    dht_.cancel_put(now, found->second.dht_key, found->second.value_id);
-    entries_.erase(found);
+void Publisher::forget(proto::Now now, Entries::iterator place) {
+    const auto& presentity = place->first;
+    const auto key =
+        proto::dht_key(federation_->key, presentity.domain(), proto::presentity_key(federation_->key, presentity));
+    dht_.cancel_put(now, key, place->second.value_id);
+    entries_.erase(place);
 }
 
 void Publisher::write_domain(proto::Now now) {

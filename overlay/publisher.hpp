@@ -1,8 +1,9 @@
 // Our records in the DHT: signed and written when first due, again when their state changed (not too often) or half
 // their life is over, and as a tombstone when withdrawn. What is written while the node has just joined, and knows few
 // nodes, may lie too far away to be found: it is written once more a little later. The node's own domain record, the
-// way in for everybody, is written again several times an hour. At most limits::record_puts_per_second; what became due
-// last goes first, so that a new presentity does not wait behind a round of refreshes.
+// way in for everybody, is written again several times an hour. At most limits::record_puts_per_second: those that
+// somebody watches go first, and of equals what became due last, so that a new presentity does not wait behind a round
+// of refreshes.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,6 @@
 #include "overlay/audience.hpp"
 #include "overlay/dht.hpp"
 #include "overlay/overlay.hpp"
-#include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
 
@@ -25,6 +25,10 @@ class Publisher {
     /// Nothing is written before: a DHT without a neighbour forgets what it is given.
     void go_online(proto::Now now);
     void set(proto::Now now, const RecordDue& due);
+    /// Somebody of another node watches it: its record goes before those that nobody watches.
+    void watched(const proto::PresentityUri& presentity);
+    /// Records that are due and have not had their turn.
+    std::size_t waiting(proto::Now now) const;
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
     /// The node's own record for its domain, when it was written since the last call.
@@ -35,18 +39,32 @@ class Publisher {
     std::uint64_t refused() const { return refused_; }
 
   private:
+    struct Due {
+        proto::SteadyTime when = proto::never;
+        std::uint64_t number = 0;  // of equal times the last one set is the newest
+        auto operator<=>(const Due&) const = default;
+    };
     struct Entry {
         proto::DocumentPtr document;  // null: to be withdrawn
         proto::SymmetricKey content_key{};
         std::optional<proto::SteadyTime> written;  // the state it has now; refreshing is not counted
-        proto::DocumentPtr last;                   // what was written
+        bool fresh = true;                         // that state was not written yet
         bool buried = false;                       // the tombstone is written
-        proto::WallTime expires{};                 // of what was written last
-        proto::DhtKey dht_key{};
+        bool watched = false;
+        Due due;
+        proto::WallTime expires{};  // of what was written last
         std::uint64_t value_id = 0;
     };
-    void write(proto::Now now, const proto::PresentityUri& presentity, Entry& entry);
-    void forget(proto::Now now, const proto::PresentityUri& presentity);
+    using Entries = std::map<proto::PresentityUri, Entry>;
+    using Order = std::map<Due, Entries::iterator>;
+
+    Order& order_of(const Entry& entry) { return entry.watched ? watched_ : unwatched_; }
+    void schedule(Entries::iterator place, proto::SteadyTime when);
+    void unschedule(Entry& entry);
+    std::optional<Entries::iterator> pop(proto::SteadyTime now);
+    static std::optional<Entries::iterator> newest(const Order& order, proto::SteadyTime now);
+    void write(proto::Now now, Entries::iterator place);
+    void forget(proto::Now now, Entries::iterator place);
     void write_domain(proto::Now now);
     proto::Record draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime);
     bool put(proto::Now now, proto::Record& record);
@@ -60,8 +78,10 @@ class Publisher {
     proto::Random& random_;
     std::optional<proto::SteadyTime> online_since_;
     std::size_t domain_writes_ = 0;
-    std::map<proto::PresentityUri, Entry> entries_;
-    proto::TimerQueue<proto::PresentityUri> due_;
+    Entries entries_;
+    Order watched_;
+    Order unwatched_;
+    std::uint64_t last_due_ = 0;
     proto::SteadyTime domain_due_ = proto::never;
     proto::Bytes domain_record_;
     std::optional<proto::Bytes> fresh_domain_record_;

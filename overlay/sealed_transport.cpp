@@ -280,4 +280,13 @@ std::vector<std::pair<std::string, std::uint64_t>> SealedTransport::counters() c
     return named;
 }
 
+proto::Fills SealedTransport::fills() const {
+    return {{"nodes", impl_->peers_.size(), limits::peers},
+            {"handshakes", impl_->pending_.size(), limits::pending_handshakes},
+            {"handshake_datagrams", impl_->pending_.queued(), limits::queued_datagrams},
+            {"handshake_addresses", impl_->guard_.addresses(), limits::handshake_addresses},
+            {"datagrams_out", impl_->output_.size(), limits::transport_queue},
+            {"datagrams_in", impl_->events_.size(), limits::transport_queue}};
+}
+
 }  // namespace presmesh::overlay

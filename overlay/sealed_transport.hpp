@@ -21,6 +21,7 @@
 #include "proto/bytes.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
+#include "proto/fill.hpp"
 #include "proto/identity.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
@@ -97,6 +98,7 @@ class SealedTransport {
 
     /// Counters by name: datagrams and bytes in and out, handshakes, refusals by proto::Reason.
     std::vector<std::pair<std::string, std::uint64_t>> counters() const;
+    proto::Fills fills() const;
 
   private:
     class Impl;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "overlay/channel_counters.hpp"
 #include "proto/presence.hpp"
 #include "proto/record.hpp"
 #include "proto/time.hpp"
@@ -25,11 +26,16 @@ class Trace {
 std::string trace_detail(const proto::NodeId& node, const proto::Sequence& sequence,
                          const proto::DocumentPtr& document);
 
-/// The steps of one channel; does nothing where nobody wants them.
+/// The steps of one channel, and what it counts; does nothing where nobody wants them.
 class ChannelTrace {
   public:
     ChannelTrace() = default;
-    ChannelTrace(Trace* trace, const proto::NodeId& peer) : trace_(trace), peer_(peer) {}
+    ChannelTrace(Trace* trace, const proto::NodeId& peer, ChannelCounters* counters)
+        : trace_(trace), peer_(peer), counters_(counters) {}
+
+    void count(std::uint64_t ChannelCounters::*what) const {
+        if (counters_ != nullptr) ++(counters_->*what);
+    }
 
     /// The time of what is told next.
     void at(proto::Now now) { now_ = now; }
@@ -52,6 +58,7 @@ class ChannelTrace {
 
     Trace* trace_ = nullptr;
     proto::NodeId peer_{};
+    ChannelCounters* counters_ = nullptr;
     proto::Now now_{};
 };
 

@@ -40,15 +40,7 @@ class TimerQueue {
         erase(key);
         return key;
     }
-    /// As pop, but the one that became due last.
-    std::optional<Key> pop_newest(SteadyTime now) {
-        if (order_.empty() || order_.begin()->first > now) return std::nullopt;
-        // Key{} sorts first among the keys of one time, so this is the first entry after `now`.
-        auto after = order_.lower_bound({now + Duration{1}, Key{}});
-        auto key = std::prev(after)->second;
-        erase(key);
-        return key;
-    }
+    bool contains(const Key& key) const { return times_.contains(key); }
     std::size_t size() const { return times_.size(); }
 
   private:

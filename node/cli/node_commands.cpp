@@ -7,6 +7,7 @@
 #include "node/daemon/material.hpp"
 #include "node/daemon/system.hpp"
 #include "node/daemon/udp_socket.hpp"
+#include "overlay/dht_node.hpp"
 #include "proto/rfc3339.hpp"
 
 namespace presmesh::cli {
@@ -40,6 +41,60 @@ std::string names_of(const Json& list) {
     return text.empty() ? "none" : text;
 }
 
+bool any(const Json& json) {
+    return std::any_of(json.begin(), json.end(), [](const Json& value) { return value != 0; });
+}
+
+std::string leases_text(const Json& leases) {
+    return word(leases, "live") + " live, " + word(leases, "stale") + " in doubt, " + word(leases, "unknown") +
+           " unknown (told within " + std::to_string(leases.value("bound_ms", 0) / 1000) + " s of a crash)";
+}
+
+std::string repair_text(const Json& repair) {
+    if (!any(repair)) return "nothing to be done";
+    return word(repair, "asking") + " digests to compare, " + word(repair, "sending") + " documents to send, " +
+           word(repair, "records_waiting") + " records to write, " + word(repair, "lookups") + " look-ups";
+}
+
+/// Those that hold something, the fullest first.
+std::string queues_text(const Json& queues) {
+    std::vector<std::pair<double, std::string>> used;
+    for (const auto& [name, fill] : queues.items()) {
+        const auto bound = std::max(1.0, fill.value("bound", 1.0));
+        if (fill.value("used", 0.0) > 0)
+            used.emplace_back(-fill.value("used", 0.0) / bound,
+                              name + " " + word(fill, "used") + " of " + word(fill, "bound"));
+    }
+    std::sort(used.begin(), used.end());
+    std::string text;
+    for (const auto& [fullness, one] : used) text += line(text.empty() ? "queues" : "", one);
+    return text.empty() ? line("queues", "all empty") : text;
+}
+
+std::string refused_text(const Json& refused) {
+    std::string text;
+    for (const auto& [part, reasons] : refused.items())
+        for (const auto& [reason, count] : reasons.items())
+            text += line(text.empty() ? "refused" : "", part + " " + reason + ": " + count.dump());
+    return text.empty() ? line("refused", "nothing") : text;
+}
+
+std::string coalesced_text(const Json& coalesced, const Json& service) {
+    return word(coalesced, "changes") + " changes, " + word(coalesced, "views") + " views, " +
+           word(coalesced, "channel_documents") +
+           " documents on their way; held back now: " + word(service, "changes_held") + " changes, " +
+           word(service, "views_held") + " views";
+}
+
+std::string peer_text(const Json& peer) {
+    std::string text = word(peer, "domain") + " at " + word(peer, "endpoint") + ": " + word(peer, "liveness");
+    if (peer.contains("silent_ms"))
+        text += ", heard " + std::to_string(peer["silent_ms"].get<long>() / 1000) + " s ago";
+    if (peer.value("asking", 0) > 0) text += ", " + word(peer, "asking") + " digests to compare";
+    if (peer.value("sending", 0) > 0) text += ", " + word(peer, "sending") + " documents to send";
+    return text;
+}
+
 std::string status_text(const Json& json) {
     const auto& service = part(json, "service");
     const auto& overlay = part(json, "overlay");
@@ -57,8 +112,12 @@ std::string status_text(const Json& json) {
     text += line("DHT", counted(dht, "good_peers", "peer", "peers") + " in the routing tables, " +
                             counted(dht, "stored_records", "record", "records") + " held");
     text += line("federation", counted(json, "members", "member", "members") + ", this one included");
-    for (const auto& peer : part(overlay, "peers"))
-        text += line("  node", word(peer, "domain") + " at " + word(peer, "endpoint") + ": " + word(peer, "liveness"));
+    text += line("leases", leases_text(part(json, "leases")));
+    text += line("repair", repair_text(part(json, "repair")));
+    text += queues_text(part(json, "queues"));
+    text += line("coalesced", coalesced_text(part(json, "coalesced"), service));
+    text += refused_text(part(json, "refused"));
+    for (const auto& peer : part(overlay, "peers")) text += line("  node", peer_text(peer));
     return text;
 }
 
@@ -146,6 +205,11 @@ void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& find
                  : members < 2 ? "there is nobody else in the federation"
                                : "no other node answers: does a firewall keep UDP out, and is the address in "
                                  "[node] advertise the one where others reach this node?");
+    const auto users = part(node, "service").value("presentities", std::size_t{0});
+    const auto shards = overlay::shards_for(users);
+    findings.add(loaded.config.node.shards >= shards, "shards",
+                 std::to_string(users) + " users want " + std::to_string(shards) + " shards, and [node] shards is " +
+                     std::to_string(loaded.config.node.shards));
     const bool same = word(node, "members") == std::to_string(members);
     findings.add(same, "reload",
                  same ? "the daemon uses the federation file as it is"

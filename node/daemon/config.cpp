@@ -103,6 +103,10 @@ PresenceConfig read_presence(TomlSection section) {
         section.fault("allow", "holds more rules than a node keeps: " + set.error().detail);
     }
     presence.follow_own_domains = section.flag("follow_own_domains", true);
+    presence.changes.burst =
+        static_cast<unsigned>(section.number("change_burst", 1, 1'000'000, proto::limits::change_burst));
+    presence.changes.interval = section.duration("change_interval", std::chrono::seconds{0}, std::chrono::hours{1},
+                                                 proto::limits::change_interval);
     section.finish();
     return presence;
 }

@@ -6,9 +6,11 @@
 #include <string_view>
 #include <vector>
 
+#include "node/pace.hpp"
 #include "node/rules.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
+#include "proto/limits.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"
 #include "translators/sip/settings.hpp"
@@ -32,6 +34,8 @@ struct PresenceConfig {
     node::Handling default_handling = node::Handling::confirm;
     node::RuleSet rules;             ///< for every presentity, after its own
     bool follow_own_domains = true;  ///< are there other nodes of our domain?
+    /// Changes of one presentity that go out as they come, then one every interval (zero: all).
+    node::Allowance changes{proto::limits::change_burst, proto::limits::change_interval};
 };
 
 struct HttpConfig {

@@ -35,6 +35,8 @@ node::ServiceSettings service_settings(const Config& config, const proto::Federa
     settings.rules = config.presence.rules;
     settings.default_handling = config.presence.default_handling;
     settings.follow_own_domains = config.presence.follow_own_domains;
+    settings.limits.changes = config.presence.changes;
+    if (config.presence.changes.interval == proto::Duration{0}) settings.limits.told.interval = proto::Duration{0};
     return settings;
 }
 
@@ -307,7 +309,9 @@ NodeReport Daemon::Impl::report() const {
     report.advertised = config_.node.advertise;
     for (const auto& shell : shells_) report.translators.emplace_back(shell->translator().name());
     report.members = material_.federation->members.size();
-    report.now = system_now().wall;
+    const auto now = system_now();
+    report.now = now.wall;
+    report.steady = now.steady;
     report.started = started_;
     report.certificate_not_after = material_.certificate->not_after;
     report.overlay = node_->overlay_status();
@@ -315,6 +319,10 @@ NodeReport Daemon::Impl::report() const {
     report.counters = diagnostics_.counters();
     report.counters[{"udp_datagrams_lost", "send"}] = runtime_.lost_datagrams();
     report.http_connections = http_ ? http_->connections() : 0;
+    for (const auto& shell : shells_) shell->tell(report.counters, report.fills);
+    report.fills.push_back({"http_connections", report.http_connections, config_.http.connections});
+    report.fills.push_back({"http_streams", http_api_->streams(), proto::limits::http_streams});
+    report.fills.push_back({"counters", report.counters.size(), proto::limits::counters});
     return report;
 }
 

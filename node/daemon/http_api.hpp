@@ -1,5 +1,5 @@
-// What the HTTP interface answers (node/CONFIG.md), apart from sockets: requests and a time in, responses and events out.
-// A translator like the others: it publishes, watches and is authorized through the same door.
+// What the HTTP interface answers (node/CONFIG.md), apart from sockets: requests and a time in, responses and events
+// out. A translator like the others: it publishes, watches and is authorized through the same door.
 #pragma once
 
 #include <deque>
@@ -30,6 +30,8 @@ class HttpApi final : public translators::Translator {
     ~HttpApi() override;
 
     void set_tokens(Tokens tokens);
+    /// Event streams and waiting fetches that are open.
+    std::size_t streams() const { return readers_.size(); }
 
     // ---- within a turn
     void handle_request(proto::Now now, ExchangeId exchange, const HttpRequest& request);

@@ -23,23 +23,25 @@ std::string metric_name(std::string_view name, std::string_view suffix) {
     return out;
 }
 
-ClientMetric labelled(std::string_view label, std::string_view value) {
+using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
+
+/// Labels without a value are left out.
+ClientMetric labelled(const Labels& labels) {
     ClientMetric metric;
-    if (!value.empty()) metric.label.push_back({std::string(label), std::string(value)});
+    for (const auto& [label, value] : labels)
+        if (!value.empty()) metric.label.push_back({std::string(label), std::string(value)});
     return metric;
 }
 
 class Families {
   public:
-    void gauge(std::string_view name, std::string_view help, double value, std::string_view label = {},
-               std::string_view label_value = {}) {
-        auto metric = labelled(label, label_value);
+    void gauge(std::string_view name, std::string_view help, double value, const Labels& labels = {}) {
+        auto metric = labelled(labels);
         metric.gauge.value = value;
         family(metric_name(name, ""), help, MetricType::Gauge).metric.push_back(std::move(metric));
     }
-    void counter(std::string_view name, std::string_view help, double value, std::string_view label = {},
-                 std::string_view label_value = {}) {
-        auto metric = labelled(label, label_value);
+    void counter(std::string_view name, std::string_view help, double value, const Labels& labels = {}) {
+        auto metric = labelled(labels);
         metric.counter.value = value;
         family(metric_name(name, "_total"), help, MetricType::Counter).metric.push_back(std::move(metric));
     }
@@ -72,9 +74,9 @@ void add_overlay(Families& out, const overlay::Status& status) {
     std::map<std::string_view, int> peers = {{"live", 0}, {"stale", 0}, {"unknown", 0}};
     for (const auto& peer : status.peers) ++peers[proto::to_string(peer.liveness)];
     for (const auto& [liveness, count] : peers)
-        out.gauge("overlay_peers", "Nodes with a session, by liveness", count, "liveness", liveness);
+        out.gauge("overlay_peers", "Nodes with a session, by liveness", count, {{"liveness", liveness}});
     for (const auto& [name, value] : status.counters)
-        out.counter("overlay_events", "What the overlay counts, by name", static_cast<double>(value), "name", name);
+        out.counter("overlay_events", "What the overlay counts, by name", static_cast<double>(value), {{"name", name}});
 }
 
 void add_service(Families& out, const node::ServiceStatus& status) {
@@ -83,6 +85,43 @@ void add_service(Families& out, const node::ServiceStatus& status) {
     out.gauge("watches", "Watches of this node's users", static_cast<double>(status.watches));
     out.gauge("watchers", "Watchers of this node's presentities", static_cast<double>(status.watchers));
     out.gauge("watchers_pending", "Of them, those that wait for a decision", static_cast<double>(status.pending));
+}
+
+void add_leases(Families& out, const NodeReport& report) {
+    const auto count = leases(report);
+    const char* help = "Nodes that our users' watches are followed at, by the state of their lease";
+    out.gauge("leases", help, static_cast<double>(count.live), {{"state", "live"}});
+    out.gauge("leases", help, static_cast<double>(count.stale), {{"state", "doubted"}});
+    out.gauge("leases", help, static_cast<double>(count.unknown), {{"state", "unknown"}});
+    out.gauge("crash_bound_seconds", "A node's crash to its users unknown here",
+              std::chrono::duration<double>(report.overlay.crash_bound).count());
+}
+
+void add_repair(Families& out, const NodeReport& report) {
+    const auto count = repair(report);
+    const char* help = "What is under way to make watchers equal to their sources";
+    out.gauge("repair", help, static_cast<double>(count.asking), {{"what", "digests_to_compare"}});
+    out.gauge("repair", help, static_cast<double>(count.sending), {{"what", "documents_to_send"}});
+    out.gauge("repair", help, static_cast<double>(count.records_waiting), {{"what", "records_to_write"}});
+    out.gauge("repair", help, static_cast<double>(count.lookups), {{"what", "lookups"}});
+}
+
+void add_bounds(Families& out, const NodeReport& report) {
+    for (const auto& fill : all_fills(report)) {
+        out.gauge("queue_used", "How much of a bounded place is taken", static_cast<double>(fill.used),
+                  {{"queue", fill.name}});
+        out.gauge("queue_bound", "What it may hold", static_cast<double>(fill.bound), {{"queue", fill.name}});
+    }
+    for (const auto& [part, reason, number] : refusals(report))
+        out.counter("refused", "What was turned away or dropped, and why", static_cast<double>(number),
+                    {{"part", part}, {"reason", reason}});
+    const char* help = "States that newer ones overtook before they were sent";
+    for (const auto& [where, number] : coalesced(report))
+        out.counter("coalesced", help, static_cast<double>(number), {{"where", where}});
+    out.gauge("held_back", "Changes that wait because there were too many",
+              static_cast<double>(report.service.changes_held), {{"what", "changes"}});
+    out.gauge("held_back", "Changes that wait because there were too many",
+              static_cast<double>(report.service.views_held), {{"what", "views"}});
 }
 
 double resident_bytes() {
@@ -101,7 +140,7 @@ double seconds_of(proto::WallTime time) {
 
 std::string report_to_prometheus(const NodeReport& report) {
     Families out;
-    out.gauge("build_info", "Always 1; the label tells the version", 1, "version", report.version);
+    out.gauge("build_info", "Always 1; the label tells the version", 1, {{"version", report.version}});
     out.gauge("start_time_seconds", "When the node started, since 1970", seconds_of(report.started));
     out.gauge("certificate_not_after_seconds", "When the node's certificate runs out, since 1970",
               seconds_of(report.certificate_not_after));
@@ -110,8 +149,11 @@ std::string report_to_prometheus(const NodeReport& report) {
     out.gauge("http_connections", "Open HTTP connections", static_cast<double>(report.http_connections));
     add_service(out, report.service);
     add_overlay(out, report.overlay);
+    add_leases(out, report);
+    add_repair(out, report);
+    add_bounds(out, report);
     for (const auto& [at, value] : report.counters)
-        out.counter(at.first, "Counted events", static_cast<double>(value), "label", at.second);
+        out.counter(at.first, "Counted events", static_cast<double>(value), {{"label", at.second}});
     return out.text();
 }
 

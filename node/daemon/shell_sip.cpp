@@ -1,6 +1,7 @@
 #include <boost/asio/post.hpp>
 
 #include "node/daemon/shells.hpp"
+#include "proto/limits.hpp"
 #include "translators/sip/shell_endpoint.hpp"
 #include "translators/sip/translator.hpp"
 
@@ -37,6 +38,17 @@ class SipShell final : public Shell {
     }
 
     void stop() override { endpoint_.stop(); }
+
+    void tell(Counters& counters, proto::Fills& fills) const override {
+        const auto counted = endpoint_.counters();
+        counters[{"sip_shell", "requests"}] += counted.requests;
+        counters[{"sip_shell", "retransmitted"}] += counted.retransmitted;
+        counters[{"sip_refused", "malformed"}] += counted.malformed;
+        counters[{"sip_refused", "rate_limited"}] += counted.rate_limited;
+        const auto name = std::string(translator_.name());
+        fills.push_back({name + ".unanswered", counted.unanswered, proto::limits::sip_unanswered});
+        fills.push_back({name + ".transactions", counted.remembered, proto::limits::sip_transactions});
+    }
 
   private:
     void receive(std::vector<sip::Incoming> messages) {

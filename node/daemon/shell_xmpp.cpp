@@ -1,6 +1,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include "node/daemon/shells.hpp"
+#include "proto/limits.hpp"
 #include "translators/xmpp/shell_component.hpp"
 
 namespace presmesh::daemon {
@@ -22,6 +23,13 @@ class ComponentShell final : public Shell {
     void flush() override { sockets_.flush(); }
     void stop() override {}
     bool idle() const override { return sockets_.idle(); }
+    void tell(Counters&, proto::Fills& fills) const override {
+        const auto name = std::string(translator_.name());
+        fills.push_back({name + ".subscriptions", translator_.subscriptions(), proto::limits::xmpp_pairs});
+        for (std::size_t stream = 0; stream < translator_.streams(); ++stream)
+            fills.push_back({name + ".output." + std::to_string(stream), translator_.queued_bytes(stream),
+                             proto::limits::xmpp_output_bytes});
+    }
 
   private:
     xmpp::XmppTranslator translator_;

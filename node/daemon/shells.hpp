@@ -11,6 +11,7 @@
 #include "node/daemon/asio_runtime.hpp"
 #include "node/daemon/config.hpp"
 #include "node/daemon/log.hpp"
+#include "node/daemon/node_report.hpp"
 #include "node/node.hpp"
 
 namespace presmesh::daemon {
@@ -27,6 +28,8 @@ class Shell {
     /// After the node's stop. May go on sending until idle().
     virtual void stop() = 0;
     virtual bool idle() const { return true; }
+    /// Adds what it counts and how full its queues are.
+    virtual void tell(Counters& counters, proto::Fills& fills) const = 0;
 };
 
 std::unique_ptr<Shell> make_sip_shell(const translators::sip::SipSettings& settings, boost::asio::io_context& io,

@@ -36,7 +36,7 @@ class Node:
         lines = ["[node]", f'domain = "{self.domain}"', f'key = "{node["key"]}"', f'certificate = "{node["certificate"]}"',
                  f'federation = "{self.federation.file}"', f'listen = ["127.0.0.1:{self.port}"]',
                  f'advertise = ["127.0.0.1:{self.port}"]', f'crash_bound = "{self.crash_bound}s"', "shards = 1",
-                 "[presence]", f'default_rule = "{self.default_rule}"',
+                 "[presence]", f'default_rule = "{self.default_rule}"', *(['change_interval = "0s"'] if self.federation.quiet else []),
                  "[http]", f'listen = ["127.0.0.1:{self.http_port}"]', f'token_file = "{self.made["http"]["token_file"]}"',
                  "[log]", 'level = "debug"' if not self.federation.quiet else 'level = "warning"']
         if self.sip == "serve":

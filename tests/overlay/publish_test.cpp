@@ -1,6 +1,8 @@
 // Publishing: records are written when due, no more often than they may be, and never run out while their source lives.
 #include <doctest/doctest.h>
 
+#include <set>
+
 #include "proto/limits.hpp"
 #include "tests/support/overlay_world.hpp"
 
@@ -128,6 +130,34 @@ TEST_CASE("many announcements are spread out, and a new one does not wait behind
     CHECK(stored(pair, pair.alice));
     pair.network.run_for(50s);
     CHECK(pair.dht->puts - puts == 1001);
+}
+
+TEST_CASE("those who are watched are announced before those who are not, and of equals the newest first") {
+    Pair pair;
+    pair.network.run_for(2 * limits::join_time);
+    const auto name = [](int i) { return uri("u" + std::to_string(i) + "@a.example"); };
+    // Those with even numbers are watched by the time they are announced, as after a restart.
+    for (int i = 0; i < 200; ++i) pair.source->set_document(pair.now(), name(i), 0, online());
+    for (int i = 0; i < 200; i += 2) pair.watcher->watch(pair.now(), pair.bob, name(i));
+    pair.network.run_until([&] { return pair.source.requested.size() == 100; }, 30s);
+    REQUIRE(pair.source.requested.size() == 100);
+    std::vector<int> written;
+    std::set<int> known;
+    const auto collect = [&](std::vector<int>* into) {
+        for (int i = 0; i < 200; ++i)
+            if (stored(pair, name(i)) && known.insert(i).second && into != nullptr) into->push_back(i);
+    };
+    pair.network.run_for(1s);
+    collect(nullptr);  // those on their way when nobody had asked yet, too
+    while (known.size() < 200) {
+        pair.network.run_for(limits::record_put_interval);
+        collect(&written);
+    }
+    const auto first_unwatched = std::find_if(written.begin(), written.end(), [](int i) { return i % 2 == 1; });
+    CHECK(std::none_of(first_unwatched, written.end(), [](int i) { return i % 2 == 0; }));
+    CHECK(std::distance(written.begin(), first_unwatched) > 30);
+    CHECK(std::is_sorted(written.begin(), first_unwatched, std::greater<>{}));
+    CHECK(std::is_sorted(first_unwatched, written.end(), std::greater<>{}));
 }
 
 TEST_CASE("a node announces itself under its domain") {

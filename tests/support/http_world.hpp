@@ -132,6 +132,8 @@ class HttpWorld {
                                       proto::role_store | proto::role_publish, now.wall - hour, now.wall + hour);
         node::NodeSettings node_settings{
             node_key, certificate, federation, {proto::Endpoint::v4(0x7f000001, 4000)}, std::chrono::seconds{30}, {}};
+        // Sockets are filled here with changes that come as fast as can be.
+        node_settings.service.limits.changes.interval = node_settings.service.limits.told.interval = proto::Duration{0};
         node = std::make_unique<node::Node>(now, std::move(node_settings), std::make_unique<overlay::DhtFake>(dht),
                                             store, random, diagnostics);
         api = std::make_unique<daemon::HttpApi>(api_settings, node->service(), [this] { return report; });

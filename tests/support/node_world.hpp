@@ -38,6 +38,8 @@ class NodeWorld {
         node::RecordingDiagnostics diagnostics;
         std::unique_ptr<proto::SeededRandom> random;
         std::unique_ptr<node::Node> node;
+        proto::SteadyTime busy_until{};  ///< where turns take time
+        std::uint64_t datagrams_handled = 0;
         /// Called after each turn of this node, for translators that have output of their own.
         std::function<void(proto::Now)> after_turn;
     };
@@ -83,8 +85,11 @@ class NodeWorld {
 
     /// Work of the outside inside one turn of a node.
     void turn(Provider& p, const std::function<void(proto::Now)>& work) {
+        const auto before = p.diagnostics.calls;
         work(now_);
         p.node->end_turn(now_);
+        p.busy_until = std::max(now_.steady, p.busy_until) +
+                       (per_turn + per_step * static_cast<int>(p.diagnostics.calls - before));
         send_output(p);
         if (p.after_turn) p.after_turn(now_);
     }
@@ -110,6 +115,9 @@ class NodeWorld {
     proto::Duration crash_bound = std::chrono::seconds{30};
     proto::Duration jitter{0};  ///< added to the latency, uniform in [0, jitter]: reorders
     double loss = 0;            ///< share of datagrams lost
+    /// What a turn takes of a node's one processor, and each step and count in it: what comes meanwhile waits.
+    proto::Duration per_turn{0};
+    proto::Duration per_step{0};
 
   private:
     struct Flight {
@@ -148,14 +156,14 @@ class NodeWorld {
             auto delay = latency_;
             if (jitter.count() > 0)
                 delay += proto::Duration{dice_->below(static_cast<std::uint64_t>(jitter.count()) + 1)};
-            in_flight_.emplace(now_.steady + delay, Flight{p.endpoint, std::move(*datagram)});
+            in_flight_.emplace(std::max(now_.steady, p.busy_until) + delay, Flight{p.endpoint, std::move(*datagram)});
         }
     }
 
     proto::SteadyTime next_event() const {
         auto next = in_flight_.empty() ? proto::never : in_flight_.begin()->first;
         for (const auto& [name, p] : providers_)
-            if (p->node) next = std::min(next, std::max(p->node->next_timeout(), now_.steady));
+            if (p->node) next = std::min(next, std::max({p->node->next_timeout(), now_.steady, p->busy_until}));
         return next;
     }
 
@@ -172,13 +180,18 @@ class NodeWorld {
             in_flight_.erase(in_flight_.begin());
             for (auto& [name, provider] : providers_) {
                 auto* p = provider.get();
-                if (p->node && p->endpoint == flight.datagram.to)
-                    turn(*p, [&](proto::Now at) { p->node->handle_input(at, flight.from, flight.datagram.bytes); });
+                if (!p->node || !(p->endpoint == flight.datagram.to)) continue;
+                if (p->busy_until > now_.steady) {  // behind what waits there already
+                    in_flight_.emplace(p->busy_until, std::move(flight));
+                    break;
+                }
+                ++p->datagrams_handled;
+                turn(*p, [&](proto::Now at) { p->node->handle_input(at, flight.from, flight.datagram.bytes); });
             }
         }
         for (auto& [name, provider] : providers_) {
             auto* p = provider.get();
-            if (p->node && p->node->next_timeout() <= now_.steady)
+            if (p->node && std::max(p->node->next_timeout(), p->busy_until) <= now_.steady)
                 turn(*p, [&](proto::Now at) { p->node->handle_timeout(at); });
         }
     }

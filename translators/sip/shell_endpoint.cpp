@@ -133,6 +133,7 @@ struct SofiaAgentOwner {
     bool is_stopping = false;
     int wake_fd = -1;
     std::atomic<std::uint64_t> requests{0}, malformed{0}, rate_limited{0}, retransmitted{0};
+    std::atomic<std::uint64_t> unanswered_now{0}, remembered{0};
     std::vector<std::string> addresses;  // written before start() returns
 
     void wake() const {
@@ -299,6 +300,8 @@ void SofiaAgentOwner::receive_request(msg_t* message, const sip_t* sip) {
     request.transaction = seen.transaction;
     unanswered[seen.transaction] = message;
     unanswered_bytes += kept_bytes(message);
+    unanswered_now = unanswered.size();
+    remembered = transactions.size();
     hand_over(std::move(request));
 }
 
@@ -332,6 +335,7 @@ void SofiaAgentOwner::send(Response response) {
     auto* request = found->second;
     unanswered.erase(found);
     unanswered_bytes -= kept_bytes(request);
+    unanswered_now = unanswered.size();
     const auto* sip = sip_object(request);
     // A To tag of our making, so that a retransmission gets the same one.
     if (response.to_tag.empty() && sip->sip_to->a_tag == nullptr)
@@ -482,7 +486,8 @@ std::uint16_t ShellEndpoint::port() const {
 
 ShellEndpoint::Counters ShellEndpoint::counters() const {
     const auto& sofia = engine_->sofia;
-    return {sofia.requests, sofia.malformed, sofia.rate_limited, sofia.retransmitted};
+    return {sofia.requests,      sofia.malformed,      sofia.rate_limited,
+            sofia.retransmitted, sofia.unanswered_now, sofia.remembered};
 }
 
 }  // namespace presmesh::translators::sip

@@ -58,6 +58,8 @@ class ShellEndpoint {
         std::uint64_t malformed = 0;  ///< answered 400 or 413, or dropped for want of a Via
         std::uint64_t rate_limited = 0;
         std::uint64_t retransmitted = 0;
+        std::uint64_t unanswered = 0;  ///< requests that wait for the owner now
+        std::uint64_t remembered = 0;  ///< requests remembered against retransmission now
     };
     Counters counters() const;
 

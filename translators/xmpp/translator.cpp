@@ -241,4 +241,8 @@ proto::SteadyTime XmppTranslator::next_timeout() const {
     return next;
 }
 
+std::size_t XmppTranslator::queued_bytes(std::size_t stream) const {
+    return wire_.components()[stream]->queued_bytes();
+}
+
 }  // namespace presmesh::translators::xmpp

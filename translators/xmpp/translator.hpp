@@ -60,6 +60,8 @@ class XmppTranslator final : public Translator {
 
     // ---- for status
     std::size_t subscriptions() const { return subscriptions_.size(); }
+    /// That the server has not read from this stream.
+    std::size_t queued_bytes(std::size_t stream) const;
 
   private:
     struct Link {

@@ -1,0 +1,136 @@
+// What an overlay says of itself: leases, repair in progress, how full its bounded places are, what it counted.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "tests/support/overlay_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+using overlay::Liveness;
+
+namespace {
+
+const overlay::PeerStatus* peer_of(const overlay::Status& status, const std::string& domain) {
+    for (const auto& peer : status.peers)
+        if (peer.domain == domain) return &peer;
+    return nullptr;
+}
+
+}  // namespace
+
+TEST_CASE("a neighbour that falls silent is doubted, then unknown, then back, and each is counted") {
+    Pair pair;
+    pair.publish("here");
+    const auto id = pair.watch();
+    REQUIRE(pair.shows(id, "here"));
+    pair.network.run_for(1min);
+    auto status = pair.watcher->status();
+    CHECK(status.crash_bound == 30s);
+    REQUIRE(peer_of(status, "a.example") != nullptr);
+    CHECK(peer_of(status, "a.example")->liveness == Liveness::live);
+    CHECK(peer_of(status, "a.example")->watches_out == 1);
+    REQUIRE(peer_of(status, "a.example")->heard_at);
+    CHECK(pair.now().steady - *peer_of(status, "a.example")->heard_at < 15s);
+
+    pair.crash(pair.source);
+    CHECK(pair.network.run_until([&] { return pair.liveness(id) == Liveness::stale; }, 20s));
+    status = pair.watcher->status();
+    REQUIRE(peer_of(status, "a.example") != nullptr);
+    CHECK(peer_of(status, "a.example")->liveness == Liveness::stale);
+    CHECK(pair.watcher.count("nodes_doubted") == 1);
+    CHECK(pair.watcher.count("nodes_lost") == 0);
+    pair.network.run_for(20s);
+    status = pair.watcher->status();
+    REQUIRE(peer_of(status, "a.example") != nullptr);
+    CHECK(peer_of(status, "a.example")->liveness == Liveness::unknown);
+    CHECK(pair.watcher.count("nodes_lost") == 1);
+    CHECK(pair.watcher.count("nodes_back") == 0);
+
+    pair.start(pair.source, {&pair.watcher});
+    pair.publish("here");
+    pair.network.run_for(2min);
+    CHECK(peer_of(pair.watcher->status(), "a.example")->liveness == Liveness::live);
+    CHECK(pair.watcher.count("nodes_back") == 1);
+}
+
+TEST_CASE("repair is seen while it lasts: watches to compare at one end, documents to send at the other") {
+    Pair pair;
+    for (int i = 0; i < 2'000; ++i)
+        pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0, online("phone", "first"));
+    for (int i = 0; i < 2'000; ++i)
+        pair.watcher->watch(pair.now(), pair.bob, uri("u" + std::to_string(i) + "@a.example"));
+    std::size_t asking = 0, sending = 0;
+    for (int i = 0; i < 100; ++i) {
+        pair.network.run_for(50ms);
+        const auto there = pair.watcher->status(), here = pair.source->status();
+        if (const auto* peer = peer_of(there, "a.example")) asking = std::max(asking, peer->asking);
+        if (const auto* peer = peer_of(here, "b.example")) {
+            sending = std::max(sending, peer->sending);
+            CHECK(peer->in_flight <= peer->window);  // nothing is lost here
+        }
+    }
+    CHECK(asking > 1'000);
+    CHECK(asking <= 4'000);
+    CHECK(sending > 100);
+    CHECK(sending <= 2'000);
+    pair.network.run_for(1min);
+    CHECK(peer_of(pair.watcher->status(), "a.example")->asking == 0);
+    CHECK(peer_of(pair.source->status(), "b.example")->sending == 0);
+    CHECK(pair.source.count("channel_documents_sent") == 2'000);
+    CHECK(pair.watcher.count("channel_documents_received") == 2'000);
+
+    // A watcher that was cut off holds all of them still: digests tell, no document is sent.
+    pair.crash(pair.source);
+    pair.network.run_for(1min);
+    pair.start(pair.source, {&pair.watcher});
+    for (int i = 0; i < 2'000; ++i)
+        pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0, online("phone", "first"));
+    pair.network.run_for(2min);
+    CHECK(pair.source.count("channel_documents_equal") == 2'000);
+    CHECK(pair.source.count("channel_documents_sent") == 0);
+}
+
+TEST_CASE("what a newer document overtakes is counted as coalesced") {
+    Pair pair;
+    pair.publish("first");
+    const auto id = pair.watch();
+    REQUIRE(pair.shows(id, "first"));
+    const auto before = pair.source.count("channel_documents_coalesced");
+    pair.network.hardship.loss = 1;
+    // The window fills up; what does not fit waits, and is overtaken while it does.
+    for (int i = 0; i < 400; ++i) {
+        pair.publish("change " + std::to_string(i));
+        pair.network.run_for(1ms);
+    }
+    CHECK(pair.source.count("channel_documents_coalesced") > before + 100);
+    pair.network.hardship.loss = 0;
+    CHECK(pair.shows(id, "change 399"));
+}
+
+TEST_CASE("every bounded place of the overlay is told with its bound") {
+    Pair pair;
+    std::set<std::string> names;
+    for (const auto& fill : pair.source->status().fills) {
+        CHECK(fill.bound > 0);
+        CHECK(fill.used <= fill.bound);
+        CHECK(names.insert(fill.name).second);
+    }
+    for (const auto* name : {"nodes", "handshakes", "handshake_datagrams", "datagrams_out", "datagrams_in", "lookups",
+                             "lookups_waiting", "listens", "records_known"})
+        CHECK(names.contains(name));
+}
+
+TEST_CASE("records that wait for their turn are told") {
+    Pair pair;
+    pair.network.run_for(2 * proto::limits::join_time);
+    for (int i = 0; i < 1'000; ++i)
+        pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0, online());
+    pair.network.run_for(10s);
+    const auto waiting = pair.source->status().records_waiting;
+    CHECK(waiting > 700);
+    CHECK(waiting < 850);
+    pair.network.run_for(1min);
+    CHECK(pair.source->status().records_waiting == 0);
+}
