@@ -246,3 +246,36 @@ TEST_CASE(
     CHECK(watch(2'000'000));
     CHECK(source.watches() == 2);
 }
+
+TEST_CASE("who asks faster than it may is not acknowledged, and is taken in when it asks again") {
+    Peer peer;
+    std::size_t begun = 0;
+    std::uint64_t asked = 0;
+    const std::size_t burst = 2 * limits::watches_per_second_per_peer;
+    while (asked < burst + 1'000) {
+        std::vector<proto::ChannelMessage> messages;
+        for (int i = 0; i < 10; ++i) messages.push_back(proto::WatchMessage{++asked, 1, alice, bob, {}});
+        peer.say(std::move(messages));
+        begun += peer.events<InboundWatch>();
+    }
+    CHECK(begun == burst);
+    CHECK_FALSE(peer.acknowledges(peer.number));
+    peer.time += 1s;
+    peer.say({proto::WatchMessage{asked, 1, alice, bob, {}}});
+    CHECK(peer.events<InboundWatch>() == 1);
+    CHECK(peer.acknowledges(peer.number));
+}
+
+TEST_CASE("packets beyond a peer's rate are refused by name; acknowledgements are not counted") {
+    Peer peer;
+    const int burst = 2 * limits::channel_packets_per_second_per_peer;
+    for (int i = 0; i < burst; ++i) peer.say({proto::LeaseMessage{30'000}});
+    const auto one = encode(proto::ChannelPacket{{peer.memory, 1000, ++peer.number}, {proto::LeaseMessage{30'000}}});
+    const auto refused = peer.channel.handle_input(at(peer.time), one);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().reason == proto::Reason::rate_limited);
+    CHECK(peer.channel.handle_input(at(peer.time),
+                                    encode(proto::ChannelPacket{{peer.memory, 1000, 0}, {proto::AckMessage{1, 0}}})));
+    peer.time += 1s;
+    CHECK(peer.channel.handle_input(at(peer.time), one));
+}

@@ -540,6 +540,31 @@ TEST_CASE("packets of one peer beyond its rate are dropped, those of others are 
     CHECK(ping(2) > 0);
 }
 
+TEST_CASE("records put by one peer beyond its rate are dropped, those of others are not") {
+    DhtWorld world(4, 1);
+    DhtNode& victim = *world.members[1].node;
+    const auto put = [&](std::size_t from) {
+        const auto& member = world.members[from];
+        proto::MsgpackWriter out;
+        out.map(4).str("a").map(4).str("id").bin(proto::kademlia_id(member.kit.key.public_key(), 0));
+        out.str("h").bin(proto::DhtKey{1}).str("token").bin(proto::Bytes(8)).str("values").array(1);
+        out.map(2).str("id").uint(7).str("dat").map(1).str("body").map(2).str("type").uint(112).str("data");
+        out.bin(proto::Bytes(300)).str("q").str("put").str("t").uint(77).str("y").str("q");
+        victim.handle_input(world.now, {member.endpoint, 0, 0, out.bytes()}, member.kit.key.public_key());
+        bool any = false;
+        while (victim.poll_output()) any = true;
+        return any;
+    };
+    world.run(10s);
+    int passed = 0;
+    for (int i = 0; i < 2 * limits::dht_records_per_second_per_peer + 50; ++i) passed += put(2) ? 1 : 0;
+    CHECK(passed == 2 * limits::dht_records_per_second_per_peer);
+    CHECK(world.count("refused_rate_limited") == 50);
+    CHECK(put(3));
+    world.run(1s);
+    CHECK(put(2));
+}
+
 TEST_CASE("the quotas of a key and of a member hold whatever the address of the peer that puts") {
     for (const bool over_ipv6 : {false, true}) {
         CAPTURE(over_ipv6);
