@@ -83,14 +83,15 @@ void Checker::note_lost(const Presentity& presentity) {
 
 void Checker::gone(std::uint32_t number, bool crash) {
     Presentity& presentity = presentities_[number];
-    if (!std::exchange(presentity.there, false)) return;
-    presentity.changed = now();
+    const bool was_there = std::exchange(presentity.there, false);
+    if (was_there) presentity.changed = now();
+    presentity.node_gone = now();
     for (const WatchNumber at : presentity.watches) {
         Watch& watch = watches_[at];
         watch.synced = false;
         if (watch.active && watch.shown != Shown::unknown) {
             watch.awaits_crash = crash;
-            if (watch.shown == Shown::live) {
+            if (was_there && watch.shown == Shown::live) {
                 watch.shows_gone_live = true;
                 ++false_online_cases_;
             }
@@ -174,9 +175,9 @@ void Checker::note_told_gone(WatchNumber number, Watch& watch, bool was_told) {
     if (!presentity.there && watch.shown != Shown::live) stop_showing_live(watch);
     if (watch.shown != Shown::unknown) return;
     if (std::exchange(watch.awaits_crash, false)) {
-        const Duration took = now() - presentity.changed;
+        const Duration took = now() - presentity.node_gone;
         measures_.crash_detection_s.add(seconds(took));
-        if (took > scenario_.crash_bound + detection_slack && undisturbed_since(presentity.changed))
+        if (took > scenario_.crash_bound + detection_slack && undisturbed_since(presentity.node_gone))
             violation("crash_bound", number, "was told " + std::to_string(seconds(took)) + " s after the crash");
     }
     const Duration quiet = now() - scenario_.crash_bound - detection_slack;

@@ -67,6 +67,8 @@ class Checker final : public Audience {
         bool there = false;
         std::uint32_t version = 0;
         proto::Duration changed{0};  ///< there_since or gone_since
+        proto::Duration node_gone{
+            0};  ///< its node's last end: one that was up for a moment had its watchers' ear again
         std::array<proto::Duration, versions_kept> published{};
         std::vector<WatchNumber> watches;
     };

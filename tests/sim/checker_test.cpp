@@ -138,6 +138,27 @@ TEST_CASE("a crash has to be told within its bound") {
     CHECK(court.measures.false_offline == 0);
 }
 
+TEST_CASE("a node that was up for a moment between two crashes has to be told of within the bound of the second") {
+    Court court;
+    court.begin();
+    court.at(100s);
+    court.checker.gone(0, true);
+    court.at(105s);
+    court.sees(court.near, 0, Shown::unknown);
+    court.at(110s);
+    court.sees(court.near, 1);  // the node is back, with its disk; its user is not
+    court.at(112s);
+    court.checker.gone(0, true);
+    court.at(141s);
+    court.sees(court.far, 0, Shown::unknown);
+    CHECK(court.kinds().empty());
+    court.at(145s);
+    court.sees(court.near, 0, Shown::unknown);
+    CHECK(court.kinds() == "crash_bound ");
+    CHECK(court.measures.crash_detection_s.count() == 3);
+    CHECK(court.measures.crash_detection_s.max() == doctest::Approx(33));
+}
+
 TEST_CASE("unknown, of a source that was there all the time, is a false alarm; not in a hardship") {
     Court court;
     court.begin();
