@@ -28,11 +28,15 @@ class XmlWriter {
             out_ += e.text;
             return;
         }
-        out_ += '<';
-        out_ += e.name;
-        if (declare || e.ns != inherited) attribute({}, "xmlns", e.ns);
+        // XML's own namespace is nobody's default: it has its prefix everywhere, and those inside keep what was so
+        // before.
+        const bool reserved = e.ns == ns_xml;
+        const std::string name = reserved ? "xml:" + e.name : e.name;
+        const std::string_view scope = !reserved ? std::string_view(e.ns) : declare ? std::string_view{} : inherited;
+        (out_ += '<') += name;
+        if (declare || scope != inherited) attribute({}, "xmlns", scope);
         attributes(e);
-        content(e);
+        content(e, name, scope);
     }
 
   private:
@@ -72,7 +76,7 @@ class XmlWriter {
         return "a" + std::to_string(std::find(namespaces.begin(), namespaces.end(), ns) - namespaces.begin());
     }
 
-    void content(const Element& e) {
+    void content(const Element& e, const std::string& name, std::string_view scope) {
         const bool drop_space = extension_ && !e.children.empty() && is_space(e.text) && tails_are_space(e);
         const std::string_view text = drop_space ? std::string_view{} : e.text;
         if (text.empty() && e.children.empty()) {
@@ -82,10 +86,10 @@ class XmlWriter {
         out_ += '>';
         append_escaped(out_, text, false);
         for (const auto& child : e.children) {
-            element(child, e.ns);
+            element(child, scope);
             if (!drop_space) append_escaped(out_, child.tail, false);
         }
-        out_.append("</").append(e.name) += '>';
+        out_.append("</").append(name) += '>';
     }
 
     std::string& out_;

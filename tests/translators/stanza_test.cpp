@@ -45,6 +45,19 @@ TEST_CASE("any element comes back as it went, through a component's stream") {
     }));
 }
 
+TEST_CASE("an element of XML's own namespace has its prefix, and those inside keep the namespace around it") {
+    Element stanza = presence_stanza("a@a.example/x", "b@b.example", "");
+    Element odd("odd", std::string(ns_xml));
+    odd.add(Element("inside", std::string(ns_client)).set("k", "v"));
+    odd.add(Element("other", "urn:a"));
+    odd.add(Element("again", std::string(ns_xml)));
+    stanza.add(odd);
+    const auto wire = to_wire(stanza);
+    CHECK(wire.find("<xml:odd><inside k=\"v\"/><other xmlns=\"urn:a\"/><xml:again/></xml:odd>") != std::string::npos);
+    CHECK(received(wire) == stanza);
+    CHECK_FALSE(to_extension(odd).has_value());  // FORMAT.md has no such extension
+}
+
 TEST_CASE("an extension stands by itself, and its spelling is a fixed point") {
     CHECK(rc::check([](const Element& e) {
         const auto xml = to_extension(e);
