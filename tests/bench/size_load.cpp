@@ -26,6 +26,7 @@
 #include "proto/limits.hpp"
 #include "proto/random.hpp"
 #include "sim/os_shim.hpp"
+#include "sim/passing_dht.hpp"
 #include "tests/bench/size_heap.hpp"
 #include "tests/support/federation_kit.hpp"
 #include "tests/support/presence.hpp"
@@ -100,7 +101,7 @@ class DiskStore final : public node::Store {
 };
 
 /// Lets through what is to be written, or only what domains announce.
-class GateDht final : public overlay::Dht {
+class GateDht final : public sim::PassingDht {
   public:
     struct Gate {
         std::set<proto::DhtKey> always;
@@ -108,32 +109,14 @@ class GateDht final : public overlay::Dht {
         std::uint64_t puts = 0;
         std::uint64_t held_back = 0;
     };
-    GateDht(std::unique_ptr<overlay::Dht> inner, Gate& gate) : inner_(std::move(inner)), gate_(gate) {}
-    void handle_input(proto::Now now, const overlay::DhtPacket& packet, const proto::PublicKey& key) override {
-        inner_->handle_input(now, packet, key);
-    }
-    void handle_timeout(proto::Now now) override { inner_->handle_timeout(now); }
-    proto::SteadyTime next_timeout() const override { return inner_->next_timeout(); }
-    std::optional<overlay::DhtPacket> poll_output() override { return inner_->poll_output(); }
-    std::optional<overlay::DhtEvent> poll_event() override { return inner_->poll_event(); }
-    void bootstrap(proto::Now now, const proto::Endpoint& peer, bool rejoin) override {
-        inner_->bootstrap(now, peer, rejoin);
-    }
+    GateDht(std::unique_ptr<overlay::Dht> inner, Gate& gate) : PassingDht(std::move(inner)), gate_(gate) {}
     void put(proto::Now now, const proto::DhtKey& key, std::uint64_t id, proto::BytesView wire) override {
         const bool passes = gate_.open || gate_.always.contains(key);
         ++(passes ? gate_.puts : gate_.held_back);
-        if (passes) inner_->put(now, key, id, wire);
+        if (passes) dht_->put(now, key, id, wire);
     }
-    void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t id) override {
-        inner_->cancel_put(now, key, id);
-    }
-    overlay::LookupId get(proto::Now now, const proto::DhtKey& key) override { return inner_->get(now, key); }
-    overlay::LookupId listen(proto::Now now, const proto::DhtKey& key) override { return inner_->listen(now, key); }
-    void cancel_listen(proto::Now now, overlay::LookupId listen) override { inner_->cancel_listen(now, listen); }
-    overlay::DhtStatus status() const override { return inner_->status(); }
 
   private:
-    std::unique_ptr<overlay::Dht> inner_;
     Gate& gate_;
 };
 
