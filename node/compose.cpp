@@ -270,9 +270,8 @@ proto::DocumentPtr offline_document(const proto::PresentityUri& presentity) {
 }
 
 bool same_view(const translators::View& one, const translators::View& other) {
-    if (one.state != other.state || one.reason != other.reason || one.liveness != other.liveness) return false;
-    if (one.document == other.document) return true;
-    return one.document && other.document && one.document->digest == other.document->digest;
+    return one.state == other.state && one.reason == other.reason && one.liveness == other.liveness &&
+           proto::same_document(one.document, other.document);
 }
 
 }  // namespace presmesh::node

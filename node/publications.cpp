@@ -38,10 +38,6 @@ auto find_id(Publications& publications, std::string_view id) {
     return std::find_if(publications.begin(), publications.end(), [&](const auto& p) { return p.id == id; });
 }
 
-bool same_document(const proto::DocumentPtr& one, const proto::DocumentPtr& other) {
-    return one == other || (one && other && one->digest == other->digest);
-}
-
 }  // namespace
 
 Publications::Publications(Store& store, proto::Random& random, const ServiceLimits& limits)
@@ -231,7 +227,7 @@ proto::DocumentPtr Publications::composed(const std::vector<Publication>& public
 
 void Publications::settle(proto::Now now, const PresentityUri& presentity, Source& source,
                           proto::DocumentPtr document) {
-    bool differs = !same_document(source.document, document);
+    bool differs = !proto::same_document(source.document, document);
     source.document = std::move(document);
     if (differs) source.since = now.steady;
     if (differs && changed_set_.insert(presentity).second) changed_.push_back(presentity);

@@ -8,10 +8,6 @@ bool may_see_all(const Answer& answer) {
     return answer.state == WatchState::active && answer.view == 0;
 }
 
-bool same(const proto::DocumentPtr& a, const proto::DocumentPtr& b) {
-    return (!a && !b) || (a && b && a->digest == b->digest);
-}
-
 }  // namespace
 
 bool Audience::publishes(const proto::PresentityUri& presentity) const {
@@ -29,7 +25,7 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
         entry.has_key = true;
     }
     if (view == 0 && !document) return withdraw(presentity, entry);
-    if (auto known = entry.views.find(view); known != entry.views.end() && same(known->second.document, document))
+    if (auto known = entry.views.find(view); known != entry.views.end() && proto::same_document(known->second.document, document))
         return;
     const bool first = view == 0 && !publishes(presentity);
     set_view(presentity, entry, view, document);

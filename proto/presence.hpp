@@ -130,4 +130,9 @@ struct Document {
 };
 using DocumentPtr = std::shared_ptr<const Document>;
 
+/// Equal bytes, or both null.
+inline bool same_document(const DocumentPtr& one, const DocumentPtr& other) {
+    return one == other || (one && other && one->digest == other->digest);
+}
+
 }  // namespace presmesh::proto
