@@ -6,14 +6,6 @@ namespace presmesh::overlay {
 
 namespace limits = proto::limits;
 
-namespace {
-
-bool same(const proto::DocumentPtr& one, const proto::DocumentPtr& other) {
-    return one == other || (one && other && one->digest == other->digest);
-}
-
-}  // namespace
-
 // ---- the owner's
 
 std::uint64_t ChannelWatcher::watch(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) {
@@ -113,10 +105,7 @@ bool ChannelWatcher::receive(const proto::DocumentMessage& message, std::vector<
     if (!whole) return true;
     auto document = proto::Document::read(*whole);
     trace_.count(document ? &ChannelCounters::documents_received : &ChannelCounters::documents_bad);
-    if (document)
-        show(stream, message.sequence, std::move(*document), events);
-    else
-        ++bad_documents_;
+    if (document) show(stream, message.sequence, std::move(*document), events);
     return true;
 }
 
@@ -170,7 +159,7 @@ void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto
                           std::vector<WatcherEvent>& events) {
     stream.shown = true;
     stream.sequence = sequence;
-    if (!same(stream.document, document)) stream.since = trace_.now().steady;
+    if (!proto::same_document(stream.document, document)) stream.since = trace_.now().steady;
     stream.document = std::move(document);
     if (!stream.watches.empty())
         trace_.received(watches_.at(*stream.watches.begin()).presentity, sequence, stream.document);
@@ -182,7 +171,7 @@ void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto
 
 void ChannelWatcher::show_to(OutWatch& watch, const Stream& stream) {
     watch.shown = true;
-    if (!same(watch.document, stream.document)) watch.since = stream.since;
+    if (!proto::same_document(watch.document, stream.document)) watch.since = stream.since;
     watch.document = stream.document;
     watch.sequence = stream.sequence;
     watch.gone = stream.document == nullptr;

@@ -73,7 +73,6 @@ class ChannelWatcher {
     bool write(Slot slot, PacketBuilder& packet);
     void acknowledged(const SentItem& item);
     void lost(const SentItem& item);
-    std::uint64_t bad_documents() const { return bad_documents_; }
 
   private:
     struct Parts {
@@ -104,7 +103,6 @@ class ChannelWatcher {
     std::map<std::uint64_t, proto::PresentityUri> queries_;
     std::uint64_t last_watch_ = 0;
     std::uint64_t last_query_ = 0;
-    std::uint64_t bad_documents_ = 0;
 };
 
 }  // namespace presmesh::overlay

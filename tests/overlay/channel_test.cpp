@@ -28,7 +28,8 @@ std::vector<Message> told(const proto::Bytes& bytes) {
 
 /// A peer that says whatever the test wants.
 struct Peer {
-    Channel channel{1000, 30s};
+    ChannelCounters counters;
+    Channel channel{1000, 30s, ChannelTrace(nullptr, {}, &counters)};
     proto::SeededRandom random{1};
     proto::Duration time{0};
     std::uint64_t number = 0;
@@ -199,7 +200,7 @@ TEST_CASE("a document that cannot be read is counted, and not shown") {
     const auto watch = peer.channel.watcher().watch(alice, bob);
     peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt},
               proto::DocumentMessage{3, {1, 1}, 0, 1, {0xff, 0xff}}});
-    CHECK(peer.channel.watcher().bad_documents() == 1);
+    CHECK(peer.counters.documents_bad == 1);
     CHECK(peer.channel.watcher().find(watch)->document == nullptr);
 }
 
