@@ -70,7 +70,7 @@ class PresenceService::Impl {
     // ---- the end of a turn
     bool tell_wants(Now now);
     bool send_documents(Now now);
-    bool send_document(Now now, const PresentityUri& presentity);
+    void send_document(Now now, const PresentityUri& presentity);
     bool send_standings(Now now);
     bool tell_views(Now now);
     void tell(Now now, const Relation& relation);
@@ -190,19 +190,20 @@ bool PresenceService::Impl::tell_wants(Now now) {
 }
 
 bool PresenceService::Impl::send_documents(Now now) {
-    bool busy = false;
-    while (auto presentity = changes_.due(now.steady)) busy |= send_document(now, *presentity);
+    std::vector<PresentityUri> passed;
+    while (auto presentity = changes_.due(now.steady)) passed.push_back(std::move(*presentity));
     for (const PresentityUri& presentity : publications_.take_changed()) {
         // What is no longer ours goes at once.
         if (!serves(presentity) || changes_.pass(now.steady, presentity))
-            busy |= send_document(now, presentity);
+            passed.push_back(presentity);
         else
             diagnostics_.count("service_changes", "held_back", 1);
     }
-    return busy;
+    for (const PresentityUri& presentity : passed) send_document(now, presentity);
+    return !passed.empty();
 }
 
-bool PresenceService::Impl::send_document(Now now, const PresentityUri& presentity) {
+void PresenceService::Impl::send_document(Now now, const PresentityUri& presentity) {
     DocumentPtr document = serves(presentity) ? publications_.document(presentity) : nullptr;
     if (diagnostics_.wants_steps())
         diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
@@ -212,7 +213,6 @@ bool PresenceService::Impl::send_document(Now now, const PresentityUri& presenti
     if (!document && offline_views_.contains(presentity) && serves(presentity))
         overlay_.set_document(now, presentity, offline_view, offline_document(presentity));
     follows_.mark_all(presentity);
-    return true;
 }
 
 bool PresenceService::Impl::send_standings(Now now) {
