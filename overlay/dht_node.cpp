@@ -15,7 +15,7 @@
 #include <unordered_map>
 
 #include "overlay/dht_packet.hpp"
-#include "overlay/handshake_guard.hpp"
+#include "overlay/token_bucket.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
