@@ -20,7 +20,8 @@ inline constexpr auto record_clock_skew = 5min;         ///< how far in the futu
 
 // Trust
 inline constexpr std::size_t statements_cached = 8192;  ///< certificates and delegations whose signature was found good; 64 bytes each
-inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 110 bytes each. Eight replicas answer a look-up within seconds
+inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 120 bytes each. Eight replicas answer a look-up within seconds
+inline constexpr auto records_verified_for = 5min;       ///< then a copy is verified anew: a refresh of the record has another signature
 
 // Names
 inline constexpr std::size_t uri_bytes = 1024;          ///< scheme, user and domain of any spelling: the longest user, all of it percent-encoded

@@ -181,9 +181,9 @@ Result<void> check_place(const Record& record, const Federation& federation, con
     return refuse(Reason::foreign_domain, "stored under a key that is not its own");
 }
 
-Result<void> check_signature(const Parsed& parsed, VerificationCache* cache) {
+Result<void> check_signature(const Parsed& parsed, WallTime now, VerificationCache* cache) {
     const PublicKey& key = parsed.record.node_key();
-    const bool good = cache != nullptr ? cache->verify_record(key, purpose, parsed.body, parsed.signature)
+    const bool good = cache != nullptr ? cache->verify_record(key, purpose, parsed.body, parsed.signature, now)
                                        : verify(key, purpose, parsed.body, parsed.signature);
     if (good) return {};
     return refuse(Reason::bad_signature, "record");
@@ -235,7 +235,7 @@ Result<Record> read_record(BytesView bytes, const Federation& federation, WallTi
     if (fine) fine = check_right(record, federation, now, cache);
     if (fine) fine = check_times(record, now);
     if (fine) fine = check_place(record, federation, stored_under);
-    if (fine) fine = check_signature(*parsed, cache);
+    if (fine) fine = check_signature(*parsed, now, cache);
     if (!fine) return tl::make_unexpected(std::move(fine.error()));
     return std::move(record);
 }

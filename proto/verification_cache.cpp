@@ -38,7 +38,7 @@ Result<void> VerificationCache::check_statement(const Statement& statement, std:
     const Digest digest = digest_of(kind, key, statement.encode());
     if (!statements_.contains(digest)) {
         if (auto valid = statement.check_signature(key); !valid) return valid;
-        statements_.remember(digest);
+        statements_.remember(digest, now);
     }
     return statement.check_validity(now);
 }
@@ -52,22 +52,29 @@ Result<void> VerificationCache::check(const Delegation& delegation, const Public
 }
 
 bool VerificationCache::verify_record(const PublicKey& key, std::string_view purpose, BytesView bytes,
-                                      const Signature& signature) {
+                                      const Signature& signature, WallTime now) {
+    records_.forget_until(now - limits::records_verified_for);
     const Digest digest = digest_of(key, purpose, bytes, signature);
     if (records_.contains(digest)) return true;
     if (!verify(key, purpose, bytes, signature)) return false;
-    records_.remember(digest);
+    records_.remember(digest, now);
     return true;
 }
 
-void VerificationCache::Digests::remember(const Digest& digest) {
+void VerificationCache::Digests::remember(const Digest& digest, WallTime now) {
     if (capacity_ == 0) return;
-    if (order_.size() == capacity_) {
-        known_.erase(order_.front());
-        order_.pop_front();
-    }
+    if (order_.size() == capacity_) forget_oldest();
     known_.insert(digest);
-    order_.push_back(digest);
+    order_.emplace_back(now, digest);
+}
+
+void VerificationCache::Digests::forget_until(WallTime time) {
+    while (!order_.empty() && order_.front().first <= time) forget_oldest();
+}
+
+void VerificationCache::Digests::forget_oldest() {
+    known_.erase(order_.front().second);
+    order_.pop_front();
 }
 
 }  // namespace presmesh::proto

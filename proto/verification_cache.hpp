@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "proto/bytes.hpp"
 #include "proto/identity.hpp"
@@ -25,8 +26,10 @@ class VerificationCache {
     /// What Certificate::check and Delegation::check answer.
     Result<void> check(const Certificate& certificate, const PublicKey& domain_key, WallTime now);
     Result<void> check(const Delegation& delegation, const PublicKey& domain_key, WallTime now);
-    /// What proto::verify answers. Records have room of their own: many of them push out no certificate.
-    bool verify_record(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature);
+    /// What proto::verify answers. Records have room of their own: many of them push out no certificate. They are
+    /// forgotten after limits::records_verified_for, as copies come at once or never.
+    bool verify_record(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature,
+                       WallTime now);
 
     std::size_t statements() const { return statements_.size(); }
     std::size_t records() const { return records_.size(); }
@@ -36,13 +39,15 @@ class VerificationCache {
       public:
         explicit Digests(std::size_t capacity) : capacity_(capacity) {}
         bool contains(const Digest& digest) const { return known_.contains(digest); }
-        void remember(const Digest& digest);
+        void remember(const Digest& digest, WallTime now);
+        void forget_until(WallTime time);
         std::size_t size() const { return known_.size(); }
 
       private:
+        void forget_oldest();
         std::size_t capacity_;
         std::set<Digest> known_;
-        std::deque<Digest> order_;
+        std::deque<std::pair<WallTime, Digest>> order_;
     };
     template <typename Statement>
     Result<void> check_statement(const Statement& statement, std::uint8_t kind, const PublicKey& key, WallTime now);

@@ -368,12 +368,28 @@ TEST_CASE("a signature of another key over the same bytes is verified for itself
     VerificationCache cache;
     const Bytes body = {1, 2, 3};
     const Signature good = world.a_node.sign("p", body);
-    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good));
-    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good));
-    CHECK_FALSE(cache.verify_record(world.b_node.public_key(), "p", body, good));
-    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "q", body, good));
-    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "p", body, world.b_node.sign("p", body)));
+    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good, world.now));
+    CHECK(cache.verify_record(world.a_node.public_key(), "p", body, good, world.now));
+    CHECK_FALSE(cache.verify_record(world.b_node.public_key(), "p", body, good, world.now));
+    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "q", body, good, world.now));
+    CHECK_FALSE(cache.verify_record(world.a_node.public_key(), "p", body, world.b_node.sign("p", body), world.now));
     CHECK(cache.records() == 1);
+}
+
+TEST_CASE("a verified record is forgotten when its copies have long come") {
+    RecordWorld world;
+    VerificationCache cache;
+    const Bytes body = {1, 2, 3}, later = {4};
+    const auto verify = [&](const Bytes& bytes, WallTime when) {
+        return cache.verify_record(world.a_node.public_key(), "p", bytes, world.a_node.sign("p", bytes), when);
+    };
+    CHECK(verify(body, world.now));
+    CHECK(verify(later, world.now + 1s));
+    CHECK(cache.records() == 2);
+    CHECK(verify(later, world.now + limits::records_verified_for));
+    CHECK(cache.records() == 1);
+    CHECK(verify(body, world.now + limits::records_verified_for));
+    CHECK(cache.records() == 2);
 }
 
 TEST_CASE("copies are verified once; the oldest record is forgotten first, and certificates stay") {
