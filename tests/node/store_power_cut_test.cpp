@@ -193,19 +193,30 @@ void lay_out(const TempFolder& folder, const std::map<std::string, proto::Bytes>
             .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
-/// Opens what the cut left, compares it with what was promised, and takes the next epoch, with a clock that was set
-/// back.
-void come_back(const TempFolder& folder, const Promises& promises, std::size_t least_turn, std::uint64_t epoch_before) {
-    auto store = open_ok(folder);
-    const auto rows = rows_of(*store);
+struct CameBack {
+    Rows rows;
+    std::size_t turn;  ///< that they are of, 0: none
+};
+
+/// Whatever was promised to last is there, and the next epoch, which is taken with a clock that was set back, is new.
+CameBack check_promises(SqliteStore& store, const Promises& promises, std::size_t least_turn,
+                        std::uint64_t epoch_before) {
+    auto rows = rows_of(store);
     const auto turn = rows.find({std::string(node::store_tables::translators), std::string(turn_key)});
     const std::size_t number = turn == rows.end() ? 0 : turn->second.at(0) * 256U + turn->second.at(1);
     REQUIRE(number <= promises.turns.size());
     CHECK(number >= least_turn);
-    CHECK(rows == (number == 0 ? Rows{} : promises.turns[number - 1].rows));
     proto::Now set_back = at(0s);
     set_back.wall = proto::wall_from_seconds(1'000'000);
-    CHECK(node::next_epoch(*store, set_back) > epoch_before);
+    CHECK(node::next_epoch(store, set_back) > epoch_before);
+    return {std::move(rows), number};
+}
+
+/// Opens what the cut left, and compares it with what was promised.
+void come_back(const TempFolder& folder, const Promises& promises, std::size_t least_turn, std::uint64_t epoch_before) {
+    auto store = open_ok(folder);
+    const auto back = check_promises(*store, promises, least_turn, epoch_before);
+    CHECK(back.rows == (back.turn == 0 ? Rows{} : promises.turns[back.turn - 1].rows));
 }
 
 /// As long as that comes back it may lose its power again, at any write of it.
@@ -233,14 +244,7 @@ void cut_again(const std::map<std::string, proto::Bytes>& files, const Promises&
         DiskJournal no_syncs;
         lay_out(folder, disk.cut(Unsynced::sectors, random));
         auto store = open_ok(folder);
-        const auto rows = rows_of(*store);
-        const auto turn = rows.find({std::string(node::store_tables::translators), std::string(turn_key)});
-        const std::size_t number = turn == rows.end() ? 0 : turn->second.at(0) * 256U + turn->second.at(1);
-        REQUIRE(number <= promises.turns.size());
-        CHECK(number >= least_turn);
-        proto::Now set_back = at(0s);
-        set_back.wall = proto::wall_from_seconds(1'000'000);
-        CHECK(node::next_epoch(*store, set_back) > epoch_before);
+        check_promises(*store, promises, least_turn, epoch_before);
     }
 }
 
