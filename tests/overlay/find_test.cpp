@@ -13,6 +13,21 @@ using overlay::WatchState;
 namespace {
 const auto alice = uri("alice@a.example");
 const auto bob = uri("bob@b.example");
+
+/// A source that went out of reach with what it says in its record alone. The stand-in's table is still shared: the DHT
+/// finds another way.
+struct OutOfReach : Pair {
+    OutOfReach() {
+        publish("seen");
+        id = watch();
+        REQUIRE(shows(id, "seen"));
+        network.run_for(proto::limits::record_rewrite_least);
+        network.partition({source.endpoint});
+        publish("told the DHT");
+    }
+    overlay::WatchId id = 0;
+};
+
 }  // namespace
 
 TEST_CASE("a source is found by its record, through nodes of other domains alone") {
@@ -141,32 +156,20 @@ TEST_CASE("a node publishes records for users of its own domain only") {
 }
 
 TEST_CASE("a source out of reach shows what its newest record says, to those who were given its key") {
-    Pair pair;
-    pair.publish("seen");
-    const auto watch = pair.watch();
-    REQUIRE(pair.shows(watch, "seen"));
-    pair.network.run_for(proto::limits::record_rewrite_least);
-    pair.network.partition({pair.source.endpoint});  // the stand-in's table is still shared: the DHT finds another way
-    pair.publish("told the DHT");
+    OutOfReach pair;
     pair.network.run_for(2min);
-    REQUIRE(pair.liveness(watch) == Liveness::unknown);
-    CHECK(note_of(pair.watcher, watch) == "told the DHT");
-    CHECK(pair.liveness(watch) == Liveness::unknown);
+    REQUIRE(pair.liveness(pair.id) == Liveness::unknown);
+    CHECK(note_of(pair.watcher, pair.id) == "told the DHT");
+    CHECK(pair.liveness(pair.id) == Liveness::unknown);
 }
 
 TEST_CASE("a source that is back does not show what its record had overtaken") {
-    Pair pair;
-    pair.publish("seen");
-    const auto watch = pair.watch();
-    REQUIRE(pair.shows(watch, "seen"));
-    pair.network.run_for(proto::limits::record_rewrite_least);
-    pair.network.partition({pair.source.endpoint});  // the stand-in's table is still shared: the DHT finds another way
-    pair.publish("told the DHT");
-    REQUIRE(pair.shows(watch, "told the DHT", 2min));
+    OutOfReach pair;
+    REQUIRE(pair.shows(pair.id, "told the DHT", 2min));
     pair.network.heal();
-    CHECK_FALSE(pair.shows(watch, "seen", 2min));
-    CHECK(note_of(pair.watcher, watch) == "told the DHT");
-    CHECK(pair.liveness(watch) == Liveness::live);
+    CHECK_FALSE(pair.shows(pair.id, "seen", 2min));
+    CHECK(note_of(pair.watcher, pair.id) == "told the DHT");
+    CHECK(pair.liveness(pair.id) == Liveness::live);
 }
 
 TEST_CASE("a user who was long in coming and then goes to a delegate's node is looked for in haste again") {
