@@ -46,8 +46,12 @@ class SipShell final : public Shell {
         counters[{"sip_refused", "malformed"}] += counted.malformed;
         counters[{"sip_refused", "rate_limited"}] += counted.rate_limited;
         const auto name = std::string(translator_.name());
-        fills.push_back({name + ".unanswered", counted.unanswered, proto::limits::sip_unanswered});
-        fills.push_back({name + ".transactions", counted.remembered, proto::limits::sip_transactions});
+        namespace limits = proto::limits;
+        fills.push_back({name + ".unanswered", counted.unanswered, limits::sip_unanswered});
+        fills.push_back({name + ".unanswered_bytes", counted.unanswered_bytes, limits::sip_unanswered_bytes});
+        fills.push_back({name + ".transactions", counted.remembered, limits::sip_transactions});
+        fills.push_back({name + ".transaction_bytes", counted.remembered_bytes, limits::sip_transaction_bytes});
+        fills.push_back({name + ".sources", counted.sources, limits::sip_sources});
     }
 
   private:

@@ -333,9 +333,17 @@ TEST_CASE("requests that the owner has not answered are bounded in number and in
             CHECK_MESSAGE(has(refused, "SIP/2.0 503"), refused);
             CHECK(header(refused, "Retry-After") == "5");
         }
+        const auto full = owner.shell().counters();
+        CHECK(full.unanswered == 3);
+        CHECK(full.unanswered_bytes > 3 * 40'000);
+        CHECK(full.unanswered_bytes < 3 * 45'000);
         owner.answer(3);
         for (int i = 0; i < 3; ++i) CHECK(has(client.receive(), "SIP/2.0 200"));
+        CHECK(owner.shell().counters().unanswered_bytes == 0);
     }
+    CHECK(owner.shell().counters().remembered == 6);
+    CHECK(owner.shell().counters().remembered_bytes > 6 * 200);  // a key and a place in three containers, each
+    CHECK(owner.shell().counters().sources == 1);
     CHECK(owner.shell().counters().requests == 6);
     CHECK(owner.shell().counters().rate_limited == 4);
 }

@@ -133,7 +133,8 @@ struct SofiaAgentOwner {
     bool is_stopping = false;
     int wake_fd = -1;
     std::atomic<std::uint64_t> requests{0}, malformed{0}, rate_limited{0}, retransmitted{0};
-    std::atomic<std::uint64_t> unanswered_now{0}, remembered{0};
+    std::atomic<std::uint64_t> unanswered_now{0}, unanswered_bytes_now{0}, remembered{0}, remembered_bytes{0};
+    std::atomic<std::uint64_t> sources{0};
     std::vector<std::string> addresses;  // written before start() returns
 
     void wake() const {
@@ -170,6 +171,7 @@ struct SofiaAgentOwner {
     void finish(SofiaRequestOwner* owner, const sip_t* sip, int status);
     const std::string& contact_for(bool tcp, bool v6) const;
     void count_malformed();
+    void tell_sizes();
 };
 
 namespace {
@@ -266,6 +268,14 @@ void SofiaAgentOwner::count_malformed() {
     malformed = bad;
 }
 
+void SofiaAgentOwner::tell_sizes() {
+    unanswered_now = unanswered.size();
+    unanswered_bytes_now = unanswered_bytes;
+    remembered = transactions.size();
+    remembered_bytes = transactions.bytes();
+    sources = rates.sources();
+}
+
 void SofiaAgentOwner::receive(msg_t* message, const sip_t* sip) {
     const bool is_request = sip != nullptr && sip->sip_request != nullptr;
     if (!is_request || sip->sip_request->rq_method == sip_method_ack) return msg_destroy(message);
@@ -300,8 +310,7 @@ void SofiaAgentOwner::receive_request(msg_t* message, const sip_t* sip) {
     request.transaction = seen.transaction;
     unanswered[seen.transaction] = message;
     unanswered_bytes += kept_bytes(message);
-    unanswered_now = unanswered.size();
-    remembered = transactions.size();
+    tell_sizes();
     hand_over(std::move(request));
 }
 
@@ -335,13 +344,13 @@ void SofiaAgentOwner::send(Response response) {
     auto* request = found->second;
     unanswered.erase(found);
     unanswered_bytes -= kept_bytes(request);
-    unanswered_now = unanswered.size();
     const auto* sip = sip_object(request);
     // A To tag of our making, so that a retransmission gets the same one.
     if (response.to_tag.empty() && sip->sip_to->a_tag == nullptr)
         response.to_tag = "r" + std::to_string(response.transaction);
     if (response.with_contact) response.contact = contact_for(is_tcp(sip), !source_of(request).is_v4());
     transactions.answered(response.transaction, response);
+    tell_sizes();
     reply(request, response);
 }
 
@@ -486,8 +495,9 @@ std::uint16_t ShellEndpoint::port() const {
 
 ShellEndpoint::Counters ShellEndpoint::counters() const {
     const auto& sofia = engine_->sofia;
-    return {sofia.requests,      sofia.malformed,      sofia.rate_limited,
-            sofia.retransmitted, sofia.unanswered_now, sofia.remembered};
+    return {sofia.requests,      sofia.malformed,        sofia.rate_limited,
+            sofia.retransmitted, sofia.unanswered_now,   sofia.unanswered_bytes_now,
+            sofia.remembered,    sofia.remembered_bytes, sofia.sources};
 }
 
 }  // namespace presmesh::translators::sip

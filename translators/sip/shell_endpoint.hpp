@@ -59,7 +59,10 @@ class ShellEndpoint {
         std::uint64_t rate_limited = 0;
         std::uint64_t retransmitted = 0;
         std::uint64_t unanswered = 0;  ///< requests that wait for the owner now
+        std::uint64_t unanswered_bytes = 0;
         std::uint64_t remembered = 0;  ///< requests remembered against retransmission now
+        std::uint64_t remembered_bytes = 0;
+        std::uint64_t sources = 0;  ///< addresses whose rate is counted now; 0 when none is
     };
     Counters counters() const;
 

@@ -18,6 +18,7 @@ class SourceRates {
 
     /// Whether one more from there is in order, counting it. Ports do not matter.
     bool take(proto::SteadyTime now, const proto::Endpoint& source);
+    std::size_t sources() const { return buckets_.size(); }
 
   private:
     struct Bucket {
