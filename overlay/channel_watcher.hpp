@@ -59,6 +59,7 @@ class ChannelWatcher {
     std::uint64_t query(const proto::PresentityUri& presentity);
     const OutWatch* find(std::uint64_t watch) const;
     std::size_t watches() const { return watches_.size(); }
+    std::size_t documents_in_parts() const { return parts_.size(); }  ///< of which some have come
     const std::map<std::uint64_t, OutWatch>& all() const { return watches_; }
 
     // ---- the channel's

@@ -405,7 +405,9 @@ proto::Fills Finder::fills() const {
     return {{"lookups", gets_running_, limits::lookups_at_once},
             {"lookups_waiting", waiting_.size(), limits::watches_per_node},
             {"listens", listens_, limits::listens_at_once},
-            {"records_known", known_count_, limits::records_known}};
+            {"records_known", known_count_, limits::records_known},
+            {"statements_verified", verified_->statements(), limits::statements_cached},
+            {"records_verified", verified_->records(), limits::records_verified}};
 }
 
 // ---- what others may ask us for

@@ -411,7 +411,7 @@ Status Overlay::Impl::status() const {
     status.crash_bound = settings_.crash_bound;
     status.records_waiting = publisher_.waiting(now_);
     status.fills = transport_.fills();
-    for (const auto& fills : {finder_.fills(), status.dht.fills})
+    for (const auto& fills : {peers_.fills(), finder_.fills(), status.dht.fills})
         status.fills.insert(status.fills.end(), fills.begin(), fills.end());
     status.published = audience_.published();
     status.watches = following_.watches();

@@ -218,4 +218,22 @@ std::uint64_t Peers::resends() const {
     return sum;
 }
 
+proto::Fills Peers::fills() const {
+    proto::Fills fullest = {{"peer_watches", 0, limits::watches_per_peer},
+                            {"peer_ended_watches", 0, limits::tombstones_per_peer},
+                            {"peer_refused_watches", 0, limits::tombstones_per_peer},
+                            {"peer_answers", 0, limits::tombstones_per_peer},
+                            {"peer_documents_in_parts", 0, limits::streams_receiving_parts}};
+    for (const auto& [node, state] : states_) {
+        const auto& source = state.channel->source();
+        const auto in_parts = state.channel->watcher().documents_in_parts();
+        auto fill = fullest.begin();
+        for (const auto used : {source.watches(), source.ended(), source.turned_away(), source.answers(), in_parts}) {
+            fill->used = std::max(fill->used, used);
+            ++fill;
+        }
+    }
+    return fullest;
+}
+
 }  // namespace presmesh::overlay

@@ -15,6 +15,7 @@
 #include "overlay/channel.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/fifo.hpp"
+#include "proto/fill.hpp"
 #include "proto/timer_queue.hpp"
 
 namespace presmesh::overlay {
@@ -59,6 +60,8 @@ class Peers {
     const ChannelCounters& counters() const { return counters_; }
     std::uint64_t sent() const { return sent_; }
     std::uint64_t resends() const;
+    /// What is kept for each peer, and bounded for each: as much as there is for the fullest one.
+    proto::Fills fills() const;
 
   private:
     struct State {

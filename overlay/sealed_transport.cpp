@@ -285,6 +285,7 @@ proto::Fills SealedTransport::fills() const {
             {"handshakes", impl_->pending_.size(), limits::pending_handshakes},
             {"handshake_datagrams", impl_->pending_.queued(), limits::queued_datagrams},
             {"handshake_addresses", impl_->guard_.addresses(), limits::handshake_addresses},
+            {"hellos", impl_->hellos_.size(), 2 * limits::peers},
             {"datagrams_out", impl_->output_.size(), limits::transport_queue},
             {"datagrams_in", impl_->events_.size(), limits::transport_queue}};
 }

@@ -239,11 +239,13 @@ TEST_CASE(
     source.lost({{SlotKind::state, 3}, 1, 0});
     CHECK(answered() == std::map<std::uint64_t, std::string>{{3, "giveup"}});
     for (std::uint64_t number = 4; number < limits::tombstones_per_peer + 3; ++number) CHECK(watch(number));
+    CHECK(source.turned_away() == limits::tombstones_per_peer);
     CHECK_FALSE(watch(1'000'000));  // too many wait: its packet is not acknowledged
     source.acknowledged({{SlotKind::state, 3}, 1, 0});
     CHECK(watch(1'000'000));
     CHECK(answered().size() == limits::tombstones_per_peer);
     source.receive(proto::UnwatchMessage{1}, events);
+    CHECK(source.ended() == 1);
     CHECK(watch(2'000'000));
     CHECK(source.watches() == 2);
 }

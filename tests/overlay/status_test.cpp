@@ -18,6 +18,13 @@ const overlay::PeerStatus* peer_of(const overlay::Status& status, const std::str
     return nullptr;
 }
 
+std::size_t used(const OverlayHost& host, const std::string& name) {
+    for (const auto& fill : host->status().fills)
+        if (fill.name == name) return fill.used;
+    FAIL("no such fill: ", name);
+    return 0;
+}
+
 }  // namespace
 
 TEST_CASE("a neighbour that falls silent is doubted, then unknown, then back, and each is counted") {
@@ -117,9 +124,48 @@ TEST_CASE("every bounded place of the overlay is told with its bound") {
         CHECK(fill.used <= fill.bound);
         CHECK(names.insert(fill.name).second);
     }
-    for (const auto* name : {"nodes", "handshakes", "handshake_datagrams", "datagrams_out", "datagrams_in", "lookups",
-                             "lookups_waiting", "listens", "records_known"})
+    for (const auto* name :
+         {"nodes", "handshakes", "handshake_datagrams", "datagrams_out", "datagrams_in", "lookups", "lookups_waiting",
+          "listens", "records_known", "hellos", "peer_watches", "peer_ended_watches", "peer_refused_watches",
+          "peer_answers", "peer_documents_in_parts", "statements_verified", "records_verified"})
         CHECK(names.contains(name));
+}
+
+TEST_CASE("what is bounded for each peer is told of the fullest one") {
+    Pair pair;
+    auto& other = pair.add("c.example", {&pair.source});
+    const auto user = [](int i) { return uri("u" + std::to_string(i) + "@a.example"); };
+    const auto carol = uri("carol@c.example");
+    pair.network.run_for(1min);
+    std::vector<overlay::WatchId> watches;
+    for (int i = 0; i < 5; ++i) watches.push_back(pair.watcher->watch(pair.now(), pair.bob, user(i)));
+    for (int i = 0; i < 3; ++i) other->watch(pair.now(), carol, user(i));
+    pair.network.run_for(1min);
+    CHECK(used(pair.source, "peer_watches") == 5);
+    CHECK(used(pair.watcher, "peer_watches") == 0);
+    CHECK(used(pair.source, "peer_ended_watches") == 0);
+    for (int i = 0; i < 4; ++i) pair.watcher->unwatch(pair.now(), watches[static_cast<std::size_t>(i)]);
+    pair.network.run_for(1min);
+    CHECK(used(pair.source, "peer_watches") == 3);
+    CHECK(used(pair.source, "peer_ended_watches") == 4);
+
+    CHECK(used(pair.watcher, "statements_verified") > 0);
+    CHECK(used(pair.watcher, "records_verified") > 0);
+    pair.publish(std::string(20'000, 'x'));
+    pair.watch();
+    pair.network.hardship.loss = 0.3;  // some parts have to be sent again
+    std::size_t in_parts = 0, answers = 0;
+    for (int i = 0; i < 1'000; ++i) {
+        pair.network.run_for(1ms);
+        in_parts = std::max(in_parts, used(pair.watcher, "peer_documents_in_parts"));
+        answers = std::max(answers, used(pair.source, "peer_answers"));
+    }
+    CHECK(in_parts == 1);
+    CHECK(answers == 1);
+    pair.network.hardship.loss = 0;
+    pair.network.run_for(1min);
+    CHECK(used(pair.watcher, "peer_documents_in_parts") == 0);
+    CHECK(used(pair.source, "peer_answers") == 0);
 }
 
 TEST_CASE("records that wait for their turn are told") {
