@@ -141,7 +141,7 @@ class Overlay::Impl {
     Status status() const;
 
   private:
-    PeerStatus peer_status(const std::string& domain, const proto::NodeId& node, const proto::Endpoint& endpoint) const;
+    PeerStatus peer_status(const std::string& domain, const proto::NodeId& node) const;
     void pump(proto::Now now) {
         now_ = now;
         if (review_at_ <= now.steady) {
@@ -389,9 +389,9 @@ class Overlay::Impl {
     proto::Now now_{};
 };
 
-PeerStatus Overlay::Impl::peer_status(const std::string& domain, const proto::NodeId& node,
-                                      const proto::Endpoint& endpoint) const {
-    PeerStatus row{domain, node, endpoint};
+PeerStatus Overlay::Impl::peer_status(const std::string& domain, const proto::NodeId& node) const {
+    PeerStatus row{domain, node};
+    if (const auto* session = transport_.peer(node)) row.endpoint = session->endpoint;
     const auto* channel = peers_.find(node);
     if (channel == nullptr || channel->idle()) return row;
     row.liveness = channel->liveness();
@@ -415,12 +415,11 @@ Status Overlay::Impl::status() const {
         status.fills.insert(status.fills.end(), fills.begin(), fills.end());
     status.published = audience_.published();
     status.watches = following_.watches();
-    for (const auto& node : transport_.peers()) {
-        const auto* peer = transport_.peer(node);
-        status.peers.push_back(peer_status(peer->domain, node, peer->endpoint));
+    for (const auto& [node, domain] : known_domains()) {
+        auto row = peer_status(domain, node);
+        const bool watched = row.watches_in + row.watches_out > 0;
+        if (row.endpoint || watched) status.peers.push_back(std::move(row));
     }
-    // Those we follow whose session has ended, which are in doubt or gone.
-    for (const auto& [node, domain] : silent_) status.peers.push_back(peer_status(domain, node, {}));
     status.counters = transport_.counters();
     auto count = [&](std::string name, std::uint64_t value) { status.counters.emplace_back(std::move(name), value); };
     count("channel_packets_sent", peers_.sent());

@@ -90,7 +90,7 @@ using Event = std::variant<WatchRequested, WatchCancelled, WatchChanged>;
 struct PeerStatus {
     std::string domain;
     proto::NodeId node{};
-    proto::Endpoint endpoint;
+    std::optional<proto::Endpoint> endpoint = {};  ///< none: no session
     Liveness liveness = Liveness::live;
     std::size_t watches_in = 0;                      ///< they watch ours
     std::size_t watches_out = 0;                     ///< we watch theirs

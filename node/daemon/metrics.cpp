@@ -74,7 +74,8 @@ void add_overlay(Families& out, const overlay::Status& status) {
     std::map<std::string_view, int> peers = {{"live", 0}, {"stale", 0}, {"unknown", 0}};
     for (const auto& peer : status.peers) ++peers[proto::to_string(peer.liveness)];
     for (const auto& [liveness, count] : peers)
-        out.gauge("overlay_peers", "Nodes with a session, by liveness", count, {{"liveness", liveness}});
+        out.gauge("overlay_peers", "Nodes with a session, and followed or following ones without, by liveness", count,
+                  {{"liveness", liveness}});
     for (const auto& [name, value] : status.counters)
         out.counter("overlay_events", "What the overlay counts, by name", static_cast<double>(value), {{"name", name}});
 }

@@ -13,7 +13,6 @@ using Json = nlohmann::ordered_json;
 Json peer_json(const overlay::PeerStatus& peer, proto::SteadyTime now) {
     Json json = {{"domain", peer.domain},
                  {"node", proto::to_hex(peer.node)},
-                 {"endpoint", peer.endpoint.to_string()},
                  {"liveness", proto::to_string(peer.liveness)},
                  {"watches_in", peer.watches_in},
                  {"watches_out", peer.watches_out},
@@ -21,6 +20,7 @@ Json peer_json(const overlay::PeerStatus& peer, proto::SteadyTime now) {
                  {"sending", peer.sending},
                  {"in_flight", peer.in_flight},
                  {"window", peer.window}};
+    if (peer.endpoint) json["endpoint"] = peer.endpoint->to_string();
     if (peer.heard_at)
         json["silent_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(now - *peer.heard_at).count();
     return json;

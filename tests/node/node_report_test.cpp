@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "node/cli/status_text.hpp"
 #include "node/daemon/node_report.hpp"
 #include "tests/support/presence.hpp"
 
@@ -17,6 +18,7 @@ overlay::PeerStatus peer(const std::string& domain, overlay::Liveness liveness, 
                          std::size_t asking = 0, std::size_t sending = 0) {
     overlay::PeerStatus out;
     out.domain = domain;
+    if (liveness != overlay::Liveness::unknown) out.endpoint = proto::Endpoint::v4(0xc0000201, 4000);
     out.liveness = liveness;
     out.watches_out = watches_out;
     out.heard_at = at(1s).steady;
@@ -93,6 +95,15 @@ TEST_CASE("/v1/node tells it all") {
     CHECK(json["overlay"]["peers"][1]["liveness"] == "stale");
     CHECK(json["overlay"]["peers"][1]["silent_ms"] == 15'000);
     CHECK(json["overlay"]["peers"][0]["asking"] == 3);
+}
+
+TEST_CASE("a peer without a session has no endpoint, and presmesh status says so") {
+    const auto json = nlohmann::ordered_json::parse(report_to_json(busy_node()));
+    CHECK(json["overlay"]["peers"][0]["endpoint"] == "192.0.2.1:4000");
+    CHECK_FALSE(json["overlay"]["peers"][2].contains("endpoint"));
+    const auto text = cli::status_text(json);
+    CHECK_MESSAGE(text.find("b.example at 192.0.2.1:4000: live, heard 15 s ago") != std::string::npos, text);
+    CHECK_MESSAGE(text.find("d.example, no session: unknown, heard 15 s ago") != std::string::npos, text);
 }
 
 TEST_CASE("/metrics tells it all") {

@@ -168,6 +168,29 @@ TEST_CASE("what is bounded for each peer is told of the fullest one") {
     CHECK(used(pair.source, "peer_answers") == 0);
 }
 
+TEST_CASE("a watched node whose session has ended is told without an endpoint, and not at all once nobody watches") {
+    Pair pair;
+    pair.publish("here");
+    const auto id = pair.watch();
+    REQUIRE(pair.shows(id, "here"));
+    REQUIRE(peer_of(pair.watcher->status(), "a.example") != nullptr);
+    CHECK(peer_of(pair.watcher->status(), "a.example")->endpoint == pair.source.endpoint);
+    pair.crash(pair.source);
+    const auto has_ended = [&] {
+        const auto status = pair.watcher->status();
+        const auto* peer = peer_of(status, "a.example");
+        return peer == nullptr || !peer->endpoint;
+    };
+    REQUIRE(pair.network.run_until(has_ended, 3 * proto::limits::session_rekey_age));
+    const auto status = pair.watcher->status();
+    REQUIRE(peer_of(status, "a.example") != nullptr);
+    CHECK(peer_of(status, "a.example")->liveness == Liveness::unknown);
+    CHECK(peer_of(status, "a.example")->watches_out == 1);
+    pair.watcher->unwatch(pair.now(), id);
+    pair.network.run_for(1min);
+    CHECK(peer_of(pair.watcher->status(), "a.example") == nullptr);
+}
+
 TEST_CASE("records that wait for their turn are told") {
     Pair pair;
     pair.network.run_for(2 * proto::limits::join_time);
