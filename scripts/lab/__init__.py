@@ -82,6 +82,9 @@ class Process:
         os.killpg(self.pid, signal.SIGKILL)
         return self.popen.wait()
 
+    def resident_bytes(self):
+        return int(pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def cpu_seconds(self):
         """User and system time of the process and every process of its group so far."""
         total = 0.0

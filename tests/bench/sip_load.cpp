@@ -33,6 +33,7 @@ struct Options {
     int changes = 2000;
     int in_flight = 1;
     int warmup = 200;
+    int expires = 3600;  ///< of publications and subscriptions, s; none is refreshed or ended
 };
 
 struct Presentity {
@@ -129,7 +130,7 @@ class Load {
         auto& p = people_[i];
         p.change = change;
         p.notified = p.confirmed = false;
-        std::string more = "Expires: 3600\r\nContent-Type: application/pidf+xml\r\n";
+        std::string more = "Expires: " + std::to_string(options_.expires) + "\r\nContent-Type: application/pidf+xml\r\n";
         if (!p.etag.empty()) more += "SIP-If-Match: " + p.etag + "\r\n";
         auto who = name(i);
         auto text = request("PUBLISH", i, who, who, ++cseq_, "pub" + std::to_string(i) + "." + std::to_string(port_), more,
@@ -141,7 +142,7 @@ class Load {
     void subscribe(int i) {
         auto watcher = "w" + std::to_string(i) + "@" + options_.watcher_domain;
         send(options_.subscribe_port, request("SUBSCRIBE", i, watcher, name(i), ++cseq_, "sub" + std::to_string(i) + "." + std::to_string(port_),
-                                              "Expires: 3600\r\nAccept: application/pidf+xml\r\n", ""));
+                                              "Expires: " + std::to_string(options_.expires) + "\r\nAccept: application/pidf+xml\r\n", ""));
     }
 
     /// First state published, then watched, and the first NOTIFY with it taken.
@@ -286,6 +287,7 @@ int main(int argc, char** argv) {
         else if (key == "--changes") options.changes = std::atoi(value);
         else if (key == "--in-flight") options.in_flight = std::atoi(value);
         else if (key == "--warmup") options.warmup = std::atoi(value);
+        else if (key == "--expires") options.expires = std::atoi(value);
         else {
             std::fprintf(stderr, "sip_load: unknown option %s\n", argv[i]);
             return 2;
@@ -293,7 +295,7 @@ int main(int argc, char** argv) {
     }
     if (!options.publish_port || !options.subscribe_port) {
         std::fprintf(stderr, "usage: sip_load --publish PORT --subscribe PORT [--domain D] [--watcher-domain D] [--presentities N] "
-                             "[--changes N] [--in-flight N] [--warmup N]\n");
+                             "[--changes N] [--in-flight N] [--warmup N] [--expires S]\n");
         return 2;
     }
     return Load(options).run();
