@@ -33,6 +33,7 @@ struct Options {
     int changes = 2000;
     int in_flight = 1;
     int warmup = 200;
+    int users = 0;       ///< in the names of the presentities; 0: our port
     int expires = 3600;  ///< of publications and subscriptions, s; none is refreshed or ended
 };
 
@@ -115,7 +116,7 @@ class Load {
         return head + more + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     }
 
-    std::string name(int i) const { return "p" + std::to_string(port_) + "x" + std::to_string(i) + "@" + options_.domain; }
+    std::string name(int i) const { return "p" + std::to_string(options_.users != 0 ? options_.users : port_) + "x" + std::to_string(i) + "@" + options_.domain; }
 
     static std::string document(const std::string& who, int i, int change) {
         return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:" + who +
@@ -287,6 +288,7 @@ int main(int argc, char** argv) {
         else if (key == "--changes") options.changes = std::atoi(value);
         else if (key == "--in-flight") options.in_flight = std::atoi(value);
         else if (key == "--warmup") options.warmup = std::atoi(value);
+        else if (key == "--users") options.users = std::atoi(value);
         else if (key == "--expires") options.expires = std::atoi(value);
         else {
             std::fprintf(stderr, "sip_load: unknown option %s\n", argv[i]);
@@ -295,7 +297,7 @@ int main(int argc, char** argv) {
     }
     if (!options.publish_port || !options.subscribe_port) {
         std::fprintf(stderr, "usage: sip_load --publish PORT --subscribe PORT [--domain D] [--watcher-domain D] [--presentities N] "
-                             "[--changes N] [--in-flight N] [--warmup N] [--expires S]\n");
+                             "[--changes N] [--in-flight N] [--warmup N] [--users N] [--expires S]\n");
         return 2;
     }
     return Load(options).run();
