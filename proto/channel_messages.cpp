@@ -22,6 +22,8 @@ enum Kind : std::uint8_t {
     kind_document = 9,
     kind_current = 10,
     kind_gone = 11,
+    kind_rules_ask = 12,
+    kind_rules = 13,
 };
 
 MsgpackWriter begin(std::uint8_t kind, std::size_t fields) {
@@ -101,6 +103,21 @@ MsgpackWriter write(const GoneMessage& m) {
     auto out = begin(kind_gone, 3);
     out.uint(m.stream);
     write(out, m.sequence);
+    return out;
+}
+MsgpackWriter write(const RulesAskMessage& m) {
+    auto out = begin(kind_rules_ask, 2);
+    out.uint(m.log).uint(m.since);
+    return out;
+}
+MsgpackWriter write(const RulesMessage& m) {
+    auto out = begin(kind_rules, 4);
+    out.uint(m.log).uint(m.since).uint(m.upto).array(m.changes.size());
+    for (const auto& change : m.changes) {
+        out.array(5).str(change.presentity.canonical()).boolean(change.decision).str(change.who);
+        change.handling ? out.uint(*change.handling) : out.nil();
+        out.uint(change.stamp);
+    }
     return out;
 }
 
@@ -184,6 +201,30 @@ CurrentMessage read_current(MsgpackReader& in) {
     return m;
 }
 
+RuleChange read_rule_change(MsgpackReader& in) {
+    RuleChange change;
+    if (in.array(5) != 5) in.fail(Reason::malformed, "a rule has five fields");
+    auto presentity = PresentityUri::from_canonical(in.str(limits::uri_bytes));
+    if (in.ok() && !presentity) in.fail(presentity.error().reason, "a name that is none");
+    if (presentity) change.presentity = std::move(*presentity);
+    change.decision = in.boolean();
+    change.who = in.str(limits::uri_bytes);
+    if (!in.try_nil()) change.handling = static_cast<std::uint8_t>(in.uint(UINT8_MAX));
+    change.stamp = in.uint();
+    return change;
+}
+
+RulesMessage read_rules(MsgpackReader& in) {
+    RulesMessage m;
+    m.log = in.uint();
+    m.since = in.uint();
+    m.upto = in.uint();
+    if (in.ok() && m.upto < m.since) in.fail(Reason::malformed, "it ends before it begins");
+    for (auto left = in.array(limits::rules_per_message); left > 0 && in.ok(); --left)
+        m.changes.push_back(read_rule_change(in));
+    return m;
+}
+
 struct KnownKind {
     std::size_t fields;
     ChannelMessage (*read)(MsgpackReader&);
@@ -217,6 +258,12 @@ const KnownKind* known_kind(std::uint64_t kind) {
              auto s = in.uint();
              return GoneMessage{s, read_sequence(in)};
          }},
+        {2,
+         [](MsgpackReader& in) -> ChannelMessage {
+             auto log = in.uint();
+             return RulesAskMessage{log, in.uint()};
+         }},
+        {4, [](MsgpackReader& in) -> ChannelMessage { return read_rules(in); }},
     });
     return kind >= 1 && kind <= table.size() ? &table[kind - 1] : nullptr;
 }

@@ -102,8 +102,32 @@ struct GoneMessage {
     bool operator==(const GoneMessage&) const = default;
 };
 
-using ChannelMessage = std::variant<AckMessage, LeaseMessage, LeaveMessage, QueryMessage, SourcesMessage, WatchMessage,
-                                    UnwatchMessage, WatchStateMessage, DocumentMessage, CurrentMessage, GoneMessage>;
+/// Between nodes of one domain: "tell me how its users changed their rules, after `since` in your log".
+struct RulesAskMessage {
+    std::uint64_t log = 0;    ///< the one that `since` counts in; another than the receiver's: from its beginning
+    std::uint64_t since = 0;  ///< a position in it; 0: the beginning
+    bool operator==(const RulesAskMessage&) const = default;
+};
+/// A rule about who may see a presentity, or its user's decision about one watcher.
+struct RuleChange {
+    PresentityUri presentity;
+    bool decision = false;
+    std::string who;                       ///< canonical "user@domain", a domain, or "*"; at most limits::uri_bytes
+    std::optional<std::uint8_t> handling;  ///< RFC 5025 section 3.2.1's number; none: taken back
+    std::uint64_t stamp = 0;               ///< ms since 1970, and above what it replaces: the highest holds
+    bool operator==(const RuleChange&) const = default;
+};
+struct RulesMessage {
+    std::uint64_t log = 0;
+    std::uint64_t since = 0;
+    std::uint64_t upto = 0;           ///< what is told is all that changed after `since`, up to this position
+    std::vector<RuleChange> changes;  ///< at most limits::rules_per_message
+    bool operator==(const RulesMessage&) const = default;
+};
+
+using ChannelMessage =
+    std::variant<AckMessage, LeaseMessage, LeaveMessage, QueryMessage, SourcesMessage, WatchMessage, UnwatchMessage,
+                 WatchStateMessage, DocumentMessage, CurrentMessage, GoneMessage, RulesAskMessage, RulesMessage>;
 
 struct ChannelPacket {
     ChannelHeader header;

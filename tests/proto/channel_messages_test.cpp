@@ -35,7 +35,7 @@ ChannelMessage any_message() {
     const auto number = *rc::gen::arbitrary<std::uint64_t>();
     const bool coin = *rc::gen::arbitrary<bool>();
     const auto bytes = *rc::gen::resize(40, rc::gen::arbitrary<Bytes>());
-    switch (*rc::gen::inRange(0, 11)) {
+    switch (*rc::gen::inRange(0, 13)) {
         case 0:
             return AckMessage{number, *rc::gen::arbitrary<std::uint64_t>()};
         case 1:
@@ -61,8 +61,17 @@ ChannelMessage any_message() {
             return DocumentMessage{number, any_sequence(), 1, 2, bytes};
         case 9:
             return CurrentMessage{number, any_sequence(), filled<32>()};
-        default:
+        case 10:
             return GoneMessage{number, any_sequence()};
+        case 11:
+            return RulesAskMessage{number, *rc::gen::arbitrary<std::uint64_t>()};
+        default: {
+            RulesMessage rules{*rc::gen::arbitrary<std::uint64_t>(), number, UINT64_MAX, {}};
+            const auto handling = coin ? std::optional<std::uint8_t>(20) : std::nullopt;
+            rules.changes.resize(coin ? 1 : 3,
+                                 RuleChange{any_name(), coin, coin ? "*" : "bob@b.example", handling, number});
+            return rules;
+        }
     }
 }
 
@@ -139,12 +148,53 @@ TEST_CASE("refused, each by its name") {
     records.array(4).uint(5).uint(1).boolean(true).array(3).bin({}).bin({}).bin({});
     CHECK(refusal(records) == Reason::too_large);
 
+    MsgpackWriter order;
+    order.array(5).uint(13).uint(1).uint(3).uint(2).array(0);
+    CHECK(refusal(order) == Reason::malformed);
+
+    MsgpackWriter rule;
+    rule.array(5)
+        .uint(13)
+        .uint(1)
+        .uint(0)
+        .uint(2)
+        .array(1)
+        .array(5)
+        .str("Alice@A.example")
+        .boolean(true)
+        .str("*")
+        .nil()
+        .uint(1);
+    CHECK(refusal(rule) == Reason::not_canonical);
+
+    MsgpackWriter rules;
+    rules.array(5).uint(13).uint(1).uint(0).uint(2).array(limits::rules_per_message + 1);
+    for (std::size_t i = 0; i <= limits::rules_per_message; ++i)
+        rules.array(5).str("a@b").boolean(true).str("*").nil().uint(1);
+    CHECK(refusal(rules) == Reason::too_large);
+
     MsgpackWriter kindless;
     kindless.array(0);
     CHECK(refusal(kindless) == Reason::malformed);
 
     CHECK(decode_channel_packet(Bytes(limits::channel_datagram_bytes + 1)).error().reason == Reason::too_large);
     CHECK(decode_channel_packet({}).error().reason == Reason::malformed);
+}
+
+TEST_CASE("the longest names fit into a packet of rules") {
+    const std::string longest_domain = [] {
+        std::string domain;
+        while (domain.size() + 64 <= limits::domain_bytes) domain += std::string(60, 'd') + ".";
+        return domain + "example";
+    }();
+    const auto longest = PresentityUri::parse("pres:" + std::string(limits::user_bytes, 'u') + "@" + longest_domain);
+    REQUIRE(longest.has_value());
+    RulesMessage rules{UINT64_MAX, UINT64_MAX, UINT64_MAX, {}};
+    rules.changes.push_back({*longest, true, longest->canonical(), std::uint8_t{30}, UINT64_MAX});
+    CHECK(2 * longest->canonical().size() + 24 <= limits::rules_message_bytes);
+    const ChannelPacket packet{{UINT64_MAX, UINT64_MAX, UINT64_MAX}, {rules}};
+    CHECK(encode(packet).size() <= limits::channel_datagram_bytes);
+    CHECK(decode_channel_packet(encode(packet)) == packet);
 }
 
 TEST_CASE("the bytes of FORMAT.md") {
