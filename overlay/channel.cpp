@@ -11,6 +11,10 @@ namespace {
 
 constexpr Slot lease_slot{SlotKind::lease, 0};
 
+bool is_rules_slot(SlotKind kind) {
+    return kind == SlotKind::rules_ask || kind == SlotKind::rules;
+}
+
 bool is_source_slot(SlotKind kind) {
     return kind == SlotKind::state || kind == SlotKind::value || kind == SlotKind::answer;
 }
@@ -38,6 +42,7 @@ Channel::Channel(std::uint64_t memory, proto::Duration crash_bound, ChannelTrace
       trace_(trace),
       source_(outbox_, trace_),
       watcher_(outbox_, trace_),
+      rules_(outbox_),
       lease_(crash_bound) {
     outbox_.push(lease_slot);  // the peer learns our bound before anything else
 }
@@ -76,6 +81,7 @@ void Channel::peer_has_memory(std::uint64_t memory) {
     outbox_.push(lease_slot);
     source_.forget(source_events_);
     watcher_.ask_again();
+    rules_.peer_forgot();
 }
 
 /// False when something in it came too early: the packet is left unacknowledged, so that it comes again.
@@ -121,6 +127,15 @@ bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message)
                 watcher_.receive(m, watcher_events_);
                 return true;
             },
+            [&](const proto::RulesAskMessage& m) {
+                if (!may_ask(now)) return false;
+                events_.emplace_back(m);
+                return true;
+            },
+            [&](const proto::RulesMessage& m) {
+                events_.emplace_back(m);
+                return true;
+            },
             [&](const auto& m) { return watcher_.receive(m, watcher_events_); },
         },
         message);
@@ -133,8 +148,12 @@ bool Channel::may_ask(proto::Now now) {
 }
 
 void Channel::take_ack(proto::Now now, const proto::AckMessage& ack) {
-    for (const auto& item : flight_.acknowledged(now, ack))
-        is_source_slot(item.slot.kind) ? source_.acknowledged(item) : watcher_.acknowledged(item);
+    for (const auto& item : flight_.acknowledged(now, ack)) {
+        if (is_rules_slot(item.slot.kind))
+            rules_.acknowledged(item);
+        else
+            is_source_slot(item.slot.kind) ? source_.acknowledged(item) : watcher_.acknowledged(item);
+    }
 }
 
 std::optional<ChannelEvent> Channel::poll_event() {
@@ -160,8 +179,8 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
         if (!slot) break;
         const auto before = packet.messages();
         const bool whole = write(*slot, packet);
-        // What has not begun keeps its place: a document must not overtake the answer that names its stream. The rest of
-        // a long document lets others pass.
+        // What has not begun keeps its place: a document must not overtake the answer that names its stream. The rest
+        // of a long document lets others pass.
         if (!whole && packet.messages() == before) break;
         outbox_.pop();
         content = content || (whole && slot->kind == SlotKind::value);
@@ -177,6 +196,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
 
 bool Channel::write(Slot slot, PacketBuilder& packet) {
     if (is_source_slot(slot.kind)) return source_.write(slot, packet);
+    if (is_rules_slot(slot.kind)) return rules_.write(slot, packet);
     if (slot.kind != SlotKind::lease) return watcher_.write(slot, packet);
     const auto bound = std::chrono::duration_cast<std::chrono::milliseconds>(bound_).count();
     return packet.add(proto::LeaseMessage{static_cast<std::uint32_t>(bound)}, {slot, lease_version_, 0});
@@ -190,6 +210,8 @@ void Channel::told_lost(const SentItems& items) {
     for (const auto& item : items) {
         if (item.slot.kind == SlotKind::lease) {
             if (item.version == lease_version_) outbox_.push(item.slot);
+        } else if (is_rules_slot(item.slot.kind)) {
+            rules_.lost(item);
         } else {
             is_source_slot(item.slot.kind) ? source_.lost(item) : watcher_.lost(item);
         }
@@ -199,6 +221,7 @@ void Channel::told_lost(const SentItems& items) {
 void Channel::session_made() {
     told_lost(flight_.abandon());
     outbox_.push(lease_slot);
+    rules_.ask_again();  // its process may be another one
 }
 
 void Channel::forget_peer(std::uint64_t memory) {
@@ -207,6 +230,7 @@ void Channel::forget_peer(std::uint64_t memory) {
     outbox_.clear();
     source_.forget(source_events_);
     watcher_.ask_again();
+    rules_.peer_forgot();
     move_events(source_events_, events_);
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "overlay/channel_rules.hpp"
 #include "overlay/channel_source.hpp"
 #include "overlay/channel_watcher.hpp"
 #include "overlay/flight.hpp"
@@ -25,8 +26,8 @@ namespace presmesh::overlay {
 struct LivenessChanged {
     Liveness liveness{};
 };
-using ChannelEvent =
-    std::variant<InboundWatch, InboundUnwatch, InboundQuery, WatchUpdated, SourcesAnswered, LivenessChanged>;
+using ChannelEvent = std::variant<InboundWatch, InboundUnwatch, InboundQuery, WatchUpdated, SourcesAnswered,
+                                  LivenessChanged, proto::RulesAskMessage, proto::RulesMessage>;
 
 class Channel {
   public:
@@ -37,6 +38,7 @@ class Channel {
 
     ChannelSource& source() { return source_; }
     ChannelWatcher& watcher() { return watcher_; }
+    ChannelRules& rules() { return rules_; }
     const ChannelSource& source() const { return source_; }
     const ChannelWatcher& watcher() const { return watcher_; }
 
@@ -59,8 +61,10 @@ class Channel {
     proto::Bytes goodbye() const;
 
     Liveness liveness() const { return liveness_; }
-    /// Nobody watches anybody.
-    bool idle() const { return source_.watches() == 0 && watcher_.watches() == 0; }
+    /// Does either end watch the other?
+    bool watched() const { return source_.watches() > 0 || watcher_.watches() > 0; }
+    /// Nobody needs it.
+    bool idle() const { return !watched() && !rules_.asks(); }
     std::optional<proto::SteadyTime> heard_at() const { return lease_.heard_at(); }
     std::uint64_t resends() const { return flight_.resends(); }
     /// What waits to be sent, or was sent and not acknowledged: our watches and questions, and documents of ours.
@@ -93,6 +97,7 @@ class Channel {
     Flight flight_;
     ChannelSource source_;
     ChannelWatcher watcher_;
+    ChannelRules rules_;
     Lease lease_;
     TokenBucket packets_{proto::limits::channel_packets_per_second_per_peer};
     TokenBucket questions_{proto::limits::watches_per_second_per_peer};

@@ -12,8 +12,8 @@
 
 namespace presmesh::overlay {
 
-enum class SlotKind : std::uint8_t { lease, watch, unwatch, query, state, value, answer };
-inline constexpr std::size_t slot_kinds = 7;
+enum class SlotKind : std::uint8_t { lease, watch, unwatch, query, state, value, answer, rules_ask, rules };
+inline constexpr std::size_t slot_kinds = 9;
 
 /// A place whose newest content the peer should have.
 struct Slot {

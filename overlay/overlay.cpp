@@ -11,6 +11,7 @@
 #include "overlay/peers.hpp"
 #include "overlay/publisher.hpp"
 #include "overlay/sealed_transport.hpp"
+#include "overlay/siblings.hpp"
 
 namespace presmesh::overlay {
 
@@ -39,6 +40,7 @@ class Overlay::Impl {
           publisher_(settings_, *dht_, counter_, random),
           following_(peers_, self_),
           finder_(following_, transport_, *dht_, settings_.federation, random, settings_.verified),
+          siblings_(*dht_, random, settings_.certificate.domain, self_, settings_.verified),
           bootstrap_(random) {}
 
     void handle_input(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes) {
@@ -52,6 +54,7 @@ class Overlay::Impl {
         peers_.handle_timeout(now);
         finder_.handle_timeout(now);
         publisher_.handle_timeout(now);
+        siblings_.handle_timeout(now, *settings_.federation);
         for (const auto& endpoint : bootstrap_.due(now)) knock(now, endpoint);
         pump(now);
     }
@@ -59,7 +62,7 @@ class Overlay::Impl {
     proto::SteadyTime next_timeout() const {
         return std::min({review_at_ == proto::SteadyTime::min() ? proto::never : review_at_, transport_.next_timeout(),
                          dht_->next_timeout(), peers_.next_timeout(), finder_.next_timeout(), publisher_.next_timeout(),
-                         bootstrap_.next_timeout()});
+                         siblings_.next_timeout(), bootstrap_.next_timeout()});
     }
 
     std::optional<proto::Datagram> poll_output() {
@@ -131,6 +134,21 @@ class Overlay::Impl {
         pump(now);
     }
 
+    void seek_siblings(proto::Now now, bool wanted) {
+        siblings_.seek(now, wanted);
+        pump(now);
+    }
+
+    void ask_rules(proto::Now now, const proto::NodeId& node, const proto::RulesAskMessage& message) {
+        peers_.open(node).rules().ask(message);
+        pump(now);
+    }
+
+    void tell_rules(proto::Now now, const proto::NodeId& node, proto::RulesMessage message) {
+        peers_.open(node).rules().tell(std::move(message));
+        pump(now);
+    }
+
     std::vector<SourceView> sources(WatchId watch) const { return following_.sources(watch, now_.wall); }
 
     bool settled(WatchId watch) const {
@@ -161,7 +179,10 @@ class Overlay::Impl {
         for (; auto event = transport_.poll_event(); any = true) handle(now, std::move(*event));
         for (; auto packet = dht_->poll_output(); any = true)
             transport_.send_to(now, packet->peer, packet->own_shard, packet->peer_shard, std::move(packet->bytes));
-        for (; auto event = dht_->poll_event(); any = true) finder_.handle_event(now, *event);
+        for (; auto event = dht_->poll_event(); any = true) {
+            if (auto record = siblings_.handle_event(now, *event, *settings_.federation)) meet(now, *record);
+            finder_.handle_event(now, *event);
+        }
         for (; auto event = peers_.poll_event(); any = true) handle(now, *event);
         // Once for all the watches of a presentity: there may be thousands, and each look goes over all of them.
         for (const auto& presentity : std::exchange(updated_, {})) finder_.look_at(now, presentity);
@@ -200,7 +221,7 @@ class Overlay::Impl {
 
     /// Most nodes were met over the DHT alone, and nothing is kept of them.
     void session_down(const PeerDown& down) {
-        if (const auto* channel = peers_.find(down.node); channel != nullptr && !channel->idle())
+        if (const auto* channel = peers_.find(down.node); channel != nullptr && channel->watched())
             silent_[down.node] = down.domain;
         peers_.session_down(down.node);
     }
@@ -217,7 +238,34 @@ class Overlay::Impl {
         if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
         if (peer->domain == settings_.certificate.domain && !publisher_.domain_record().empty())
             peers_.open(node).source().announce(publisher_.domain_record());
+        if (is_sibling(node)) events_.emplace_back(SiblingFound{node});
         publisher_.go_online(now);
+        siblings_.go_online(now);
+    }
+
+    /// A node with a session that our domain lets publish: it keeps its users' rules.
+    bool is_sibling(const proto::NodeId& node) const {
+        const auto* peer = transport_.peer(node);
+        return peer != nullptr && peer->domain == settings_.certificate.domain &&
+               (peer->roles & settings_.certificate.roles & proto::role_publish) != 0;
+    }
+
+    /// A session tells the rest.
+    void meet(proto::Now now, const proto::Record& record) {
+        const auto node = proto::node_id(record.node_key());
+        if (transport_.peer(node) != nullptr || record.endpoints.empty()) return;
+        transport_.connect(now, record.endpoints.front());
+    }
+
+    template <typename Message>
+    void from_sibling(const proto::NodeId& node, const Message& message) {
+        if (!is_sibling(node)) {
+            ++refused_[proto::Reason::foreign_domain];
+        } else if constexpr (std::is_same_v<Message, proto::RulesMessage>) {
+            events_.emplace_back(RulesTold{node, message});
+        } else {
+            events_.emplace_back(RulesAsked{node, message});
+        }
     }
 
     void knock(proto::Now now, const proto::Endpoint& endpoint) {
@@ -283,6 +331,8 @@ class Overlay::Impl {
                            following_.all_changed(node);
                            if (changed.liveness != Liveness::stale) look_at_all(now, node);
                        },
+                       [&](const proto::RulesAskMessage& message) { from_sibling(node, message); },
+                       [&](const proto::RulesMessage& message) { from_sibling(node, message); },
                    },
                    std::get<ChannelEvent>(event.what));
     }
@@ -378,6 +428,7 @@ class Overlay::Impl {
     Publisher publisher_;
     Following following_;
     Finder finder_;
+    Siblings siblings_;
     Bootstrap bootstrap_;
     std::map<proto::NodeId, std::string> silent_;  // watched or watching nodes without a session: their domains
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
@@ -393,7 +444,7 @@ PeerStatus Overlay::Impl::peer_status(const std::string& domain, const proto::No
     PeerStatus row{domain, node};
     if (const auto* session = transport_.peer(node)) row.endpoint = session->endpoint;
     const auto* channel = peers_.find(node);
-    if (channel == nullptr || channel->idle()) return row;
+    if (channel == nullptr || !channel->watched()) return row;
     row.liveness = channel->liveness();
     row.watches_in = channel->source().watches();
     row.watches_out = channel->watcher().watches();
@@ -491,6 +542,15 @@ WatchId Overlay::watch(proto::Now now, const proto::PresentityUri& watcher, cons
 }
 void Overlay::unwatch(proto::Now now, WatchId watch) {
     impl_->unwatch(now, watch);
+}
+void Overlay::seek_siblings(proto::Now now, bool wanted) {
+    impl_->seek_siblings(now, wanted);
+}
+void Overlay::ask_rules(proto::Now now, const proto::NodeId& node, const proto::RulesAskMessage& message) {
+    impl_->ask_rules(now, node, message);
+}
+void Overlay::tell_rules(proto::Now now, const proto::NodeId& node, proto::RulesMessage message) {
+    impl_->tell_rules(now, node, std::move(message));
 }
 std::vector<SourceView> Overlay::sources(WatchId watch) const {
     return impl_->sources(watch);

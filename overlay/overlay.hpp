@@ -18,6 +18,7 @@
 
 #include "overlay/dht.hpp"
 #include "overlay/trace.hpp"
+#include "proto/channel_messages.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/federation.hpp"
 #include "proto/fill.hpp"
@@ -85,7 +86,20 @@ struct WatchCancelled {
 struct WatchChanged {
     WatchId watch;
 };
-using Event = std::variant<WatchRequested, WatchCancelled, WatchChanged>;
+/// Another node of our domain that holds its users' rules too: ask_rules. Told now and then.
+struct SiblingFound {
+    proto::NodeId node{};
+};
+/// It wants to know how the rules changed here: tell_rules, now or when there is something.
+struct RulesAsked {
+    proto::NodeId node{};
+    proto::RulesAskMessage message;
+};
+struct RulesTold {
+    proto::NodeId node{};
+    proto::RulesMessage message;
+};
+using Event = std::variant<WatchRequested, WatchCancelled, WatchChanged, SiblingFound, RulesAsked, RulesTold>;
 
 struct PeerStatus {
     std::string domain;
@@ -152,6 +166,14 @@ class Overlay {
     std::vector<SourceView> sources(WatchId watch) const;
     /// False until the first finding has come to an end: "no sources" means something only when true.
     bool settled(WatchId watch) const;
+
+    // ---- among the nodes of a domain
+    /// Are there others of ours, to be looked for? Not until told.
+    void seek_siblings(proto::Now now, bool wanted);
+    /// What is known here of that node's log of rules.
+    void ask_rules(proto::Now now, const proto::NodeId& node, const proto::RulesAskMessage& message);
+    /// At most limits::rules_message_bytes. Lost when the node forgets us: it asks again then.
+    void tell_rules(proto::Now now, const proto::NodeId& node, proto::RulesMessage message);
 
     Status status() const;
 

@@ -30,6 +30,9 @@ struct OverlayHost {
     std::optional<overlay::Answer> verdict = overlay::Answer{overlay::WatchState::active, 0, {}};
     std::vector<overlay::WatchRequested> requested;
     std::vector<overlay::WatchCancelled> cancelled;
+    std::set<proto::NodeId> siblings;
+    std::vector<overlay::RulesAsked> rules_asked;
+    std::vector<overlay::RulesTold> rules_told;
     std::map<overlay::WatchId, std::size_t> changes;
 
     proto::NodeId id() const { return kit.id(); }
@@ -101,6 +104,9 @@ class OverlayWorld {
         }
         void operator()(const overlay::WatchCancelled& event) { host.cancelled.push_back(event); }
         void operator()(const overlay::WatchChanged& event) { ++host.changes[event.watch]; }
+        void operator()(const overlay::SiblingFound& event) { host.siblings.insert(event.node); }
+        void operator()(const overlay::RulesAsked& event) { host.rules_asked.push_back(event); }
+        void operator()(const overlay::RulesTold& event) { host.rules_told.push_back(event); }
     };
     void hear(OverlayHost& host) {
         while (auto event = host->poll_event()) std::visit(Hearing{*this, host}, *event);

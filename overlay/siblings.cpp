@@ -1,0 +1,42 @@
+#include "overlay/siblings.hpp"
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace limits = proto::limits;
+
+void Siblings::seek(proto::Now now, bool wanted) {
+    if (wanted == wanted_) return;
+    wanted_ = wanted;
+    next_ = wanted && online_ ? now.steady : proto::never;
+}
+
+void Siblings::go_online(proto::Now now) {
+    if (std::exchange(online_, true) || !wanted_) return;
+    next_ = now.steady + random_.jitter(limits::siblings_first, 0.5);
+}
+
+void Siblings::handle_timeout(proto::Now now, const proto::Federation& federation) {
+    if (now.steady < next_) return;
+    key_ = proto::domain_dht_key(federation.key, domain_);
+    lookup_ = dht_.get(now, key_);
+    next_ = now.steady + random_.jitter(limits::siblings_again, 0.3);
+}
+
+std::optional<proto::Record> Siblings::handle_event(proto::Now now, const DhtEvent& event,
+                                                    const proto::Federation& federation) {
+    if (const auto* done = std::get_if<LookupDone>(&event); done != nullptr && lookup_ == done->lookup) {
+        lookup_.reset();
+        if (!done->ok) next_ = now.steady + random_.jitter(limits::siblings_first, 0.5);
+    }
+    const auto* found = std::get_if<RecordFound>(&event);
+    if (found == nullptr || lookup_ != found->lookup) return std::nullopt;
+    auto record = proto::read_record(found->wire, federation, now.wall, &key_, verified_.get());
+    if (!record || record->kind != proto::RecordKind::domain || record->certificate.domain != domain_)
+        return std::nullopt;
+    if (proto::node_id(record->node_key()) == self_) return std::nullopt;
+    return std::move(*record);
+}
+
+}  // namespace presmesh::overlay

@@ -1,0 +1,93 @@
+// The other nodes of a domain: found, asked and told, and nobody else.
+#include "overlay/siblings.hpp"
+
+#include <doctest/doctest.h>
+
+#include "proto/limits.hpp"
+#include "tests/support/overlay_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto alice = uri("alice@a.example");
+
+proto::RulesMessage one_rule(std::uint64_t since) {
+    return {7, since, since + 1, {{alice, false, "*", std::uint8_t{0}, 1}}};
+}
+
+/// Two nodes of one domain that know nobody but a node of another.
+struct SiblingsWorld : OverlayWorld {
+    SiblingsWorld() : OverlayWorld(21) {
+        for (auto* host : {&one, &two}) (*host)->seek_siblings(now(), true);
+    }
+    bool meet() {
+        return network.run_until([&] { return one.siblings.contains(two.id()) && two.siblings.contains(one.id()); },
+                                 1min);
+    }
+    OverlayHost& meeting_point = add("c.example");
+    OverlayHost& one = add("a.example", {&meeting_point});
+    OverlayHost& two = add("a.example", {&meeting_point});
+};
+
+}  // namespace
+
+TEST_CASE("nodes of a domain find each other, and no others; who does not seek is found") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    CHECK(world.one.siblings.size() == 1);
+    CHECK(world.two.siblings.size() == 1);
+    CHECK(world.meeting_point.siblings.empty());
+    auto& late = world.add("a.example", {&world.meeting_point});
+    CHECK(world.network.run_until([&] { return late.siblings.contains(world.one.id()); },
+                                  proto::limits::siblings_again * 2));
+}
+
+TEST_CASE("a look-up for them is rare") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    const auto gets = world.dht->gets;
+    world.network.run_for(5h);
+    CHECK(world.dht->gets - gets <= 2 * 8);
+}
+
+TEST_CASE("what is asked and told arrives over a bad network, and again when the other one starts anew") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.network.hardship.loss = 0.3;
+    const auto one_was_asked = [&] { return !world.one.rules_asked.empty(); };  // more than once, for acks are lost
+    world.two->ask_rules(world.now(), world.one.id(), {7, 3});
+    REQUIRE(world.network.run_until(one_was_asked, 1min));
+    CHECK(world.one.rules_asked[0].node == world.two.id());
+    CHECK(world.one.rules_asked[0].message == proto::RulesAskMessage{7, 3});
+    for (std::uint64_t i = 0; i < 20; ++i) {
+        world.one->tell_rules(world.now(), world.two.id(), one_rule(i));
+        REQUIRE(world.network.run_until([&] { return world.two.rules_told.size() > i; }, 1min));
+        CHECK(world.two.rules_told.back().node == world.one.id());
+    }
+    CHECK(world.two.rules_told.back().message == one_rule(19));
+    world.network.run_for(10min);  // nothing more to say
+    world.crash(world.one);
+    world.network.run_for(2min);
+    world.one.rules_asked.clear();
+    world.start(world.one, {&world.meeting_point});
+    world.one->seek_siblings(world.now(), true);
+    REQUIRE(world.network.run_until(one_was_asked, 2min));
+    CHECK(world.one.rules_asked.back().message == proto::RulesAskMessage{7, 3});
+}
+
+TEST_CASE("a node of another domain gets no answer and is not believed") {
+    Pair pair;
+    pair.publish("here");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "here"));
+    pair.watcher->ask_rules(pair.now(), pair.source.id(), {0, 0});
+    pair.watcher->tell_rules(pair.now(), pair.source.id(), one_rule(0));
+    pair.network.run_for(1min);
+    CHECK(pair.source.rules_asked.empty());
+    CHECK(pair.source.rules_told.empty());
+    CHECK(pair.source.siblings.empty());
+    CHECK(pair.source.count("channel_refused_foreign_domain") == 2);
+}
