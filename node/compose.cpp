@@ -177,6 +177,11 @@ bool is_unknown(const SourceView* source) {
     return source->liveness == Liveness::unknown;
 }
 
+/// The user's no, from a node that is there.
+bool is_rejection(const SourceView& source) {
+    return source.state == overlay::WatchState::terminated && source.reason == "rejected" && !is_unknown(&source);
+}
+
 /// What is said by nodes that are gone: nothing, where another one knows better. That a user has nothing published at
 /// another node is no better knowledge of one whose node was still heard when that was so.
 void drop_unknown(std::vector<const SourceView*>& shown, const proto::Digest& farewell) {
@@ -242,8 +247,10 @@ Composition compose(std::vector<Contribution> contributions) {
 }
 
 translators::View compose_view(const std::vector<SourceView>& sources, const proto::PresentityUri& presentity) {
-    if (auto active = with_state(sources, overlay::WatchState::active); !active.empty())
-        return view_of_active(active, presentity);
+    auto active = with_state(sources, overlay::WatchState::active);
+    // What a node that is gone allowed once outweighs no such answer.
+    if (std::any_of(sources.begin(), sources.end(), is_rejection)) std::erase_if(active, is_unknown);
+    if (!active.empty()) return view_of_active(active, presentity);
     translators::View view;
     auto pending = with_state(sources, overlay::WatchState::pending);
     view.liveness = best_liveness(pending);

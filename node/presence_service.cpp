@@ -55,7 +55,7 @@ class PresenceService::Impl {
           diagnostics_(diagnostics),
           publications_(store, random, settings_.limits),
           changes_(settings_.limits.changes),
-          rules_(store, settings_),
+          rules_(store, settings_, random),
           watchers_(rules_, settings_.limits),
           follows_(settings_.limits) {}
 
@@ -84,6 +84,11 @@ class PresenceService::Impl {
     void requested(Now now, const Relation& relation);
     void cancelled(Now now, const Relation& relation);
 
+    // ---- the other nodes of our domain
+    void asked(const overlay::RulesAsked& question);
+    void told(Now now, const overlay::RulesTold& answer);
+    bool tell_siblings(Now now);
+
     template <typename T>
     Result<T> counted(std::string_view name, Result<T> result) {
         diagnostics_.count(name, result ? "ok" : proto::to_string(result.error().reason), 1);
@@ -101,8 +106,13 @@ class PresenceService::Impl {
     RuleBook rules_;
     Watchers watchers_;
     Follows follows_;
-    std::set<PresentityUri> announced_;      ///< view 0 is set at the overlay
-    std::set<PresentityUri> offline_views_;  ///< view 1 is
+    struct Listener {
+        std::uint64_t position = 0;  ///< of our log of rules: what it has
+        bool asking = true;          ///< since it was told last
+    };
+    std::map<proto::NodeId, Listener> listeners_;  ///< nodes of our domain
+    std::set<PresentityUri> announced_;            ///< view 0 is set at the overlay
+    std::set<PresentityUri> offline_views_;        ///< view 1 is
 };
 
 // ---- watches of our users
@@ -315,6 +325,39 @@ void PresenceService::Impl::cancelled(Now now, const Relation& relation) {
     set_offline_view(now, relation.presentity);
 }
 
+// ---- the other nodes of our domain
+
+void PresenceService::Impl::asked(const overlay::RulesAsked& question) {
+    const auto& log = rules_.log();
+    const bool known = question.message.log == log.id() && question.message.since <= log.head();
+    listeners_[question.node] = {known ? question.message.since : 0, true};
+}
+
+void PresenceService::Impl::told(Now now, const overlay::RulesTold& answer) {
+    const auto& message = answer.message;
+    const auto seen = rules_.log().seen(answer.node);
+    if (message.since > (seen.log == message.log ? seen.since : 0)) return;  // something is missing before it
+    for (const auto& change : message.changes) {
+        const bool taken = rules_.take(change);
+        diagnostics_.count("service_rules_told", taken ? "taken" : "left", 1);
+        if (taken) watchers_.authorize_again(change.presentity);
+    }
+    const proto::RulesAskMessage next{message.log, message.upto};
+    rules_.set_seen(answer.node, next);
+    overlay_.ask_rules(now, answer.node, next);
+}
+
+bool PresenceService::Impl::tell_siblings(Now now) {
+    bool busy = false;
+    for (auto& [node, listener] : listeners_) {
+        if (!listener.asking || listener.position >= rules_.log().head()) continue;
+        listener.asking = false;
+        overlay_.tell_rules(now, node, rules_.log().after(listener.position));
+        busy = true;
+    }
+    return busy;
+}
+
 // ---- the face
 
 PresenceService::PresenceService(ServiceSettings settings, proto::NodeId node, overlay::Overlay& overlay, Store& store,
@@ -414,17 +457,17 @@ const RuleSet& PresenceService::rules(const PresentityUri& presentity) const {
     return impl_->rules_.rules(presentity);
 }
 
-Result<void> PresenceService::set_rules(Now, const PresentityUri& presentity, RuleSet rules) {
+Result<void> PresenceService::set_rules(Now now, const PresentityUri& presentity, RuleSet rules) {
     if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
-    impl_->rules_.set_rules(presentity, std::move(rules));
+    impl_->rules_.set_rules(now, presentity, std::move(rules));
     impl_->watchers_.authorize_again(presentity);
     return {};
 }
 
-Result<void> PresenceService::decide(Now, const PresentityUri& presentity, const PresentityUri& watcher,
+Result<void> PresenceService::decide(Now now, const PresentityUri& presentity, const PresentityUri& watcher,
                                      std::optional<Handling> decision) {
     if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
-    auto decided = impl_->rules_.decide(presentity, watcher, decision);
+    auto decided = impl_->rules_.decide(now, presentity, watcher, decision);
     if (decided) impl_->watchers_.authorize_again(Relation{presentity, watcher});
     return decided;
 }
@@ -459,6 +502,7 @@ ServiceStatus PresenceService::status() const {
 void PresenceService::set_policy(Now now, const ServiceSettings& settings) {
     const auto before = std::exchange(impl_->settings_.domains, settings.domains);
     impl_->settings_.follow_own_domains = settings.follow_own_domains;
+    impl_->overlay_.seek_siblings(now, settings.follow_own_domains);
     impl_->changes_.set_allowance(settings.limits.changes);
     impl_->follows_.set_allowance(settings.limits.told);
     impl_->rules_.set_common(settings.rules, settings.default_handling);
@@ -478,6 +522,7 @@ void PresenceService::start(Now now, std::vector<Translator*> translators) {
     impl_->watchers_.set_translators(std::move(translators));
     impl_->rules_.load();
     impl_->publications_.load(now);
+    impl_->overlay_.seek_siblings(now, impl_->settings_.follow_own_domains);
 }
 
 void PresenceService::handle_event(Now now, const overlay::Event& event) {
@@ -485,6 +530,12 @@ void PresenceService::handle_event(Now now, const overlay::Event& event) {
         impl_->requested(now, {request->presentity, request->watcher});
     else if (const auto* cancel = std::get_if<overlay::WatchCancelled>(&event))
         impl_->cancelled(now, {cancel->presentity, cancel->watcher});
+    else if (const auto* sibling = std::get_if<overlay::SiblingFound>(&event))
+        impl_->overlay_.ask_rules(now, sibling->node, impl_->rules_.log().seen(sibling->node));
+    else if (const auto* question = std::get_if<overlay::RulesAsked>(&event))
+        impl_->asked(*question);
+    else if (const auto* answer = std::get_if<overlay::RulesTold>(&event))
+        impl_->told(now, *answer);
     else
         impl_->follows_.mark(std::get<overlay::WatchChanged>(event).watch);
 }
@@ -493,6 +544,7 @@ bool PresenceService::flush(Now now) {
     bool busy = impl_->tell_wants(now);
     busy |= impl_->send_documents(now);
     busy |= impl_->send_standings(now);
+    busy |= impl_->tell_siblings(now);
     busy |= impl_->tell_views(now);
     return busy;
 }

@@ -7,8 +7,8 @@ namespace presmesh::node {
 
 using proto::PresentityUri;
 
-RuleBook::RuleBook(Store& store, const ServiceSettings& settings)
-    : store_(store), common_(settings.rules), default_(settings.default_handling) {}
+RuleBook::RuleBook(Store& store, const ServiceSettings& settings, proto::Random& random)
+    : store_(store), log_(store, random), common_(settings.rules), default_(settings.default_handling) {}
 
 void RuleBook::load() {
     store_.each(store_tables::rules, {}, [this](std::string_view key, proto::BytesView value) {
@@ -23,6 +23,21 @@ void RuleBook::load() {
         auto handling = parse_handling(proto::as_text(value));
         if (presentity && watcher && handling) decisions_[*presentity].insert_or_assign(*watcher, *handling);
     });
+    log_.load();
+    note_old();
+}
+
+/// What an earlier release kept without a log.
+void RuleBook::note_old() {
+    std::map<RuleLog::Key, Handling> old;
+    for (const auto& [presentity, rules] : rules_)
+        for (const Rule& rule : rules.rules())
+            old.emplace(RuleLog::Key{presentity, false, rule.who()}, rule.handling());
+    for (const auto& [presentity, decisions] : decisions_)
+        for (const auto& [watcher, handling] : decisions)
+            old.emplace(RuleLog::Key{presentity, true, watcher.canonical()}, handling);
+    for (const auto& [key, handling] : old)
+        if (!log_.knows(key)) log_.note_old(key, handling);
 }
 
 void RuleBook::set_common(RuleSet rules, Handling default_handling) {
@@ -52,7 +67,17 @@ const RuleSet& RuleBook::rules(const PresentityUri& presentity) const {
     return found == rules_.end() ? none : found->second;
 }
 
-void RuleBook::set_rules(const PresentityUri& presentity, RuleSet rules) {
+void RuleBook::set_rules(proto::Now now, const PresentityUri& presentity, RuleSet rules) {
+    const RuleSet before = this->rules(presentity);
+    for (const Rule& rule : before.rules())
+        if (!rules.rule_for(rule.who())) log_.note(now, {presentity, false, rule.who()}, std::nullopt);
+    for (const Rule& rule : rules.rules())
+        if (before.rule_for(rule.who()) != rule.handling())
+            log_.note(now, {presentity, false, rule.who()}, rule.handling());
+    keep_rules(presentity, std::move(rules));
+}
+
+void RuleBook::keep_rules(const PresentityUri& presentity, RuleSet rules) {
     if (rules.empty()) {
         store_.erase(store_tables::rules, presentity.canonical());
         rules_.erase(presentity);
@@ -62,22 +87,58 @@ void RuleBook::set_rules(const PresentityUri& presentity, RuleSet rules) {
     rules_.insert_or_assign(presentity, std::move(rules));
 }
 
-proto::Result<void> RuleBook::decide(const PresentityUri& presentity, const PresentityUri& watcher,
+proto::Result<void> RuleBook::decide(proto::Now now, const PresentityUri& presentity, const PresentityUri& watcher,
                                      std::optional<Handling> decision) {
-    std::string key = join_key(presentity.canonical(), watcher.canonical());
-    auto found = decisions_.find(presentity);
-    if (!decision || *decision == Handling::confirm) {
-        store_.erase(store_tables::decisions, key);
-        if (found != decisions_.end() && found->second.erase(watcher) > 0 && found->second.empty())
-            decisions_.erase(found);
-        return {};
-    }
-    bool known = found != decisions_.end() && found->second.contains(watcher);
-    if (!known && found != decisions_.end() && found->second.size() >= proto::limits::rules_per_presentity)
-        return proto::refuse(proto::Reason::quota, "too many decisions");
-    store_.put(store_tables::decisions, key, proto::as_bytes(to_string(*decision)));
-    decisions_[presentity].insert_or_assign(watcher, *decision);
+    if (decision == Handling::confirm) decision.reset();
+    if (decision && !has_room(presentity, watcher)) return proto::refuse(proto::Reason::quota, "too many decisions");
+    log_.note(now, {presentity, true, watcher.canonical()}, decision);
+    keep_decision(presentity, watcher, decision);
     return {};
+}
+
+bool RuleBook::has_room(const PresentityUri& presentity, const PresentityUri& watcher) const {
+    auto found = decisions_.find(presentity);
+    return found == decisions_.end() || found->second.contains(watcher) ||
+           found->second.size() < proto::limits::rules_per_presentity;
+}
+
+void RuleBook::keep_decision(const PresentityUri& presentity, const PresentityUri& watcher,
+                             std::optional<Handling> decision) {
+    std::string key = join_key(presentity.canonical(), watcher.canonical());
+    if (decision) {
+        store_.put(store_tables::decisions, key, proto::as_bytes(to_string(*decision)));
+        decisions_[presentity].insert_or_assign(watcher, *decision);
+        return;
+    }
+    store_.erase(store_tables::decisions, key);
+    auto found = decisions_.find(presentity);
+    if (found != decisions_.end() && found->second.erase(watcher) > 0 && found->second.empty()) decisions_.erase(found);
+}
+
+// ---- among the nodes of a domain
+
+bool RuleBook::take(const proto::RuleChange& change) {
+    return change.decision ? take_decision(change) : take_rule(change);
+}
+
+bool RuleBook::take_rule(const proto::RuleChange& change) {
+    const auto handling = change.handling ? handling_of(*change.handling) : std::nullopt;
+    auto rule = Rule::make(change.who, handling.value_or(Handling::block));
+    if (!rule || rule->who() != change.who) return false;
+    std::vector<Rule> rules = this->rules(change.presentity).rules();
+    std::erase_if(rules, [&](const Rule& one) { return one.who() == change.who; });
+    if (handling) rules.push_back(std::move(*rule));
+    auto made = RuleSet::make(rules);
+    if (!made || !log_.take(change)) return false;
+    keep_rules(change.presentity, std::move(*made));
+    return true;
+}
+
+bool RuleBook::take_decision(const proto::RuleChange& change) {
+    auto watcher = PresentityUri::from_canonical(change.who);
+    if (!watcher || (change.handling && !has_room(change.presentity, *watcher)) || !log_.take(change)) return false;
+    keep_decision(change.presentity, *watcher, change.handling ? handling_of(*change.handling) : std::nullopt);
+    return true;
 }
 
 std::vector<Rule> RuleBook::decisions(const PresentityUri& presentity) const {

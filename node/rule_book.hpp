@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "node/rule_log.hpp"
 #include "node/rules.hpp"
 #include "node/settings.hpp"
 #include "node/store.hpp"
@@ -17,8 +18,8 @@ namespace presmesh::node {
 
 class RuleBook {
   public:
-    /// `store` must outlive it.
-    RuleBook(Store& store, const ServiceSettings& settings);
+    /// `store` and `random` must outlive it.
+    RuleBook(Store& store, const ServiceSettings& settings, proto::Random& random);
     void load();
     /// The node's own rules and default, in place of those it was made with.
     void set_common(RuleSet rules, Handling default_handling);
@@ -31,15 +32,30 @@ class RuleBook {
                                           const proto::PresentityUri& watcher) const;
 
     const RuleSet& rules(const proto::PresentityUri& presentity) const;
-    void set_rules(const proto::PresentityUri& presentity, RuleSet rules);  ///< an empty set erases
+    void set_rules(proto::Now now, const proto::PresentityUri& presentity, RuleSet rules);  ///< an empty set erases
     /// none takes the decision back. quota: limits::rules_per_presentity decisions are held.
-    proto::Result<void> decide(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
-                               std::optional<Handling> decision);
+    proto::Result<void> decide(proto::Now now, const proto::PresentityUri& presentity,
+                               const proto::PresentityUri& watcher, std::optional<Handling> decision);
     std::vector<Rule> decisions(const proto::PresentityUri& presentity) const;
 
+    // ---- among the nodes of a domain
+    const RuleLog& log() const { return log_; }
+    /// What another node of the domain was told. False: what is known here holds, or there is no room.
+    bool take(const proto::RuleChange& change);
+    void set_seen(const proto::NodeId& node, const proto::RulesAskMessage& seen) { log_.set_seen(node, seen); }
+
   private:
+    void keep_rules(const proto::PresentityUri& presentity, RuleSet rules);
+    void keep_decision(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                       std::optional<Handling> decision);
+    bool has_room(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) const;
+    bool take_rule(const proto::RuleChange& change);
+    bool take_decision(const proto::RuleChange& change);
+    void note_old();
+
     using Decisions = std::map<proto::PresentityUri, Handling>;
     Store& store_;
+    RuleLog log_;
     RuleSet common_;
     Handling default_;
     std::unordered_map<proto::PresentityUri, RuleSet> rules_;

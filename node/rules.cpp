@@ -31,6 +31,12 @@ Result<Handling> parse_handling(std::string_view text) {
     return refuse(Reason::malformed, "a rule says block, confirm, polite-block or allow");
 }
 
+std::optional<Handling> handling_of(std::uint64_t number) {
+    for (auto handling : {Handling::block, Handling::confirm, Handling::polite_block, Handling::allow})
+        if (number == static_cast<std::uint8_t>(handling)) return handling;
+    return std::nullopt;
+}
+
 Result<Rule> Rule::make(std::string_view who, Handling handling) {
     Rule rule;
     rule.handling_ = handling;
@@ -68,6 +74,11 @@ const Rule* RuleSet::exactly(std::string_view who) const {
     return place != rules_.end() && place->who_ == who ? &*place : nullptr;
 }
 
+std::optional<Handling> RuleSet::rule_for(std::string_view who) const {
+    const Rule* rule = exactly(who);
+    return rule != nullptr ? std::optional(rule->handling()) : std::nullopt;
+}
+
 std::optional<Handling> RuleSet::find(const proto::PresentityUri& watcher) const {
     if (rules_.empty()) return std::nullopt;
     for (const std::string& who : {watcher.canonical(), watcher.domain(), std::string("*")})
@@ -82,16 +93,6 @@ proto::Bytes RuleSet::encode() const {
     return out.take();
 }
 
-namespace {
-
-std::optional<Handling> known_handling(std::uint64_t number) {
-    for (auto handling : {Handling::block, Handling::confirm, Handling::polite_block, Handling::allow})
-        if (number == static_cast<std::uint8_t>(handling)) return handling;
-    return std::nullopt;
-}
-
-}  // namespace
-
 Result<RuleSet> RuleSet::decode(proto::BytesView bytes) {
     proto::MsgpackReader in(bytes);
     std::vector<Rule> rules;
@@ -99,7 +100,7 @@ Result<RuleSet> RuleSet::decode(proto::BytesView bytes) {
         if (in.array(2) != 2) in.fail(Reason::malformed, "a rule has two fields");
         Rule rule;
         rule.who_ = in.str(proto::limits::uri_bytes);
-        auto handling = known_handling(in.uint(UINT8_MAX));
+        auto handling = handling_of(in.uint(UINT8_MAX));
         if (in.ok() && !handling) in.fail(Reason::malformed, "no such handling");
         if (!in.ok()) break;
         rule.handling_ = *handling;

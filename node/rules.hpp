@@ -22,6 +22,7 @@ enum class Handling : std::uint8_t {
 };
 std::string_view to_string(Handling handling);  ///< "block", "confirm", "polite-block", "allow"
 proto::Result<Handling> parse_handling(std::string_view text);
+std::optional<Handling> handling_of(std::uint64_t number);  ///< none: no handling's
 
 /// One rule: for a watcher ("bob@b.example", any spelling of a presentity URI), a domain ("b.example") or everyone
 /// ("*").
@@ -50,6 +51,8 @@ class RuleSet {
 
     /// The handling of the most exact rule that names this watcher: URI, then domain, then "*".
     std::optional<Handling> find(const proto::PresentityUri& watcher) const;
+    /// Of the rule for exactly this `who`.
+    std::optional<Handling> rule_for(std::string_view who) const;
     const std::vector<Rule>& rules() const { return rules_; }  ///< sorted by who
     bool empty() const { return rules_.empty(); }
     bool operator==(const RuleSet&) const = default;

@@ -20,7 +20,9 @@ inline constexpr std::string_view meta = "meta";                  ///< epoch, fo
 inline constexpr std::string_view rules = "rules";                ///< presentity -> its authorization rules
 inline constexpr std::string_view publications = "publications";  ///< presentity + publication id -> publication
 inline constexpr std::string_view decisions = "decisions";        ///< presentity + watcher -> answer given by a user
-inline constexpr std::string_view translators = "translators";    ///< translator name + its key -> its bytes
+inline constexpr std::string_view rule_log = "rule_log";          ///< presentity + rule or decision -> its last change
+inline constexpr std::string_view rule_logs_seen = "rule_logs_seen";  ///< node of the domain -> position in its log
+inline constexpr std::string_view translators = "translators";        ///< translator name + its key -> its bytes
 }  // namespace store_tables
 
 class Store {
@@ -32,8 +34,8 @@ class Store {
     virtual void each(std::string_view table, std::string_view key_prefix,
                       const std::function<void(std::string_view key, proto::BytesView value)>& visit) const = 0;
     /// Everything since the last commit becomes durable, all of it or nothing. Called before the turn's output leaves.
-    /// Over a power cut that holds for turns that wrote to meta, rules or decisions; of others the newest may be lost,
-    /// which their publishers and subscribers notice and repeat.
+    /// Over a power cut that holds for turns that wrote to meta, rules, rule_log or decisions; of others the newest may
+    /// be lost, which their publishers and subscribers notice and repeat.
     virtual void commit() = 0;
 };
 

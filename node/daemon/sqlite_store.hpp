@@ -18,7 +18,7 @@ namespace presmesh::daemon {
 
 /// What nobody publishes again when it is lost: the epoch, and what users decided.
 inline constexpr std::array durable_tables{node::store_tables::meta, node::store_tables::rules,
-                                           node::store_tables::decisions};
+                                           node::store_tables::rule_log, node::store_tables::decisions};
 
 enum class Checkpoints : std::uint8_t { by_thread, by_hand };
 

@@ -126,9 +126,9 @@ TEST_CASE("one id and one contact are one service: the newest version wins") {
             REQUIRE(whole->presence().services.size() == 1);
             CHECK(whole->presence().services[0].notes[0].text == "new");
         }
-        CHECK(
-            compose({{"a", {}, marked("same", 1)}, {"b", {}, marked("same", 2)}}).document->presence().services.size() ==
-            1);
+        CHECK(compose({{"a", {}, marked("same", 1)}, {"b", {}, marked("same", 2)}})
+                  .document->presence()
+                  .services.size() == 1);
     }
     SUBCASE("by the time of publication") {
         auto later = proto::wall_from_seconds(9);
@@ -175,6 +175,21 @@ TEST_CASE("a view: active wins over pending, pending over terminated") {
     CHECK(compose_view({rejected}, alice).reason == "rejected");
     CHECK(compose_view({}, alice).state == translators::WatchState::pending);
     CHECK(compose_view({}, alice).liveness == translators::Liveness::unknown);
+}
+
+TEST_CASE("a view: what a node that is gone allowed is not shown when another one rejects the watcher") {
+    const auto gone = source(1, Liveness::unknown, online("old"));
+    const auto there = source(1, Liveness::stale, online("old"));
+    const auto reject = [](Liveness liveness, std::string reason) {
+        return source(2, liveness, nullptr, WatchState::terminated, std::move(reason));
+    };
+    const auto view = compose_view({gone, reject(Liveness::live, "rejected")}, alice);
+    CHECK(view.state == translators::WatchState::terminated);
+    CHECK(view.reason == "rejected");
+    CHECK(view.document == nullptr);
+    CHECK(compose_view({there, reject(Liveness::live, "rejected")}, alice).state == translators::WatchState::active);
+    CHECK(compose_view({gone, reject(Liveness::unknown, "rejected")}, alice).state == translators::WatchState::active);
+    CHECK(compose_view({gone, reject(Liveness::live, "giveup")}, alice).state == translators::WatchState::active);
 }
 
 TEST_CASE("a view: an unknown source is shown only when there is no better one, and never as offline") {

@@ -9,6 +9,8 @@
 
 using namespace presmesh;
 using namespace presmesh::node;
+using namespace std::chrono_literals;
+using presmesh::testing::at;
 using presmesh::testing::uri;
 
 namespace {
@@ -58,42 +60,45 @@ TEST_CASE("a presentity sees itself; others by its rules, the node's, the defaul
     MemoryStore store;
     ServiceSettings settings;
     settings.rules = rules({{"b.example", Handling::polite_block}});
-    RuleBook book(store, settings);
+    proto::SeededRandom random(1);
+    RuleBook book(store, settings, random);
     CHECK(book.handling(alice, alice) == Handling::allow);
     CHECK(book.handling(alice, bob) == Handling::polite_block);
     CHECK(book.handling(alice, uri("eve@c.example")) == Handling::confirm);
-    book.set_rules(alice, rules({{"bob@b.example", Handling::allow}}));
+    book.set_rules(at(0s), alice, rules({{"bob@b.example", Handling::allow}}));
     CHECK(book.handling(alice, bob) == Handling::allow);
     CHECK(book.handling(alice, uri("eve@b.example")) == Handling::polite_block);
 }
 
 TEST_CASE("a decision answers where the rules say confirm, and only there") {
     MemoryStore store;
-    RuleBook book(store, {});
-    REQUIRE(book.decide(alice, bob, Handling::allow));
+    proto::SeededRandom random(1);
+    RuleBook book(store, {}, random);
+    REQUIRE(book.decide(at(0s), alice, bob, Handling::allow));
     CHECK(book.handling(alice, bob) == Handling::allow);
-    book.set_rules(alice, rules({{"*", Handling::block}}));
+    book.set_rules(at(0s), alice, rules({{"*", Handling::block}}));
     CHECK(book.handling(alice, bob) == Handling::block);
-    book.set_rules(alice, {});
-    REQUIRE(book.decide(alice, bob, std::nullopt));
+    book.set_rules(at(0s), alice, {});
+    REQUIRE(book.decide(at(0s), alice, bob, std::nullopt));
     CHECK(book.handling(alice, bob) == Handling::confirm);
 }
 
 TEST_CASE("rules and decisions that were committed survive a crash") {
     MemoryStore store;
     const auto odd = uri("sip:a%25%40b@b.example");
+    proto::SeededRandom random(1);
     {
-        RuleBook book(store, {});
-        book.set_rules(alice, rules({{"b.example", Handling::allow}}));
-        REQUIRE(book.decide(alice, odd, Handling::polite_block));
-        REQUIRE(book.decide(alice, uri("gone@c.example"), Handling::allow));
+        RuleBook book(store, {}, random);
+        book.set_rules(at(0s), alice, rules({{"b.example", Handling::allow}}));
+        REQUIRE(book.decide(at(0s), alice, odd, Handling::polite_block));
+        REQUIRE(book.decide(at(0s), alice, uri("gone@c.example"), Handling::allow));
         store.commit();
-        REQUIRE(book.decide(alice, uri("gone@c.example"), std::nullopt));
+        REQUIRE(book.decide(at(0s), alice, uri("gone@c.example"), std::nullopt));
         store.commit();
-        book.set_rules(uri("late@a.example"), rules({{"*", Handling::block}}));
+        book.set_rules(at(0s), uri("late@a.example"), rules({{"*", Handling::block}}));
         store.crash();
     }
-    RuleBook book(store, {});
+    RuleBook book(store, {}, random);
     book.load();
     CHECK(book.handling(alice, bob) == Handling::allow);
     CHECK(book.handling(uri("late@a.example"), bob) == Handling::confirm);

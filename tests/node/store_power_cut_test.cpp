@@ -24,7 +24,8 @@ namespace {
 
 using Rows = std::map<std::pair<std::string, std::string>, proto::Bytes>;
 
-constexpr std::string_view tables[] = {node::store_tables::meta, node::store_tables::rules,
+constexpr std::string_view tables[] = {node::store_tables::meta,         node::store_tables::rules,
+                                       node::store_tables::rule_log,     node::store_tables::rule_logs_seen,
                                        node::store_tables::publications, node::store_tables::decisions,
                                        node::store_tables::translators};
 constexpr std::string_view file_name = "state.sqlite";
@@ -105,7 +106,7 @@ class ToldStore final : public node::Store {
   private:
     static bool is_durable(std::string_view table) {
         return table == node::store_tables::meta || table == node::store_tables::rules ||
-               table == node::store_tables::decisions;
+               table == node::store_tables::rule_log || table == node::store_tables::decisions;
     }
     SqliteStore& real_;
     const DiskJournal& journal_;
@@ -118,7 +119,7 @@ class ToldStore final : public node::Store {
 class Life {
   public:
     Life(node::Store& store, proto::Random& random, proto::Now now)
-        : store_(store), random_(random), now_(now), rules_(store, {}), publications_(store, random, {}) {
+        : store_(store), random_(random), now_(now), rules_(store, {}, random), publications_(store, random, {}) {
         rules_.load();
         publications_.load(now);
     }
@@ -137,9 +138,10 @@ class Life {
         switch (random_.below(12)) {
             case 0:
                 return rules_.set_rules(
-                    user, node::RuleSet::make({node::Rule::make(watcher, node::Handling::allow).value()}).value());
+                    now_, user,
+                    node::RuleSet::make({node::Rule::make(watcher, node::Handling::allow).value()}).value());
             case 1:
-                return static_cast<void>(rules_.decide(user, uri(watcher), node::Handling::block));
+                return static_cast<void>(rules_.decide(now_, user, uri(watcher), node::Handling::block));
             case 2:
                 return store_.erase(node::store_tables::translators, "pair " + watcher);
             case 3:

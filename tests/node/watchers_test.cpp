@@ -25,10 +25,12 @@ RuleSet one_rule(std::string who, Handling handling) {
 struct World {
     MemoryStore store;
     ServiceSettings settings;
+    proto::SeededRandom random{1};
     RuleBook rules;
     Watchers watchers;
-    World() : rules(store, settings), watchers(rules, settings.limits) {}
-    explicit World(const ServiceSettings& s) : settings(s), rules(store, settings), watchers(rules, settings.limits) {}
+    World() : rules(store, settings, random), watchers(rules, settings.limits) {}
+    explicit World(const ServiceSettings& s)
+        : settings(s), rules(store, settings, random), watchers(rules, settings.limits) {}
     Standing standing(const Relation& relation = bob_of_alice) const {
         const auto* watcher = watchers.find(relation);
         REQUIRE(watcher);
@@ -44,12 +46,12 @@ TEST_CASE("a watcher nobody ruled about is pending until the user decides") {
     CHECK(w.standing() == Standing{});
     CHECK(w.watchers.pending() == 1);
     CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
-    REQUIRE(w.rules.decide(alice, bob, Handling::allow));
+    REQUIRE(w.rules.decide(at(0s), alice, bob, Handling::allow));
     w.watchers.authorize_again(bob_of_alice);
     CHECK(w.standing() == Standing{WatchState::active, false, {}});
     CHECK(w.watchers.pending() == 0);
     CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
-    REQUIRE(w.rules.decide(alice, bob, Handling::block));
+    REQUIRE(w.rules.decide(at(0s), alice, bob, Handling::block));
     w.watchers.authorize_again(bob_of_alice);
     CHECK(w.standing() == Standing{WatchState::terminated, false, "rejected"});
 }
@@ -60,12 +62,12 @@ TEST_CASE("a change of rules acts on the watchers it concerns, and on no other")
     REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
     REQUIRE(w.watchers.add(at(0s), carol, From::here));
     w.watchers.take_changed();
-    w.rules.set_rules(alice, one_rule("b.example", Handling::polite_block));
+    w.rules.set_rules(at(0s), alice, one_rule("b.example", Handling::polite_block));
     w.watchers.authorize_again(alice);
     CHECK(w.watchers.take_changed() == std::vector{bob_of_alice});
     CHECK(w.standing() == Standing{WatchState::active, true, {}});
     CHECK(w.watchers.any_polite(alice));
-    w.rules.set_rules(alice, {});
+    w.rules.set_rules(at(0s), alice, {});
     w.watchers.authorize_again(alice);
     CHECK(!w.watchers.any_polite(alice));
 }
@@ -88,7 +90,7 @@ TEST_CASE("pending watchers and watchers are bounded") {
     settings.limits.pending_per_presentity = 1;
     settings.limits.watchers_per_presentity = 2;
     World w(settings);
-    w.rules.set_rules(alice, one_rule("ok.example", Handling::allow));
+    w.rules.set_rules(at(0s), alice, one_rule("ok.example", Handling::allow));
     REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
     CHECK(!w.watchers.add(at(0s), {alice, uri("eve@b.example")}, From::elsewhere));
     CHECK(w.watchers.count() == 1);
@@ -112,12 +114,12 @@ TEST_CASE("one domain can not fill a presentity's pending places") {
     CHECK_FALSE(add("dora@d.example"));  // all places are taken now
     w.watchers.remove({alice, uri("one@b.example")}, From::elsewhere);
     CHECK(add("three@b.example"));  // who leaves makes room, for its domain too
-    w.rules.set_rules(alice, one_rule("b.example", Handling::allow));
+    w.rules.set_rules(at(0s), alice, one_rule("b.example", Handling::allow));
     w.watchers.authorize_again(alice);
     CHECK(w.watchers.pending() == 1);
     CHECK(add("four@b.example"));
     CHECK(add("five@b.example"));
-    w.rules.set_rules(alice, RuleSet{});
+    w.rules.set_rules(at(0s), alice, RuleSet{});
     w.watchers.authorize_again(alice);
     CHECK_FALSE(add("six@b.example"));
 }
@@ -153,14 +155,14 @@ TEST_CASE("an attended presentity: an explicit block holds against the server's 
     w.watchers.set_translators({&server});
     REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
     w.watchers.decide(server, bob_of_alice, {WatchState::active, false, {}});
-    w.rules.set_rules(alice, one_rule("b.example", Handling::polite_block));
+    w.rules.set_rules(at(0s), alice, one_rule("b.example", Handling::polite_block));
     w.watchers.authorize_again(alice);
     CHECK(w.standing().polite);
     auto wants = w.watchers.take_wants();
     REQUIRE(wants.size() == 2);
     CHECK(!wants[1].wanted);
     // An allow of ours is no reason to go past the server's users.
-    w.rules.set_rules(alice, one_rule("b.example", Handling::allow));
+    w.rules.set_rules(at(0s), alice, one_rule("b.example", Handling::allow));
     w.watchers.authorize_again(alice);
     CHECK(w.standing().state == WatchState::pending);
 }

@@ -215,3 +215,65 @@ TEST_CASE("a node comes to a provider: who goes there from one that lives on is 
     CHECK(gaps.without() == 0);
     CHECK(gaps.longest() <= 30s);
 }
+
+TEST_CASE("what users decide at one node of a provider holds at its other node, when the first is gone as well") {
+    DomainWorld w;
+    w.confirm();
+    const auto alice = uri("alice@a.example");
+    Device phone{alice, "phone", &w.a1};
+    w.watch(alice);
+    w.say(phone, "here");
+    w.world.run_for(30s);
+    CHECK(w.seen(w.x, alice).state == translators::WatchState::pending);
+    w.decide(w.a1, alice, node::Handling::allow);
+    w.world.run_for(2s);
+    REQUIRE(shows(w.seen(w.x, alice), "phone", "here"));
+    w.crash(w.a1, true);
+    w.refresh(phone);  // at the other node
+    w.world.run_for(30s);
+    CHECK(shows(w.seen(w.x, alice), "phone", "here"));
+    // Taken back where it was not made, while that node is away.
+    w.decide(w.a2, alice, node::Handling::block);
+    w.world.run_for(2s);
+    CHECK(w.seen(w.x, alice).state == translators::WatchState::terminated);
+    w.come_back(w.a1);
+    w.world.run_for(30s);
+    CHECK(w.handling(w.a1, alice) == node::Handling::block);
+    CHECK(w.handling(w.a2, alice) == node::Handling::block);
+    Device laptop{alice, "laptop", &w.a1};
+    w.say(laptop, "at the desk");
+    w.world.run_for(30s);
+    CHECK(w.seen(w.x, alice).state == translators::WatchState::terminated);
+    CHECK_FALSE(shows(w.seen(w.x, alice), "laptop", "at the desk"));
+}
+
+TEST_CASE("a node without its disk, or that comes later, learns its users' rules from the others of its provider") {
+    for (const bool comes_later : {false, true}) {
+        CAPTURE(comes_later);
+        DomainWorld w(comes_later);
+        w.confirm();
+        std::vector<proto::PresentityUri> users;
+        for (int i = 0; i < 100; ++i) {
+            users.push_back(uri("user" + std::to_string(i) + "@a.example"));
+            w.decide(w.a1, users.back(), i % 2 == 0 ? node::Handling::allow : node::Handling::polite_block);
+        }
+        if (!comes_later) {
+            w.world.run_for(1min);
+            w.crash(w.a2, false);
+        }
+        w.come_back(w.a2);
+        w.confirm();
+        w.world.run_for(1min);
+        for (std::size_t i = 0; i < users.size(); ++i)
+            CHECK(w.handling(w.a2, users[i]) == (i % 2 == 0 ? node::Handling::allow : node::Handling::polite_block));
+    }
+}
+
+TEST_CASE("rules are told among the nodes of a provider alone") {
+    DomainWorld w;
+    const auto alice = uri("alice@a.example");
+    w.decide(w.a1, alice, node::Handling::block);
+    w.world.run_for(1min);
+    CHECK(w.handling(w.a2, alice) == node::Handling::block);
+    CHECK(w.handling(w.x, alice) == node::Handling::allow);
+}

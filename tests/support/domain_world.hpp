@@ -108,6 +108,26 @@ class DomainWorld {
         device.etag.clear();
     }
 
+    // ---- rules
+    /// From now on, whoever is not named by a rule or a decision waits for the user's answer.
+    void confirm() {
+        for (Provider* p : all()) {
+            p->service.default_handling = node::Handling::confirm;
+            if (p->node) world.turn(*p, [&](proto::Now now) { p->node->set_policy(now, p->service); });
+        }
+    }
+    /// The user answers, at this node, whoever of the other provider asks.
+    void decide(Provider& p, const proto::PresentityUri& presentity, node::Handling handling) {
+        world.turn(p, [&](proto::Now now) {
+            REQUIRE(p.node->service().decide(now, presentity, uri("watcher@x.example"), handling));
+        });
+    }
+    /// How this node would handle that watcher: by the decision it knows, or its default.
+    node::Handling handling(Provider& p, const proto::PresentityUri& presentity) {
+        const auto decisions = p.node->service().decisions(presentity);
+        return decisions.empty() ? p.service.default_handling : decisions.front().handling();
+    }
+
     std::chrono::seconds expires{300};
     NodeWorld world{{"a.example/1", "a.example/2", "x.example"}, latency};
     Provider& a1 = world["a.example/1"];
