@@ -43,8 +43,8 @@ proto::Result<proto::DocumentPtr> mark_published(const proto::DocumentPtr& docum
 Composition compose(std::vector<Contribution> contributions);
 
 /// What a watcher sees of all the sources of `presentity` that it may see.
-///   state     active if any is, but at a node that is gone while another one rejects the watcher; else pending if any is, or nothing is known; else terminated with the first one's
-///             reason
+///   state     active if any is, but not by a node that is gone where another one rejects the watcher; else pending if
+///             any is, or nothing is known; else terminated with the first one's reason
 ///   liveness  of the best source that is shown; sources that are unknown are shown only when there is no better
 /// A source that merely says "nothing is published here any more" is not shown beside one where something is, nor in
 /// place of one that is unknown and was heard later than that was said.
