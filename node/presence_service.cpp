@@ -4,6 +4,7 @@
 
 #include "node/compose.hpp"
 #include "node/follows.hpp"
+#include "node/rule_exchange.hpp"
 #include "node/store_keys.hpp"
 #include "node/watchers.hpp"
 #include "proto/limits.hpp"
@@ -56,6 +57,7 @@ class PresenceService::Impl {
           publications_(store, random, settings_.limits),
           changes_(settings_.limits.changes),
           rules_(store, settings_, random),
+          rule_exchange_(rules_, overlay, diagnostics),
           watchers_(rules_, settings_.limits),
           follows_(settings_.limits) {}
 
@@ -84,11 +86,6 @@ class PresenceService::Impl {
     void requested(Now now, const Relation& relation);
     void cancelled(Now now, const Relation& relation);
 
-    // ---- the other nodes of our domain
-    void asked(const overlay::RulesAsked& question);
-    void told(Now now, const overlay::RulesTold& answer);
-    bool tell_siblings(Now now);
-
     template <typename T>
     Result<T> counted(std::string_view name, Result<T> result) {
         diagnostics_.count(name, result ? "ok" : proto::to_string(result.error().reason), 1);
@@ -104,15 +101,11 @@ class PresenceService::Impl {
     Publications publications_;
     Pace changes_;  ///< of our presentities
     RuleBook rules_;
+    RuleExchange rule_exchange_;
     Watchers watchers_;
     Follows follows_;
-    struct Listener {
-        std::uint64_t position = 0;  ///< of our log of rules: what it has
-        bool asking = true;          ///< since it was told last
-    };
-    std::map<proto::NodeId, Listener> listeners_;  ///< nodes of our domain
-    std::set<PresentityUri> announced_;            ///< view 0 is set at the overlay
-    std::set<PresentityUri> offline_views_;        ///< view 1 is
+    std::set<PresentityUri> announced_;      ///< view 0 is set at the overlay
+    std::set<PresentityUri> offline_views_;  ///< view 1 is
 };
 
 // ---- watches of our users
@@ -325,39 +318,6 @@ void PresenceService::Impl::cancelled(Now now, const Relation& relation) {
     set_offline_view(now, relation.presentity);
 }
 
-// ---- the other nodes of our domain
-
-void PresenceService::Impl::asked(const overlay::RulesAsked& question) {
-    const auto& log = rules_.log();
-    const bool known = question.message.log == log.id() && question.message.since <= log.head();
-    listeners_[question.node] = {known ? question.message.since : 0, true};
-}
-
-void PresenceService::Impl::told(Now now, const overlay::RulesTold& answer) {
-    const auto& message = answer.message;
-    const auto seen = rules_.log().seen(answer.node);
-    if (message.since > (seen.log == message.log ? seen.since : 0)) return;  // something is missing before it
-    for (const auto& change : message.changes) {
-        const bool taken = rules_.take(change);
-        diagnostics_.count("service_rules_told", taken ? "taken" : "left", 1);
-        if (taken) watchers_.authorize_again(change.presentity);
-    }
-    const proto::RulesAskMessage next{message.log, message.upto};
-    rules_.set_seen(answer.node, next);
-    overlay_.ask_rules(now, answer.node, next);
-}
-
-bool PresenceService::Impl::tell_siblings(Now now) {
-    bool busy = false;
-    for (auto& [node, listener] : listeners_) {
-        if (!listener.asking || listener.position >= rules_.log().head()) continue;
-        listener.asking = false;
-        overlay_.tell_rules(now, node, rules_.log().after(listener.position));
-        busy = true;
-    }
-    return busy;
-}
-
 // ---- the face
 
 PresenceService::PresenceService(ServiceSettings settings, proto::NodeId node, overlay::Overlay& overlay, Store& store,
@@ -531,11 +491,12 @@ void PresenceService::handle_event(Now now, const overlay::Event& event) {
     else if (const auto* cancel = std::get_if<overlay::WatchCancelled>(&event))
         impl_->cancelled(now, {cancel->presentity, cancel->watcher});
     else if (const auto* sibling = std::get_if<overlay::SiblingFound>(&event))
-        impl_->overlay_.ask_rules(now, sibling->node, impl_->rules_.log().seen(sibling->node));
+        impl_->rule_exchange_.found(now, *sibling);
     else if (const auto* question = std::get_if<overlay::RulesAsked>(&event))
-        impl_->asked(*question);
+        impl_->rule_exchange_.asked(*question);
     else if (const auto* answer = std::get_if<overlay::RulesTold>(&event))
-        impl_->told(now, *answer);
+        for (const auto& presentity : impl_->rule_exchange_.told(now, *answer))
+            impl_->watchers_.authorize_again(presentity);
     else
         impl_->follows_.mark(std::get<overlay::WatchChanged>(event).watch);
 }
@@ -544,7 +505,7 @@ bool PresenceService::flush(Now now) {
     bool busy = impl_->tell_wants(now);
     busy |= impl_->send_documents(now);
     busy |= impl_->send_standings(now);
-    busy |= impl_->tell_siblings(now);
+    busy |= impl_->rule_exchange_.tell(now);
     busy |= impl_->tell_views(now);
     return busy;
 }

@@ -1,0 +1,46 @@
+#include "node/rule_exchange.hpp"
+
+#include <algorithm>
+
+namespace presmesh::node {
+
+using proto::Now;
+
+void RuleExchange::found(Now now, const overlay::SiblingFound& sibling) {
+    overlay_.ask_rules(now, sibling.node, rules_.log().seen(sibling.node));
+}
+
+void RuleExchange::asked(const overlay::RulesAsked& question) {
+    const auto& log = rules_.log();
+    const bool known = question.message.log == log.id() && question.message.since <= log.head();
+    listeners_[question.node] = {known ? question.message.since : 0, true};
+}
+
+std::vector<proto::PresentityUri> RuleExchange::told(Now now, const overlay::RulesTold& answer) {
+    const auto& message = answer.message;
+    const auto seen = rules_.log().seen(answer.node);
+    if (message.since > (seen.log == message.log ? seen.since : 0)) return {};  // something is missing before it
+    std::vector<proto::PresentityUri> changed;
+    for (const auto& change : message.changes) {
+        const bool taken = rules_.take(change);
+        diagnostics_.count("service_rules_told", taken ? "taken" : "left", 1);
+        if (taken) changed.push_back(change.presentity);
+    }
+    const auto upto = seen.log == message.log ? std::max(seen.since, message.upto) : message.upto;
+    rules_.set_seen(answer.node, {message.log, upto});
+    overlay_.ask_rules(now, answer.node, {message.log, upto});
+    return changed;
+}
+
+bool RuleExchange::tell(Now now) {
+    bool busy = false;
+    for (auto& [node, listener] : listeners_) {
+        if (!listener.asking || listener.position >= rules_.log().head()) continue;
+        listener.asking = false;
+        overlay_.tell_rules(now, node, rules_.log().after(listener.position));
+        busy = true;
+    }
+    return busy;
+}
+
+}  // namespace presmesh::node
