@@ -42,6 +42,7 @@ class RuleBook {
     const RuleLog& log() const { return log_; }
     /// What another node of the domain was told. False: what is known here holds, or there is no room.
     bool take(const proto::RuleChange& change);
+    void renew_log() { log_.renew(); }
     void set_seen(const proto::NodeId& node, const proto::RulesAskMessage& seen) { log_.set_seen(node, seen); }
 
   private:

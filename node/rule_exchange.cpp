@@ -12,8 +12,9 @@ void RuleExchange::found(Now now, const overlay::SiblingFound& sibling) {
 
 void RuleExchange::asked(const overlay::RulesAsked& question) {
     const auto& log = rules_.log();
-    const bool known = question.message.log == log.id() && question.message.since <= log.head();
-    listeners_[question.node] = {known ? question.message.since : 0, true};
+    // It heard more than is here: the store is an older copy, and its positions will mean something else.
+    if (question.message.log == log.id() && question.message.since > log.head()) rules_.renew_log();
+    listeners_[question.node] = {question.message.log == log.id() ? question.message.since : 0, true};
 }
 
 std::vector<proto::PresentityUri> RuleExchange::told(Now now, const overlay::RulesTold& answer) {

@@ -50,10 +50,7 @@ void RuleLog::load() {
     store_.each(store_tables::meta, id_key, [this](std::string_view key, proto::BytesView value) {
         if (auto read = read_two_numbers(value); read && key == id_key) id_ = read->first;
     });
-    if (id_ == 0) {
-        id_ = random_.next() | 1U;
-        store_.put(store_tables::meta, id_key, two_numbers(id_, 0));
-    }
+    if (id_ == 0) renew();
     store_.each(store_tables::rule_log, {},
                 [this](std::string_view key, proto::BytesView value) { load_entry(key, value); });
     store_.each(store_tables::rule_logs_seen, {}, [this](std::string_view key, proto::BytesView value) {
@@ -62,6 +59,11 @@ void RuleLog::load() {
         std::copy(key.begin(), key.end(), node.begin());
         if (auto read = read_two_numbers(value)) seen_[node] = {read->first, read->second};
     });
+}
+
+void RuleLog::renew() {
+    id_ = random_.next() | 1U;
+    store_.put(store_tables::meta, id_key, two_numbers(id_, 0));
 }
 
 void RuleLog::load_entry(std::string_view key, proto::BytesView value) {
@@ -107,8 +109,8 @@ void RuleLog::set(const Key& key, std::uint64_t stamp, std::optional<Handling> h
 
 void RuleLog::note(proto::Now now, const Key& key, std::optional<Handling> handling) {
     const auto known = entries_.find(key);
-    const auto least = known == entries_.end() ? 0 : known->second.stamp + 1;
-    set(key, std::max(milliseconds(now.wall), least), handling);
+    const auto before = known == entries_.end() ? 0 : known->second.stamp;
+    set(key, std::max(milliseconds(now.wall), before + (before == UINT64_MAX ? 0 : 1)), handling);
 }
 
 void RuleLog::note_old(const Key& key, Handling handling) {

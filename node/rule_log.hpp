@@ -39,6 +39,8 @@ class RuleLog {
     bool take(const proto::RuleChange& change);
     bool knows(const Key& key) const { return entries_.contains(key); }
 
+    /// Another log from now on, with the same in it: who heard of the old one starts over.
+    void renew();
     std::uint64_t id() const { return id_; }
     std::uint64_t head() const { return head_; }
     /// What came after this position, as much as one message holds.

@@ -269,6 +269,29 @@ TEST_CASE("a node without its disk, or that comes later, learns its users' rules
     }
 }
 
+TEST_CASE("a node whose disk is an older copy learns what it lost, and goes on telling") {
+    DomainWorld w;
+    const auto decide_some = [&](int from, int to) {
+        for (int i = from; i < to; ++i)
+            w.decide(w.a1, uri("user" + std::to_string(i) + "@a.example"), node::Handling::block);
+        w.world.run_for(1min);
+    };
+    decide_some(0, 10);
+    const auto copy = w.a1.store;
+    decide_some(10, 20);
+    w.crash(w.a1, true);
+    w.a1.store = copy;
+    w.come_back(w.a1);
+    w.world.run_for(1min);
+    const auto handled = w.a1.datagrams_handled;
+    w.world.run_for(1min);
+    CHECK(w.a1.datagrams_handled - handled < 60);
+    decide_some(20, 21);
+    for (int i = 0; i < 21; ++i)
+        for (Provider* p : {&w.a1, &w.a2})
+            CHECK(w.handling(*p, uri("user" + std::to_string(i) + "@a.example")) == node::Handling::block);
+}
+
 TEST_CASE("rules are told among the nodes of a provider alone") {
     DomainWorld w;
     const auto alice = uri("alice@a.example");
