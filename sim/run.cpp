@@ -45,6 +45,7 @@ class Run final : public Lives, public Actor {
         std::unique_ptr<ChurnPlan> churn)
         : scenario_(scenario),
           options_(options),
+          sample_every_(interval(options, scenario.length())),
           churn_(std::move(churn)),
           attack_(make_attack(scenario, seed)),
           maker_(make_maker(seed)),
@@ -76,6 +77,12 @@ class Run final : public Lives, public Actor {
         const Duration wanted = std::max<Duration>(join_gap * scenario_.nodes, std::chrono::seconds{1});
         return std::min<Duration>({wanted, join_span_most, std::max<Duration>(scenario_.warmup / 2, join_gap)});
     }
+    /// Whole multiples of what is asked for.
+    static Duration interval(const RunOptions& options, Duration length) {
+        const auto rows = length / options.sample_every + 1;
+        const auto most = static_cast<Duration::rep>(options.samples_most);
+        return options.sample_every * ((rows + most - 1) / most);
+    }
     void at(Duration when, Task task) { world_.at(when, *this, static_cast<std::uint64_t>(task)); }
     void sample();
     void tell_progress();
@@ -84,6 +91,7 @@ class Run final : public Lives, public Actor {
 
     const Scenario& scenario_;
     const RunOptions& options_;
+    Duration sample_every_;
     std::uint64_t seed_ = 0;
     Measures measures_;
     std::unique_ptr<ChurnPlan> churn_;
@@ -107,7 +115,7 @@ void Run::act(std::uint64_t token) {
     switch (static_cast<Task>(token)) {
         case Task::sample:
             sample();
-            return at(now + options_.sample_every, Task::sample);
+            return at(now + sample_every_, Task::sample);
         case Task::tick:
             checker_.tick();
             return at(now + std::chrono::seconds{1}, Task::tick);
@@ -157,7 +165,7 @@ void Run::sample() {
     last_.lookups = measures_.lookup.begun;
     last_.lookups_found = measures_.lookup.found;
     traffic_at_sample_ = sent;
-    node_seconds_ += row.online * seconds(options_.sample_every);
+    node_seconds_ += row.online * seconds(sample_every_);
 }
 
 void Run::tell_progress() {
@@ -183,7 +191,7 @@ void Run::run_until(Duration end) {
 }
 
 Measures Run::go() {
-    at(options_.sample_every, Task::sample);
+    at(sample_every_, Task::sample);
     at(std::chrono::seconds{1}, Task::tick);
     at(scenario_.warmup, Task::end_warmup);
     at(scenario_.warmup + scenario_.duration, Task::end_of_hardship);

@@ -25,7 +25,8 @@ struct RunOptions {
     std::function<void(const Progress&)> progress;  ///< about once a real second; null: none
     std::optional<proto::Duration> stop_at;  ///< since the world's start: stops before the first event at or after it
     TraceSink* trace = nullptr;              ///< sees every delivery; must outlive the run
-    proto::Duration sample_every = std::chrono::seconds{10};  ///< of the series
+    proto::Duration sample_every = std::chrono::seconds{10};  ///< of the series; in a long run less often
+    std::size_t samples_most = 10'000;                        ///< rows of the series: memory stays flat
     bool stop_at_violation = false;
 };
 
