@@ -55,6 +55,23 @@ TEST_CASE("an hour at 5% loss raises no alarm") {
     }
 }
 
+TEST_CASE("three seconds of nothing raise no alarm, whenever they come") {
+    Pair pair(12);
+    pair.publish("here");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "here"));
+    const auto live_for = [&](proto::Duration span) {
+        return !pair.network.run_until([&] { return pair.liveness(watch) != Liveness::live; }, span);
+    };
+    for (int i = 0; i < 300; ++i) {
+        CAPTURE(i);
+        REQUIRE(live_for(20s + i * 37ms));
+        pair.network.partition({pair.source.endpoint});
+        REQUIRE(live_for(3s));
+        pair.network.heal();
+    }
+}
+
 TEST_CASE("following an idle source costs two datagrams per third of the bound") {
     Pair pair;
     pair.publish("here");
