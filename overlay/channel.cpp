@@ -11,14 +11,6 @@ namespace {
 
 constexpr Slot lease_slot{SlotKind::lease, 0};
 
-bool is_rules_slot(SlotKind kind) {
-    return kind == SlotKind::rules_ask || kind == SlotKind::rules;
-}
-
-bool is_source_slot(SlotKind kind) {
-    return kind == SlotKind::state || kind == SlotKind::value || kind == SlotKind::answer;
-}
-
 bool carries_document(const proto::ChannelPacket& packet) {
     return std::any_of(packet.messages.begin(), packet.messages.end(), [](const proto::ChannelMessage& message) {
         return std::holds_alternative<proto::DocumentMessage>(message) ||
@@ -45,6 +37,22 @@ Channel::Channel(std::uint64_t memory, proto::Duration crash_bound, ChannelTrace
       rules_(outbox_),
       lease_(crash_bound) {
     outbox_.push(lease_slot);  // the peer learns our bound before anything else
+}
+
+/// Whose slot it is.
+template <typename Do>
+auto Channel::with_end(Slot slot, const Do& what) {
+    switch (slot.kind) {
+        case SlotKind::state:
+        case SlotKind::value:
+        case SlotKind::answer:
+            return what(source_);
+        case SlotKind::rules_ask:
+        case SlotKind::rules:
+            return what(rules_);
+        default:
+            return what(watcher_);
+    }
 }
 
 // ---- in
@@ -148,12 +156,8 @@ bool Channel::may_ask(proto::Now now) {
 }
 
 void Channel::take_ack(proto::Now now, const proto::AckMessage& ack) {
-    for (const auto& item : flight_.acknowledged(now, ack)) {
-        if (is_rules_slot(item.slot.kind))
-            rules_.acknowledged(item);
-        else
-            is_source_slot(item.slot.kind) ? source_.acknowledged(item) : watcher_.acknowledged(item);
-    }
+    for (const auto& item : flight_.acknowledged(now, ack))
+        with_end(item.slot, [&](auto& end) { end.acknowledged(item); });
 }
 
 std::optional<ChannelEvent> Channel::poll_event() {
@@ -195,9 +199,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
 }
 
 bool Channel::write(Slot slot, PacketBuilder& packet) {
-    if (is_source_slot(slot.kind)) return source_.write(slot, packet);
-    if (is_rules_slot(slot.kind)) return rules_.write(slot, packet);
-    if (slot.kind != SlotKind::lease) return watcher_.write(slot, packet);
+    if (slot.kind != SlotKind::lease) return with_end(slot, [&](auto& end) { return end.write(slot, packet); });
     const auto bound = std::chrono::duration_cast<std::chrono::milliseconds>(bound_).count();
     return packet.add(proto::LeaseMessage{static_cast<std::uint32_t>(bound)}, {slot, lease_version_, 0});
 }
@@ -210,10 +212,8 @@ void Channel::told_lost(const SentItems& items) {
     for (const auto& item : items) {
         if (item.slot.kind == SlotKind::lease) {
             if (item.version == lease_version_) outbox_.push(item.slot);
-        } else if (is_rules_slot(item.slot.kind)) {
-            rules_.lost(item);
         } else {
-            is_source_slot(item.slot.kind) ? source_.lost(item) : watcher_.lost(item);
+            with_end(item.slot, [&](auto& end) { end.lost(item); });
         }
     }
 }

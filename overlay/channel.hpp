@@ -82,6 +82,8 @@ class Channel {
     void peer_has_memory(std::uint64_t memory);
     void told_lost(const SentItems& items);
     bool write(Slot slot, PacketBuilder& packet);
+    template <typename Do>
+    auto with_end(Slot slot, const Do& what);
     void keep_alive(proto::Now now, proto::Random& random);
     void watch_lease(proto::Now now);
     void count_lease(Liveness now);
