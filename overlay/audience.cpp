@@ -25,7 +25,8 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
         entry.has_key = true;
     }
     if (view == 0 && !document) return withdraw(presentity, entry);
-    if (auto known = entry.views.find(view); known != entry.views.end() && proto::same_document(known->second.document, document))
+    if (auto known = entry.views.find(view);
+        known != entry.views.end() && proto::same_document(known->second.document, document))
         return;
     const bool first = view == 0 && !publishes(presentity);
     set_view(presentity, entry, view, document);
