@@ -7,6 +7,7 @@
 #include "node/rule_exchange.hpp"
 #include "node/store_keys.hpp"
 #include "node/watchers.hpp"
+#include "overlay/overloaded.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::node {
@@ -486,19 +487,22 @@ void PresenceService::start(Now now, std::vector<Translator*> translators) {
 }
 
 void PresenceService::handle_event(Now now, const overlay::Event& event) {
-    if (const auto* request = std::get_if<overlay::WatchRequested>(&event))
-        impl_->requested(now, {request->presentity, request->watcher});
-    else if (const auto* cancel = std::get_if<overlay::WatchCancelled>(&event))
-        impl_->cancelled(now, {cancel->presentity, cancel->watcher});
-    else if (const auto* sibling = std::get_if<overlay::SiblingFound>(&event))
-        impl_->rule_exchange_.found(now, *sibling);
-    else if (const auto* question = std::get_if<overlay::RulesAsked>(&event))
-        impl_->rule_exchange_.asked(*question);
-    else if (const auto* answer = std::get_if<overlay::RulesTold>(&event))
-        for (const auto& presentity : impl_->rule_exchange_.told(now, *answer))
-            impl_->watchers_.authorize_again(presentity);
-    else
-        impl_->follows_.mark(std::get<overlay::WatchChanged>(event).watch);
+    std::visit(overlay::Overloaded{
+                   [&](const overlay::WatchRequested& e) {
+                       impl_->requested(now, {e.presentity, e.watcher});
+                   },
+                   [&](const overlay::WatchCancelled& e) {
+                       impl_->cancelled(now, {e.presentity, e.watcher});
+                   },
+                   [&](const overlay::WatchChanged& e) { impl_->follows_.mark(e.watch); },
+                   [&](const overlay::SiblingFound& e) { impl_->rule_exchange_.found(now, e); },
+                   [&](const overlay::RulesAsked& e) { impl_->rule_exchange_.asked(e); },
+                   [&](const overlay::RulesTold& e) {
+                       for (const auto& presentity : impl_->rule_exchange_.told(now, e))
+                           impl_->watchers_.authorize_again(presentity);
+                   },
+               },
+               event);
 }
 
 bool PresenceService::flush(Now now) {
