@@ -253,8 +253,8 @@ class Overlay::Impl {
     /// A session tells the rest.
     void meet(proto::Now now, const proto::Record& record) {
         const auto node = proto::node_id(record.node_key());
-        if (transport_.peer(node) != nullptr || record.endpoints.empty()) return;
-        transport_.connect(now, record.endpoints.front());
+        if (transport_.peer(node) != nullptr) return;
+        for (const auto& endpoint : record.endpoints) transport_.connect(now, endpoint);
     }
 
     template <typename Message>

@@ -28,7 +28,7 @@ std::optional<proto::Record> Siblings::handle_event(proto::Now now, const DhtEve
                                                     const proto::Federation& federation) {
     if (const auto* done = std::get_if<LookupDone>(&event); done != nullptr && lookup_ == done->lookup) {
         lookup_.reset();
-        if (!done->ok) next_ = now.steady + random_.jitter(limits::siblings_first, 0.5);
+        if (!done->ok && wanted_) next_ = now.steady + random_.jitter(limits::siblings_first, 0.5);
     }
     const auto* found = std::get_if<RecordFound>(&event);
     if (found == nullptr || lookup_ != found->lookup) return std::nullopt;

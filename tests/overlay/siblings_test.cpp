@@ -45,6 +45,32 @@ TEST_CASE("nodes of a domain find each other, and no others; who does not seek i
                                   proto::limits::siblings_again * 2));
 }
 
+TEST_CASE("a node of the domain is found at any of its addresses") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    auto& late = world.add("a.example", {&world.meeting_point});
+    world.crash(late);
+    late.advertised_before = {proto::Endpoint::v4(0x0a0000fe, 4000)};  // nobody answers there
+    late.siblings.clear();
+    world.start(late, {&world.meeting_point});
+    CHECK(world.network.run_until([&] { return late.siblings.contains(world.one.id()); },
+                                  proto::limits::siblings_again * 2));
+}
+
+TEST_CASE("who is told that there are none looks no more, though nobody answered") {
+    OverlayWorld world(22);
+    world.dht->reachable = false;
+    auto& meeting_point = world.add("c.example");
+    auto& one = world.add("a.example", {&meeting_point});
+    one->seek_siblings(world.now(), true);
+    const auto before = world.dht->gets;
+    REQUIRE(world.network.run_until([&] { return world.dht->gets > before; }, 1min));
+    one->seek_siblings(world.now(), false);  // while the look-up runs
+    const auto gets = world.dht->gets;
+    world.network.run_for(1h);
+    CHECK(world.dht->gets == gets);
+}
+
 TEST_CASE("a look-up for them is rare") {
     SiblingsWorld world;
     REQUIRE(world.meet());

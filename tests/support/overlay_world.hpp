@@ -22,6 +22,7 @@ struct OverlayHost {
     std::string name;
     tests::NodeKit kit;
     proto::Endpoint endpoint;
+    std::vector<proto::Endpoint> advertised_before;  ///< that, from the next start on
     std::unique_ptr<proto::SeededRandom> random;
     std::unique_ptr<overlay::Overlay> overlay;
     overlay::DhtFake* dht = nullptr;
@@ -67,7 +68,9 @@ class OverlayWorld {
     void start(OverlayHost& host, const std::vector<OverlayHost*>& bootstrap = {}) {
         host.random =
             std::make_unique<proto::SeededRandom>(seed_ * 1000 + host.endpoint.address[15] + 7919 * host.epoch);
-        overlay::Settings settings{host.kit.key, host.kit.certificate, federation, {host.endpoint}, host.epoch++};
+        overlay::Settings settings{host.kit.key, host.kit.certificate, federation, host.advertised_before,
+                                   host.epoch++};
+        settings.advertised.push_back(host.endpoint);
         settings.verified = host.verified;
         auto fake = std::make_unique<overlay::DhtFake>(*dht);
         host.dht = fake.get();
