@@ -53,6 +53,11 @@ struct Keeper {
     std::optional<RuleBook> book;
 };
 
+void check_both_block(const Keeper& one, const Keeper& other) {
+    CHECK(one.book->handling(alice, bob) == Handling::block);
+    CHECK(other.book->handling(alice, bob) == Handling::block);
+}
+
 }  // namespace
 
 TEST_CASE("whatever three nodes are told, and whichever way they hear of it, they come to the same") {
@@ -100,8 +105,7 @@ TEST_CASE("who knew of a rule overrules it, though the clock is behind") {
     two.hear_all(one);
     two.rule(at(0s), "*", Handling::block);
     one.hear_all(two);
-    CHECK(one.book->handling(alice, bob) == Handling::block);
-    CHECK(two.book->handling(alice, bob) == Handling::block);
+    check_both_block(one, two);
 }
 
 TEST_CASE("of two that did not know of each other, at one time, the stricter holds") {
@@ -110,8 +114,7 @@ TEST_CASE("of two that did not know of each other, at one time, the stricter hol
     two.rule(at(0s), "*", Handling::block);
     one.hear_all(two);
     two.hear_all(one);
-    CHECK(one.book->handling(alice, bob) == Handling::block);
-    CHECK(two.book->handling(alice, bob) == Handling::block);
+    check_both_block(one, two);
 }
 
 TEST_CASE("what was kept before there was a log is told, and is older than any change") {
@@ -127,8 +130,7 @@ TEST_CASE("what was kept before there was a log is told, and is older than any c
     changed.rule(at(0s), "*", Handling::block);
     changed.hear_all(old);
     old.hear_all(changed);
-    CHECK(old.book->handling(alice, bob) == Handling::block);
-    CHECK(changed.book->handling(alice, bob) == Handling::block);
+    check_both_block(old, changed);
 }
 
 TEST_CASE("many changes are told in messages that fit, each once, the newest state of each") {
