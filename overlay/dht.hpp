@@ -45,7 +45,8 @@ using DhtEvent = std::variant<RecordFound, LookupDone, RecordGone>;
 
 struct DhtStatus {
     std::size_t good_peers = 0;      ///< in the routing tables of all shards
-    std::size_t stored_records = 0;  ///< that we hold, for others and of our own
+    std::size_t searches = 0;        ///< that OpenDHT remembers: under way, or ended lately
+    std::size_t stored_records = 0;  ///< that we hold because we are near their keys, or on their way out
     std::size_t stored_bytes = 0;
     std::size_t refused_records = 0;
     std::vector<std::pair<std::string, std::uint64_t>> counters;  ///< what was refused or dropped, and why: name, value

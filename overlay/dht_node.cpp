@@ -1,9 +1,12 @@
-// The one file that knows OpenDHT. What it does about 2.4.12 and why:
-//   max_store_size, max_searches = -1   a full store loops for ever, a full search table goes deaf: RecordStore bounds
-//   instead both request rates = -1             one alone isolates the node; senders are bounded here, per node values
-//   stay under 600 bytes packed  beyond it OpenDHT sends parts, and does that badly a value put again byte for byte, or
-//   refreshed, passes no policy: what we keep is emptied in place when it runs out, so that it never equals what
-//   somebody puts again, and the edit policy is asked
+// With dht_searches the one place that knows OpenDHT. What it does about 2.4.12 and why:
+//   max_store_size, max_searches = -1: a full store loops for ever, a full search table goes deaf; RecordStore bounds
+//       instead;
+//   both request rates = -1: one alone isolates the node; senders are bounded here, per node;
+//   values stay under 600 bytes packed: beyond it OpenDHT sends parts, and does that badly;
+//   a value put again byte for byte, or refreshed, passes no policy: what we keep is emptied in place when it runs out,
+//       so that it never equals what somebody puts again, and the edit policy is asked;
+//   finished searches are kept for an hour, and each packet costs the more, the more there are: dht_searches;
+//   a copy of what was put is kept until it expires, wherever the key lies: drop_own_copies.
 #include "overlay/dht_node.hpp"
 
 #include <opendht/dht.h>
@@ -15,6 +18,7 @@
 #include <unordered_map>
 
 #include "overlay/dht_packet.hpp"
+#include "overlay/dht_searches.hpp"
 #include "overlay/token_bucket.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/assert.hpp"
@@ -128,6 +132,7 @@ struct Shard {
     std::unique_ptr<dht::Dht> dht;
     proto::SteadyTime wake = proto::SteadyTime::min();
     proto::SteadyTime joined_until = proto::SteadyTime::min();  ///< it had peers enough a moment ago
+    std::map<Place, std::shared_ptr<dht::Value>> values{};      ///< what it keeps, of what RecordStore counts
 };
 
 /// A record of ours that is not known to be announced yet.
@@ -167,6 +172,22 @@ struct LoopPacket {
 };
 
 using ValuePtr = std::shared_ptr<dht::Value>;
+ValuePtr make_value(std::uint64_t id, BytesView wire) {
+    auto value = std::make_shared<dht::Value>(record_type, wire.data(), wire.size());
+    value->id = id;
+    return value;
+}
+
+using Nodes = std::vector<std::shared_ptr<dht::Node>>;
+
+constexpr std::size_t replicas = 8;  ///< OpenDHT's TARGET_NODES
+
+/// Is `id` further from the key than as many of these nodes as keep a record of it?
+bool lies_outside(const dht::InfoHash& key, const dht::InfoHash& id, const Nodes& nodes) {
+    const auto nearer = std::count_if(nodes.begin(), nodes.end(),
+                                      [&](const auto& node) { return key.xorCmp(node->id, id) < 0; });
+    return static_cast<std::size_t>(nearer) >= replicas;
+}
 
 }  // namespace
 
@@ -197,14 +218,16 @@ class DhtNode::Impl {
     bool joined(Shard& shard) const;
 
     void announce(const Place& place, const ValuePtr& value);
-    void announced(const Place& place, const ValuePtr& value, bool ok);
+    void announced(const Place& place, const ValuePtr& value, bool ok, const Nodes& nodes);
     void announce_again();
     void forget_put(const Place& place);
+    void drop_own_copies();
+    bool is_put(const proto::DhtKey& key) const;
+    void forget_searches();
 
     DhtSettings settings_;
     Now now_{};
     RecordStore store_;
-    std::map<Place, std::map<std::uint8_t, ValuePtr>> values_;  ///< what `store_` counts, as each shard holds it
     std::map<LookupId, Listen> listens_;
     LookupId last_lookup_ = 0;
     std::deque<DhtPacket> output_;
@@ -213,6 +236,8 @@ class DhtNode::Impl {
     std::map<Place, Put> puts_;  ///< those under way
     proto::TimerQueue<Place> failed_puts_;
     proto::SteadyTime next_put_ = proto::SteadyTime::min();          ///< not before: failed ones come again one by one
+    std::vector<std::pair<Place, ValuePtr>> own_copies_;             ///< to be dropped this turn
+    DhtSearches searches_;
     std::unordered_map<proto::PublicKey, Sender, KeyHash> senders_;  ///< looked up, never listed
     std::size_t senders_swept_at_ = senders_kept_least;
     std::map<Reason, std::uint64_t> refused_;
@@ -266,19 +291,24 @@ bool DhtNode::Impl::accept(std::uint8_t shard, const dht::InfoHash& key, const V
     }
     const Place place{key_of(key), value->id};
     if (!store_.offer(now_.wall, place, value->data)) return false;
-    values_[place][shard] = value;
+    shards_[shard].values[place] = value;
     return true;
 }
 
 /// What ran out or is no longer admitted stays in OpenDHT's store until its time there, as an empty value.
 void DhtNode::Impl::empty(const std::vector<Place>& places) {
     for (const Place& place : places) {
-        const auto kept = values_.find(place);
-        PRESMESH_ASSERT(kept != values_.end());
-        for (auto& [shard, value] : kept->second) value->data.clear();
+        std::size_t copies = 0;
+        for (Shard& shard : shards_) {
+            const auto kept = shard.values.find(place);
+            if (kept == shard.values.end()) continue;
+            kept->second->data.clear();
+            shard.values.erase(kept);
+            ++copies;
+        }
+        PRESMESH_ASSERT(copies > 0);
         forget_put(place);
         shard_of(place.key).dht->cancelPut(hash_of(place.key), place.value_id);
-        values_.erase(kept);
     }
 }
 
@@ -375,11 +405,13 @@ void DhtNode::Impl::handle_timeout(Now now) {
     }
     announce_again();
     run_loop();
+    drop_own_copies();
+    forget_searches();
 }
 
 proto::SteadyTime DhtNode::Impl::next_timeout() const {
-    if (!loop_.empty()) return now_.steady;
-    proto::SteadyTime next = proto::never;
+    if (!loop_.empty() || !own_copies_.empty()) return now_.steady;
+    proto::SteadyTime next = searches_.next();
     for (const Shard& shard : shards_) next = std::min(next, shard.wake);
     if (failed_puts_.size() > 0) next = std::min(next, std::max(failed_puts_.next(), next_put_));
     const proto::WallTime expiry = store_.next_expiry();
@@ -409,17 +441,19 @@ bool DhtNode::Impl::joined(Shard& shard) const {
 void DhtNode::Impl::announce(const Place& place, const ValuePtr& value) {
     const std::size_t shard = index_of(place.key);
     // May be called before put() returns, and by a later put in place of this one.
-    auto done = [this, place, value](bool ok, const std::vector<std::shared_ptr<dht::Node>>&) {
-        announced(place, value, ok);
-    };
+    auto done = [this, place, value](bool ok, const Nodes& nodes) { announced(place, value, ok, nodes); };
     shards_[shard].dht->put(hash_of(place.key), value, std::move(done), dht::time_point::max(), false);
     settle(shard);
 }
 
-void DhtNode::Impl::announced(const Place& place, const ValuePtr& value, bool ok) {
+void DhtNode::Impl::announced(const Place& place, const ValuePtr& value, bool ok, const Nodes& nodes) {
     const auto put = puts_.find(place);
     if (put == puts_.end() || put->second.value != value) return;
-    if (ok) return forget_put(place);
+    if (ok) {
+        const auto id = hash_of(proto::kademlia_id(settings_.node_key, static_cast<std::uint8_t>(index_of(place.key))));
+        if (lies_outside(hash_of(place.key), id, nodes)) own_copies_.emplace_back(place, value);
+        return forget_put(place);
+    }
     failed_puts_.set(place, now_.steady + put->second.pause);
     put->second.pause = std::min<proto::Duration>(2 * put->second.pause, limits::put_again_most);
 }
@@ -434,8 +468,38 @@ void DhtNode::Impl::announce_again() {
 }
 
 void DhtNode::Impl::forget_put(const Place& place) {
-    puts_.erase(place);
+    if (puts_.erase(place) > 0) searches_.ended(now_.steady, place.key);
     failed_puts_.erase(place);
+}
+
+/// OpenDHT keeps what it puts for the record's whole life, though nobody asks a node that is not near the key. It lets
+/// go of what is put no more: so it is put once more, which sends nothing before the next turn, and that is cancelled.
+/// It is put as another object that is about to expire, for its timer would stay until then.
+void DhtNode::Impl::drop_own_copies() {
+    for (const auto& [place, value] : std::exchange(own_copies_, {})) {
+        const std::size_t index = index_of(place.key);
+        auto& [dht, wake, joined, values] = shards_[index];
+        const auto copy = values.find(place);
+        if (copy == values.end() || copy->second != value || puts_.contains(place)) continue;
+        const auto created = to_opendht(now_.steady - limits::record_lifetime + std::chrono::seconds{1});
+        dht->put(hash_of(place.key), make_value(place.value_id, value->data), dht::DoneCallback{}, created, false);
+        dht->cancelPut(hash_of(place.key), place.value_id);
+        settle(index);
+        values.erase(copy);
+        const bool elsewhere = std::any_of(shards_.begin(), shards_.end(),
+                                           [&](const Shard& shard) { return shard.values.contains(place); });
+        if (!elsewhere) store_.forget(place);
+    }
+}
+
+bool DhtNode::Impl::is_put(const proto::DhtKey& key) const {
+    const auto found = puts_.lower_bound({key, 0});
+    return found != puts_.end() && found->first.key == key;
+}
+
+void DhtNode::Impl::forget_searches() {
+    while (const auto key = searches_.pop(now_.steady))
+        if (!is_put(*key)) forget_search(*shard_of(*key).dht, hash_of(*key));
 }
 
 // ---- what was found
@@ -512,9 +576,8 @@ void DhtNode::put(Now now, const proto::DhtKey& key, std::uint64_t value_id, Byt
     // OpenDHT keeps a copy of what it puts and asks no policy about it.
     const Place place{key, value_id};
     if (!impl_->store_.offer(now.wall, place, wire)) return;
-    auto value = std::make_shared<dht::Value>(record_type, wire.data(), wire.size());
-    value->id = value_id;
-    impl_->values_[place][static_cast<std::uint8_t>(impl_->index_of(key))] = value;
+    auto value = make_value(value_id, wire);
+    impl_->shard_of(key).values[place] = value;
     impl_->forget_put(place);
     impl_->puts_[place].value = value;
     impl_->announce(place, value);
@@ -538,7 +601,9 @@ LookupId DhtNode::get(Now now, const proto::DhtKey& key) {
         impl->found(lookup, key, values);
         return true;
     };
-    dht::DoneCallback done = [impl, lookup](bool ok, const std::vector<std::shared_ptr<dht::Node>>&) {
+    impl->searches_.got(key, lookup);
+    dht::DoneCallback done = [impl, lookup, key](bool ok, const Nodes&) {
+        impl->searches_.ended(impl->now_.steady, key, lookup);
         impl->tell(LookupDone{lookup, ok});
     };
     impl_->shards_[shard].dht->get(hash_of(key), std::move(each), std::move(done));
@@ -552,6 +617,7 @@ LookupId DhtNode::listen(Now now, const proto::DhtKey& key) {
     const std::size_t shard = impl_->index_of(key);
     Impl* impl = impl_.get();
     impl->listens_[lookup] = {shard, 0, key};
+    impl->searches_.listened(key);
     // May be called before listen() returns, and after cancelListen().
     dht::ValueCallback each = [impl, lookup, key](const std::vector<ValuePtr>& values, bool expired) {
         if (!impl->listens_.contains(lookup)) return false;
@@ -583,7 +649,11 @@ void DhtNode::cancel_listen(Now now, LookupId listen) {
 
 DhtStatus DhtNode::status() const {
     DhtStatus status;
-    for (const Shard& shard : impl_->shards_) status.good_peers += impl_->good_peers(shard);
+    for (const Shard& shard : impl_->shards_) {
+        status.good_peers += impl_->good_peers(shard);
+        for (const auto family : {AF_INET, AF_INET6})
+            status.searches += static_cast<std::size_t>(shard.dht->getNodesStats(family).searches);
+    }
     status.stored_records = impl_->store_.records();
     status.stored_bytes = impl_->store_.bytes();
     status.refused_records = impl_->store_.refused();

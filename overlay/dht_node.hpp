@@ -1,6 +1,7 @@
 // The Dht port over OpenDHT: one dht::Dht object per shard, each an ordinary Kademlia peer at a port of its own beside
 // the node's real one. Everything stored or found passes RecordStore or proto::read_record; every packet must come from
-// the id that its sender's certified key gives. OpenDHT 2.4's traps are met in dht_node.cpp and nowhere else.
+// the id that its sender's certified key gives. OpenDHT 2.4's traps are met in dht_node.cpp and dht_searches.cpp, and
+// nowhere else.
 #pragma once
 
 #include <cstdint>

@@ -37,12 +37,12 @@ Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::
     const auto found = kept_.find(place);
     if (found != kept_.end()) {
         if (found->second.wire_digest == proto::blake2b_256(wire)) return {};
-        if (auto newer = proto::may_replace(found->second.record, *record); !newer) return newer;
+        if (auto newer = proto::may_replace(found->second.record(), *record); !newer) return newer;
         forget(place);
     } else if (auto room = check_quota(place, record->certificate.domain); !room) {
         return room;
     }
-    keep(place, std::move(*record), wire);
+    keep(place, *record, wire);
     return {};
 }
 
@@ -58,22 +58,47 @@ Result<void> RecordStore::check_quota(const Place& place, const std::string& mem
     return {};
 }
 
-void RecordStore::keep(const Place& place, proto::Record record, proto::BytesView wire) {
-    proto::Bytes().swap(record.wire);  // "= {}" would keep the room
-    proto::Bytes().swap(record.sealed_summary);
+void RecordStore::keep(const Place& place, const proto::Record& record, proto::BytesView wire) {
     ++per_member_[record.certificate.domain];
     bytes_ += wire.size();
     by_expiry_.emplace(record.expires, place);
-    kept_.emplace(place, Kept{std::move(record), proto::blake2b_256(wire), wire.size()});
+    const auto& signature = record.certificate.signature;  // one statement has one
+    kept_.emplace(place, Kept{certificates_.get({signature.begin(), signature.end()}, record.certificate),
+                              domains_.get(record.domain, record.domain), record.kind, record.presentity,
+                              record.sequence, record.expires, proto::blake2b_256(wire),
+                              static_cast<std::uint32_t>(wire.size())});
+}
+
+template <typename Value>
+std::shared_ptr<const Value> RecordStore::Shared<Value>::get(const std::string& name, const Value& value) {
+    if (known_.size() >= sweep_at_) {
+        std::erase_if(known_, [](const auto& one) { return one.second.expired(); });
+        sweep_at_ = std::max<std::size_t>(64, 2 * known_.size());
+    }
+    auto& known = known_[name];
+    auto held = known.lock();
+    if (held == nullptr || !(*held == value)) known = held = std::make_shared<const Value>(value);
+    return held;
+}
+
+proto::Record RecordStore::Kept::record() const {
+    proto::Record out;
+    out.kind = kind;
+    out.presentity = presentity;
+    out.certificate = *certificate;
+    out.domain = *domain;
+    out.sequence = sequence;
+    out.expires = expires;
+    return out;
 }
 
 void RecordStore::forget(const Place& place) {
     const auto found = kept_.find(place);
     PRESMESH_ASSERT(found != kept_.end());
-    const auto count = per_member_.find(found->second.record.certificate.domain);
+    const auto count = per_member_.find(found->second.certificate->domain);
     if (--count->second == 0) per_member_.erase(count);
     bytes_ -= found->second.size;
-    by_expiry_.erase({found->second.record.expires, place});
+    by_expiry_.erase({found->second.expires, place});
     kept_.erase(found);
 }
 
@@ -92,10 +117,10 @@ std::vector<Place> RecordStore::set_federation(proto::WallTime now,
     federation_ = std::move(federation);
     std::vector<Place> gone;
     for (const auto& [place, kept] : kept_) {
-        const proto::Certificate& certificate = kept.record.certificate;
+        const proto::Certificate& certificate = *kept.certificate;
         const bool stays = federation_->admit(certificate, now, verified_.get()) &&
-                           federation_->may_publish(certificate.domain, kept.record.domain, now, verified_.get()) &&
-                           kept.record.dht_key(federation_->key) == place.key;
+                           federation_->may_publish(certificate.domain, *kept.domain, now, verified_.get()) &&
+                           kept.record().dht_key(federation_->key) == place.key;
         if (!stays) gone.push_back(place);
     }
     for (const Place& place : gone) forget(place);

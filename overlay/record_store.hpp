@@ -9,6 +9,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "proto/bytes.hpp"
@@ -47,6 +48,8 @@ class RecordStore {
     proto::Result<void> offer(proto::WallTime now, const Place& place, proto::BytesView wire);
     /// What can be said of these bytes by themselves: read_record, and conflict. For readers.
     proto::Result<proto::Record> read(proto::WallTime now, const Place& place, proto::BytesView wire);
+    /// No longer kept: `place` must be.
+    void forget(const Place& place);
     /// Forgets what has run out, and says what it was.
     std::vector<Place> expire(proto::WallTime now);
     /// Forgets what the new federation would not admit, and says what it was.
@@ -61,19 +64,37 @@ class RecordStore {
     std::uint64_t refused(proto::Reason reason) const { return by_reason_[static_cast<std::size_t>(reason)]; }
 
   private:
+    /// Of a record what judges the next one, and whether it may stay.
     struct Kept {
-        proto::Record record;  ///< its wire and summary taken out
+        std::shared_ptr<const proto::Certificate> certificate;
+        std::shared_ptr<const std::string> domain;
+        proto::RecordKind kind{};
+        proto::DhtKey presentity{};
+        proto::Sequence sequence;
+        proto::WallTime expires{};
         proto::Digest wire_digest{};
-        std::size_t size = 0;
+        std::uint32_t size = 0;
+        proto::Record record() const;
     };
     proto::Result<void> judge(proto::WallTime now, const Place& place, proto::BytesView wire);
     proto::Result<void> check_quota(const Place& place, const std::string& member) const;
-    void keep(const Place& place, proto::Record record, proto::BytesView wire);
-    void forget(const Place& place);
+    void keep(const Place& place, const proto::Record& record, proto::BytesView wire);
 
     std::shared_ptr<const proto::Federation> federation_;
     RecordQuotas quotas_;
     proto::VerificationCachePtr verified_;
+    /// Certificates and names are the same in all records of a node; those no record has any more go in time.
+    template <typename Value>
+    class Shared {
+      public:
+        std::shared_ptr<const Value> get(const std::string& name, const Value& value);
+
+      private:
+        std::unordered_map<std::string, std::weak_ptr<const Value>> known_;
+        std::size_t sweep_at_ = 64;
+    };
+    Shared<proto::Certificate> certificates_;
+    Shared<std::string> domains_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;
     std::map<std::string, std::size_t> per_member_;

@@ -35,6 +35,7 @@ Json overlay_json(const overlay::Status& status, proto::SteadyTime now) {
             {"watches", status.watches},
             {"dht",
              {{"good_peers", status.dht.good_peers},
+              {"searches", status.dht.searches},
               {"stored_records", status.dht.stored_records},
               {"stored_bytes", status.dht.stored_bytes},
               {"refused_records", status.dht.refused_records}}},

@@ -193,6 +193,12 @@ struct Attack {
 
 using Wires = std::vector<proto::Bytes>;
 
+bool nearer_to(const proto::DhtKey& key, const proto::DhtKey& one, const proto::DhtKey& other) {
+    for (std::size_t at = 0; at < key.size(); ++at)
+        if (one[at] != other[at]) return (key[at] ^ one[at]) < (key[at] ^ other[at]);
+    return false;
+}
+
 }  // namespace
 
 TEST_CASE("put at one node, found from others, each record once; edits replace") {
@@ -208,6 +214,78 @@ TEST_CASE("put at one node, found from others, each record once; edits replace")
     CHECK(world.count("refused_wrong_kademlia_id") == 0);
     CHECK(world.count("refused_malformed") == 0);
     CHECK(world.count("refused_unsupported_type") == 0);
+}
+
+TEST_CASE("who puts a record keeps a copy only when near its key, as any node would") {
+    DhtWorld world(30, 1);
+    const auto own = proto::kademlia_id(world.members[4].kit.key.public_key(), 0);
+    const auto& node = *world.members[4].node;
+    std::vector<proto::Record> records;
+    std::size_t kept = 0;
+    for (int i = 0; i < 24; ++i) {
+        records.push_back(world.record(4, "pres:user" + std::to_string(i) + "@a.example", 1));
+        const auto key = world.key(records.back());
+        const auto nearer = std::count_if(world.members.begin(), world.members.end(), [&](const Member& member) {
+            return nearer_to(key, proto::kademlia_id(member.kit.key.public_key(), 0), own);
+        });
+        kept += nearer < 8 ? 1 : 0;
+        world.put(4, records.back());
+        CHECK(node.status().stored_records == kept);
+    }
+    CHECK(kept > 0);
+    CHECK(kept < records.size());
+    for (const auto& record : records) CHECK(world.get(9, world.key(record)) == Wires{record.wire});
+    // Written again, newer, it goes the same way; and the clock and the federation may be asked of all of them.
+    const auto newer = world.record(4, "pres:user3@a.example", 2);
+    world.put(4, newer);
+    CHECK(node.status().stored_records == kept);
+    CHECK(world.get(17, world.key(newer)) == Wires{newer.wire});
+    world.run(25h);
+    CHECK(world.stored() == 0);
+}
+
+TEST_CASE("a node that listens for its own record is not told that it is gone when it drops its copy") {
+    DhtWorld world(30, 1);
+    std::vector<std::pair<LookupId, proto::Record>> listens;
+    for (int i = 0; i < 12; ++i) {
+        const auto record = world.record(4, "pres:user" + std::to_string(i) + "@a.example", 1);
+        listens.emplace_back(world.members[4].node->listen(world.now, world.key(record)), record);
+    }
+    world.run(20s);
+    for (const auto& [listen, record] : listens) world.put(4, record);
+    world.run(10min);
+    for (const auto& [listen, record] : listens) CHECK(world.members[4].found[listen] == Wires{record.wire});
+    CHECK(world.members[4].gone.empty());
+    CHECK(world.members[4].node->status().stored_records < listens.size());
+}
+
+TEST_CASE("a finished search is forgotten, one of a key that was listened to is not") {
+    DhtWorld world(30, 1);
+    auto& node = *world.members[4].node;
+    world.run(2min);
+    const auto before = node.status().searches;
+    const auto record = world.record(6, "pres:alice@a.example", 1);
+    const LookupId listen = node.listen(world.now, world.key(record));
+    for (int i = 0; i < 10; ++i) {
+        world.put(4, world.record(4, "pres:user" + std::to_string(i) + "@a.example", 1));
+        world.get(4, world.key(world.record(2, "pres:other" + std::to_string(i) + "@a.example", 1)));
+    }
+    CHECK(node.status().searches >= before + 5);
+    world.run(2min);
+    CHECK(node.status().searches == before + 1);
+    world.put(6, record);
+    world.run(10s);
+    CHECK(world.members[4].found[listen] == Wires{record.wire});
+    CHECK(world.get(4, world.key(record)) == Wires{record.wire});
+    world.run(2min);
+    CHECK(node.status().searches == before + 1);
+    const auto second = world.record(8, "pres:alice@a.example", 1);
+    world.put(8, second);
+    CHECK(world.members[4].found[listen] == Wires{record.wire, second.wire});
+    node.cancel_listen(world.now, listen);
+    CHECK(world.get(4, world.key(record)).size() == 2);
+    world.run(2h);  // OpenDHT has forgotten it by itself
+    CHECK(world.get(4, world.key(record)).size() == 2);
 }
 
 TEST_CASE("eight shards a node reach each other and the same records") {

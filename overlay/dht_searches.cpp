@@ -1,0 +1,59 @@
+#include "overlay/dht_searches.hpp"
+
+#include <opendht/dht.h>
+
+#include "proto/limits.hpp"
+
+namespace presmesh::overlay {
+
+namespace {
+
+namespace limits = proto::limits;
+
+constexpr auto sweep_delay = limits::search_kept / 4;
+
+// OpenDHT 2.4 has no way to be asked for this. An explicit instantiation may name a private member ([temp.spec.general]):
+// the compiler takes its place from OpenDHT's own header, and a version that has no such member does not compile.
+template <typename Name, auto Member>
+struct Reveal {
+    friend constexpr auto member(Name) { return Member; }
+};
+struct Ipv4 {
+    friend constexpr auto member(Ipv4);
+};
+struct Ipv6 {
+    friend constexpr auto member(Ipv6);
+};
+template struct Reveal<Ipv4, &dht::Dht::dht4>;
+template struct Reveal<Ipv6, &dht::Dht::dht6>;
+
+}  // namespace
+
+void forget_search(dht::Dht& dht, const dht::InfoHash& key) {
+    (dht.*member(Ipv4{})).searches.erase(key);
+    (dht.*member(Ipv6{})).searches.erase(key);
+}
+
+void DhtSearches::ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get) {
+    if (in_use_.erase({key, get}) > 0) ended(now, key);
+}
+
+bool DhtSearches::in_use(const proto::DhtKey& key) const {
+    const auto found = in_use_.lower_bound({key, 0});
+    return found != in_use_.end() && found->first == key;
+}
+
+std::optional<proto::DhtKey> DhtSearches::pop(proto::SteadyTime now) {
+    while (!ended_.empty() && ended_.front().first + limits::search_kept <= now) {
+        const auto key = ended_.front().second;
+        ended_.pop_front();
+        if (!in_use(key) && !listened_.contains(key)) return key;
+    }
+    return std::nullopt;
+}
+
+proto::SteadyTime DhtSearches::next() const {
+    return ended_.empty() ? proto::never : ended_.front().first + limits::search_kept + sweep_delay;
+}
+
+}  // namespace presmesh::overlay
