@@ -105,7 +105,6 @@ class PresenceService::Impl {
     RuleExchange rule_exchange_;
     Watchers watchers_;
     Follows follows_;
-    std::set<PresentityUri> announced_;      ///< view 0 is set at the overlay
     std::set<PresentityUri> offline_views_;  ///< view 1 is
 };
 
@@ -211,8 +210,7 @@ void PresenceService::Impl::send_document(Now now, const PresentityUri& presenti
     DocumentPtr document = serves(presentity) ? publications_.document(presentity) : nullptr;
     if (diagnostics_.wants_steps())
         diagnostics_.step(now, "service.composed", presentity, "digest=" + digest_prefix(document));
-    bool known = document ? !announced_.insert(presentity).second : announced_.erase(presentity) > 0;
-    if (document || known) overlay_.set_document(now, presentity, full_view, document);
+    if (document || overlay_.publishes(presentity)) overlay_.set_document(now, presentity, full_view, document);
     // Withdrawing the whole source took this view along; who is politely blocked must not notice.
     if (!document && offline_views_.contains(presentity) && serves(presentity))
         overlay_.set_document(now, presentity, offline_view, offline_document(presentity));

@@ -33,6 +33,20 @@ proto::WallTime from_micros(std::int64_t count) {
     return proto::WallTime{proto::Duration{count}};
 }
 
+/// Six bits a character; texts of equal length are in the order of their bytes. RFC 3903's tags are tokens.
+std::string ordered_text(proto::BytesView bytes) {
+    static constexpr std::string_view digits = "-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
+    static_assert(digits.size() == 64);
+    std::string text;
+    unsigned held = 0, bits = 0;
+    for (const std::uint8_t byte : bytes) {
+        held = held << 8 | byte;
+        for (bits += 8; bits >= 6; bits -= 6) text += digits[held >> (bits - 6) & 63];
+    }
+    if (bits > 0) text += digits[held << (6 - bits) & 63];
+    return text;
+}
+
 template <typename Publications>
 auto find_id(Publications& publications, std::string_view id) {
     return std::find_if(publications.begin(), publications.end(), [&](const auto& p) { return p.id == id; });
@@ -67,7 +81,7 @@ Result<PublishReceipt> Publications::create(proto::Now now, const PublishRequest
     publication.etag = fresh_tag();
     if (expires.count() == 0) return PublishReceipt{publication.etag, expires};  // published and expired at once
     // The id begins with the time, so that composition meets a presentity's publications in the order they began.
-    publication.id = proto::to_hex(random_id(now));
+    publication.id = fresh_id(now);
     auto document = mark_published(request.document, nullptr, now.wall);
     if (!document) return tl::make_unexpected(document.error());
     publication.document = std::move(*document);
@@ -325,18 +339,20 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     return true;
 }
 
+// Both are at most 15 characters long, so that a std::string holds them without room of its own: a node has 100,000.
+
 std::string Publications::fresh_tag() {
     std::array<std::uint8_t, 8> bytes{};
     random_.fill(bytes);
-    return proto::to_hex(bytes);
+    return ordered_text(bytes);
 }
 
-proto::Bytes Publications::random_id(proto::Now now) {
-    proto::Bytes id(12);
+std::string Publications::fresh_id(proto::Now now) {
+    std::array<std::uint8_t, 11> bytes{};
     auto seconds = static_cast<std::uint32_t>(proto::to_seconds(now.wall));
-    for (int i = 0; i < 4; ++i) id[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
-    random_.fill(std::span(id).subspan(4));
-    return id;
+    for (int i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
+    random_.fill(std::span(bytes).subspan(4));
+    return ordered_text(bytes);
 }
 
 }  // namespace presmesh::node

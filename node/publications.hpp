@@ -106,7 +106,7 @@ class Publications {
     void save(const proto::PresentityUri& presentity, const Publication& publication);
     bool restore(proto::Now now, std::string_view key, proto::BytesView value);
     std::string fresh_tag();
-    proto::Bytes random_id(proto::Now now);
+    std::string fresh_id(proto::Now now);
 
     Store& store_;
     proto::Random& random_;

@@ -2,6 +2,7 @@
 // of those was answered. Hands the right document to the right streams.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <cstdint>
 #include <map>
 #include <set>
@@ -70,7 +71,7 @@ class Audience {
         std::set<std::pair<proto::NodeId, std::uint64_t>> watches;
     };
     struct Entry {
-        std::map<ViewId, StreamValue> views;
+        boost::container::flat_map<ViewId, StreamValue> views;  // nearly always one
         std::map<proto::PresentityUri, Watcher> watchers;
         proto::SymmetricKey content_key{};
         bool has_key = false;

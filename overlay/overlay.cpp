@@ -151,6 +151,7 @@ class Overlay::Impl {
 
     std::vector<SourceView> sources(WatchId watch) const { return following_.sources(watch, now_.wall); }
 
+    bool publishes(const proto::PresentityUri& presentity) const { return audience_.publishes(presentity); }
     bool settled(WatchId watch) const {
         const auto* presentity = following_.presentity_of(watch);
         return presentity != nullptr && finder_.settled(*presentity);
@@ -532,6 +533,9 @@ void Overlay::leave(proto::Now now) {
 void Overlay::set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view,
                            proto::DocumentPtr document) {
     impl_->set_document(now, presentity, view, std::move(document));
+}
+bool Overlay::publishes(const proto::PresentityUri& presentity) const {
+    return impl_->publishes(presentity);
 }
 void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                      Answer answer) {

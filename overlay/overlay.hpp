@@ -155,6 +155,8 @@ class Overlay {
     /// it the first time announces the presentity. A null document withdraws the view (view 0: the whole source, and
     /// watchers are told there is none).
     void set_document(proto::Now now, const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
+    /// Has view 0 a document?
+    bool publishes(const proto::PresentityUri& presentity) const;
     /// Answers WatchRequested, or changes an earlier answer.
     void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                 Answer answer);
