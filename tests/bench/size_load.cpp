@@ -2,7 +2,7 @@
 // cryptography, among other nodes that are just as real. What it takes of memory and CPU, and what a restart costs.
 //
 //   size_load [--presentities N] [--watches N] [--watchers N] [--others N] [--idle-hours H] [--restart-minutes M]
-//             [--famous N] [--loss L]
+//             [--famous N] [--loss L] [--shards N]
 //
 // 10,000 watches a second are opened, at our node and of ours: 100,000 are ten seconds of a flash crowd. The datagrams
 // of one in a hundred are lost while they are, and while so many watch one famous user of ours.
@@ -56,6 +56,7 @@ struct Options {
     double restart_minutes = 5;
     std::size_t famous = 10'000;  ///< watchers of one presentity, all at one other node
     double loss = 0.01;
+    std::size_t shards = 0;  ///< of every node; 0: as many as the daemon would have
 };
 
 /// A presence document as clients publish it.
@@ -178,6 +179,11 @@ class World {
     Member& other(std::size_t i) { return *members_[1 + i % options_.others]; }
     proto::Now now() const { return now_; }
 
+    std::uint8_t shards() const {
+        return options_.shards > 0 ? static_cast<std::uint8_t>(options_.shards)
+                                   : overlay::shards_for(options_.presentities);
+    }
+
     void start(Member& member) {
         work(member, [&] {
             const auto verified = std::make_shared<proto::VerificationCache>();
@@ -185,7 +191,7 @@ class World {
             dht.node_key = member.kit->key.public_key();
             dht.federation = federation_;
             dht.own = {member.endpoint};
-            dht.shards = &member == &ours() ? overlay::shards_for(options_.presentities) : std::uint8_t{1};
+            dht.shards = shards();  // the others are providers of our size
             dht.verified = verified;
             node::NodeSettings settings{
                 member.kit->key, member.kit->certificate, federation_, {member.endpoint}, 30s, {}};
@@ -485,6 +491,8 @@ Options read_options(int argc, char** argv) {
             options.restart_minutes = value;
         else if (key == "--famous")
             options.famous = count;
+        else if (key == "--shards")
+            options.shards = std::clamp<std::size_t>(count, 1, 8);
         else if (key == "--loss")
             options.loss = value;
         else {
@@ -505,7 +513,7 @@ int main(int argc, char** argv) {
     print("presentities", static_cast<double>(options.presentities));
     print("watches", static_cast<double>(options.watches));
     print("watchers", static_cast<double>(options.watchers));
-    print("shards", overlay::shards_for(options.presentities));
+    print("shards", world.shards());
     const Memory empty;
     print("resident_bytes_empty", static_cast<double>(empty.resident));
     publish(world, world.ours(), options.presentities);
