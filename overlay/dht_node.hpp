@@ -16,8 +16,8 @@
 
 namespace presmesh::overlay {
 
-/// How many a node with so many presentities should have: OpenDHT remembers every key it wrote for an hour, and each
-/// packet that comes costs it the more, the more it remembers (limits::presentities_per_shard).
+/// How many a node with so many presentities should have: each is a peer that stores for others, so that what a
+/// provider asks of the DHT and what it gives grow together (limits::presentities_per_shard).
 std::uint8_t shards_for(std::size_t presentities);
 
 struct DhtSettings {

@@ -51,7 +51,7 @@ struct Options {
     std::size_t watches = 200'000;
     std::size_t watchers = 100'000;  ///< of ours, at the other nodes
     std::size_t others = 16;
-    double idle_hours = 1;
+    double idle_hours = 5;
     double idle_from_hours = 10.5;  ///< the refreshes of what was written at once are 9 to 15 hours later
     double restart_minutes = 5;
     std::size_t famous = 10'000;  ///< watchers of one presentity, all at one other node
