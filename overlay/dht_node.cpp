@@ -19,8 +19,8 @@
 
 #include "overlay/dht_packet.hpp"
 #include "overlay/dht_searches.hpp"
-#include "overlay/token_bucket.hpp"
 #include "overlay/sealed_transport.hpp"
+#include "overlay/token_bucket.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
@@ -184,8 +184,8 @@ constexpr std::size_t replicas = 8;  ///< OpenDHT's TARGET_NODES
 
 /// Is `id` further from the key than as many of these nodes as keep a record of it?
 bool lies_outside(const dht::InfoHash& key, const dht::InfoHash& id, const Nodes& nodes) {
-    const auto nearer = std::count_if(nodes.begin(), nodes.end(),
-                                      [&](const auto& node) { return key.xorCmp(node->id, id) < 0; });
+    const auto nearer =
+        std::count_if(nodes.begin(), nodes.end(), [&](const auto& node) { return key.xorCmp(node->id, id) < 0; });
     return static_cast<std::size_t>(nearer) >= replicas;
 }
 
@@ -222,6 +222,7 @@ class DhtNode::Impl {
     void announce_again();
     void forget_put(const Place& place);
     void drop_own_copies();
+    bool holds(const Place& place) const;
     bool is_put(const proto::DhtKey& key) const;
     void forget_searches();
 
@@ -235,8 +236,8 @@ class DhtNode::Impl {
     std::deque<LoopPacket> loop_;
     std::map<Place, Put> puts_;  ///< those under way
     proto::TimerQueue<Place> failed_puts_;
-    proto::SteadyTime next_put_ = proto::SteadyTime::min();          ///< not before: failed ones come again one by one
-    std::vector<std::pair<Place, ValuePtr>> own_copies_;             ///< to be dropped this turn
+    proto::SteadyTime next_put_ = proto::SteadyTime::min();  ///< not before: failed ones come again one by one
+    std::vector<std::pair<Place, ValuePtr>> own_copies_;     ///< to be dropped this turn
     DhtSearches searches_;
     std::unordered_map<proto::PublicKey, Sender, KeyHash> senders_;  ///< looked up, never listed
     std::size_t senders_swept_at_ = senders_kept_least;
@@ -468,7 +469,7 @@ void DhtNode::Impl::announce_again() {
 }
 
 void DhtNode::Impl::forget_put(const Place& place) {
-    if (puts_.erase(place) > 0) searches_.ended(now_.steady, place.key);
+    if (puts_.erase(place) > 0) searches_.put_ended(now_.steady, place.key);
     failed_puts_.erase(place);
 }
 
@@ -484,12 +485,15 @@ void DhtNode::Impl::drop_own_copies() {
         const auto created = to_opendht(now_.steady - limits::record_lifetime + std::chrono::seconds{1});
         dht->put(hash_of(place.key), make_value(place.value_id, value->data), dht::DoneCallback{}, created, false);
         dht->cancelPut(hash_of(place.key), place.value_id);
-        settle(index);
         values.erase(copy);
-        const bool elsewhere = std::any_of(shards_.begin(), shards_.end(),
-                                           [&](const Shard& shard) { return shard.values.contains(place); });
-        if (!elsewhere) store_.forget(place);
+        settle(index);
+        if (!holds(place)) store_.forget(place);
     }
+}
+
+bool DhtNode::Impl::holds(const Place& place) const {
+    return std::any_of(shards_.begin(), shards_.end(),
+                       [&](const Shard& shard) { return shard.values.contains(place); });
 }
 
 bool DhtNode::Impl::is_put(const proto::DhtKey& key) const {
@@ -603,7 +607,7 @@ LookupId DhtNode::get(Now now, const proto::DhtKey& key) {
     };
     impl->searches_.got(key, lookup);
     dht::DoneCallback done = [impl, lookup, key](bool ok, const Nodes&) {
-        impl->searches_.ended(impl->now_.steady, key, lookup);
+        impl->searches_.get_ended(impl->now_.steady, key, lookup);
         impl->tell(LookupDone{lookup, ok});
     };
     impl_->shards_[shard].dht->get(hash_of(key), std::move(each), std::move(done));

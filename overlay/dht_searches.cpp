@@ -10,10 +10,11 @@ namespace {
 
 namespace limits = proto::limits;
 
-constexpr auto sweep_delay = limits::search_kept / 4;
+constexpr auto sweep_delay = std::chrono::seconds{2};
 
-// OpenDHT 2.4 has no way to be asked for this. An explicit instantiation may name a private member ([temp.spec.general]):
-// the compiler takes its place from OpenDHT's own header, and a version that has no such member does not compile.
+// OpenDHT 2.4 has no way to be asked for this. An explicit instantiation may name a private member
+// ([temp.spec.general]): the compiler takes its place from OpenDHT's own header, and a version that has no such member
+// does not compile.
 template <typename Name, auto Member>
 struct Reveal {
     friend constexpr auto member(Name) { return Member; }
@@ -34,8 +35,12 @@ void forget_search(dht::Dht& dht, const dht::InfoHash& key) {
     (dht.*member(Ipv6{})).searches.erase(key);
 }
 
-void DhtSearches::ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get) {
-    if (in_use_.erase({key, get}) > 0) ended(now, key);
+void DhtSearches::get_ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get) {
+    if (in_use_.erase({key, get}) > 0) due_.emplace(now + limits::search_kept_of_get, key);
+}
+
+void DhtSearches::put_ended(proto::SteadyTime now, const proto::DhtKey& key) {
+    due_.emplace(now + limits::search_kept_of_put, key);
 }
 
 bool DhtSearches::in_use(const proto::DhtKey& key) const {
@@ -44,16 +49,15 @@ bool DhtSearches::in_use(const proto::DhtKey& key) const {
 }
 
 std::optional<proto::DhtKey> DhtSearches::pop(proto::SteadyTime now) {
-    while (!ended_.empty() && ended_.front().first + limits::search_kept <= now) {
-        const auto key = ended_.front().second;
-        ended_.pop_front();
+    while (!due_.empty() && due_.begin()->first <= now) {
+        const auto key = due_.extract(due_.begin()).value().second;
         if (!in_use(key) && !listened_.contains(key)) return key;
     }
     return std::nullopt;
 }
 
 proto::SteadyTime DhtSearches::next() const {
-    return ended_.empty() ? proto::never : ended_.front().first + limits::search_kept + sweep_delay;
+    return due_.empty() ? proto::never : due_.begin()->first + sweep_delay;
 }
 
 }  // namespace presmesh::overlay

@@ -1,9 +1,9 @@
 // OpenDHT remembers the search of every key it was asked for, got or put, for 62 minutes: 4 kB each, and every packet
-// that comes is compared with all that are finished. Here: which of them nobody uses any more, and how one is forgotten.
+// that comes is compared with all that are finished. Here: which of them nobody uses any more, and how one is
+// forgotten.
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <set>
 #include <utility>
@@ -24,25 +24,25 @@ namespace presmesh::overlay {
 /// what a listening leaves behind calls into the search that is being destroyed. Not from within OpenDHT's callbacks.
 void forget_search(dht::Dht& dht, const dht::Hash<20>& key);
 
-/// When the search of a key may be forgotten: limits::search_kept after its last use ended.
+/// When the search of a key may be forgotten: a while after its last use ended.
 class DhtSearches {
   public:
     void got(const proto::DhtKey& key, LookupId get) { in_use_.emplace(key, get); }
-    void ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get);
+    void get_ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get);
     /// A put of the key was taken, or given up; while one is under way is for the caller to know.
-    void ended(proto::SteadyTime now, const proto::DhtKey& key) { ended_.emplace_back(now, key); }
+    void put_ended(proto::SteadyTime now, const proto::DhtKey& key);
     /// Its search is left to OpenDHT from now on.
     void listened(const proto::DhtKey& key) { listened_.insert(key); }
     /// A key whose search is old enough, which no get is under way of and nobody ever listened to.
     std::optional<proto::DhtKey> pop(proto::SteadyTime now);
-    /// When there are some again: a while later than the first could go, so that they go together.
+    /// When there may be some again: a while later than the first could go, so that several go together.
     proto::SteadyTime next() const;
 
   private:
     bool in_use(const proto::DhtKey& key) const;
     std::set<std::pair<proto::DhtKey, LookupId>> in_use_;
     std::set<proto::DhtKey> listened_;  ///< of the domains whose users were watched: as many as the federation has
-    std::deque<std::pair<proto::SteadyTime, proto::DhtKey>> ended_;  ///< the oldest first; one per use, for a minute
+    std::set<std::pair<proto::SteadyTime, proto::DhtKey>> due_;  ///< one for each use that ended, until it is popped
 };
 
 }  // namespace presmesh::overlay

@@ -63,10 +63,10 @@ void RecordStore::keep(const Place& place, const proto::Record& record, proto::B
     bytes_ += wire.size();
     by_expiry_.emplace(record.expires, place);
     const auto& signature = record.certificate.signature;  // one statement has one
-    kept_.emplace(place, Kept{certificates_.get({signature.begin(), signature.end()}, record.certificate),
-                              domains_.get(record.domain, record.domain), record.kind, record.presentity,
-                              record.sequence, record.expires, proto::blake2b_256(wire),
-                              static_cast<std::uint32_t>(wire.size())});
+    kept_.emplace(place,
+                  Kept{certificates_.get({signature.begin(), signature.end()}, record.certificate),
+                       domains_.get(record.domain, record.domain), record.kind, record.presentity, record.sequence,
+                       record.expires, proto::blake2b_256(wire), static_cast<std::uint32_t>(wire.size())});
 }
 
 template <typename Value>
