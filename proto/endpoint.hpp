@@ -28,8 +28,8 @@ struct Endpoint {
 enum class Traffic : std::uint8_t {
     handshake = 0,  ///< sessions are made, or asked after
     dht = 1,
-    channel = 2,    ///< leases, watches, queries, and acknowledgements of those
-    content = 3     ///< documents on the channel, and their acknowledgements
+    channel = 2,  ///< leases, watches, queries, and acknowledgements of those
+    content = 3   ///< documents on the channel, and their acknowledgements
 };
 
 struct Datagram {

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "proto/bytes.hpp"
-#include "proto/verification_cache.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/identity.hpp"
 #include "proto/result.hpp"
+#include "proto/verification_cache.hpp"
 
 namespace presmesh::proto {
 

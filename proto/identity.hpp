@@ -44,8 +44,8 @@ NodeId node_id(const PublicKey& node_key);
 DhtKey kademlia_id(const PublicKey& node_key, std::uint8_t shard);
 
 enum Role : std::uint8_t {
-    role_store = 1,      ///< holds records and routes
-    role_publish = 2,    ///< may publish for the domain's users
+    role_store = 1,    ///< holds records and routes
+    role_publish = 2,  ///< may publish for the domain's users
 };
 
 /// "This node key belongs to that domain", signed by the domain key. FORMAT.md: certificate.
@@ -58,8 +58,8 @@ struct Certificate {
     Signature signature{};
 
     /// `domain` in canonical form. Times are cut to the years 1970 to 9999.
-    static Certificate issue(const SigningKey& domain_key, std::string domain, const PublicKey& node_key, std::uint8_t roles,
-                             WallTime not_before, WallTime not_after);
+    static Certificate issue(const SigningKey& domain_key, std::string domain, const PublicKey& node_key,
+                             std::uint8_t roles, WallTime not_before, WallTime not_after);
     Bytes encode() const;
     /// malformed, not_canonical, too_large, unsupported_version. A statement's form is closed: no unknown fields.
     static Result<Certificate> decode(BytesView bytes);

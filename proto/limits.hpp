@@ -1,4 +1,6 @@
 // Every bound of the house, with its reason. A bound not here is a bug.
+// A bound a line, its reason beside it:
+// clang-format off
 #pragma once
 
 #include <array>

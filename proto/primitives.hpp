@@ -15,7 +15,8 @@ struct Primitives {
     /// X25519: 32 bytes each. exchange() is false for a key of low order.
     void (*exchange_public)(std::uint8_t* public_key, const std::uint8_t* secret);
     bool (*exchange)(std::uint8_t* shared, const std::uint8_t* secret, const std::uint8_t* their_public);
-    /// ChaCha20-Poly1305 (RFC 8439) in place: `size` bytes at `content`, and a 16-byte tag after them. Nonce 12, key 32.
+    /// ChaCha20-Poly1305 (RFC 8439) in place: `size` bytes at `content`, and a 16-byte tag after them. Nonce 12,
+    /// key 32.
     void (*seal)(std::uint8_t* content, std::size_t size, const std::uint8_t* extra, std::size_t extra_size,
                  const std::uint8_t* nonce, const std::uint8_t* key);
     /// `size` includes the tag; the plain bytes go to `out`. False: not what was sealed.

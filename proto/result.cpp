@@ -2,6 +2,7 @@
 
 namespace presmesh::proto {
 
+// clang-format off
 std::string_view to_string(Reason reason) {
     switch (reason) {
         case Reason::malformed: return "malformed";
@@ -33,5 +34,6 @@ std::string_view to_string(Reason reason) {
     }
     return "unknown";
 }
+// clang-format on
 
 }  // namespace presmesh::proto

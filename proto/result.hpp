@@ -20,18 +20,18 @@ enum class Reason : std::uint8_t {
     unsupported_type,  ///< media type, event package or message kind we do not speak
     // trust
     bad_signature,
-    not_admitted,       ///< domain not in the federation file
-    revoked,            ///< node certificate taken back
+    not_admitted,  ///< domain not in the federation file
+    revoked,       ///< node certificate taken back
     not_yet_valid,
     expired,
     foreign_domain,     ///< a domain publishes for users that are not its own, and without a delegation
     wrong_kademlia_id,  ///< the claimed id is not derived from the sender's node key
     replayed,
-    older,              ///< lower or equal sequence number
-    quota,              ///< a bound on what one member, key or address may hold
+    older,  ///< lower or equal sequence number
+    quota,  ///< a bound on what one member, key or address may hold
     rate_limited,
-    unauthorized,       ///< credentials missing or wrong
-    forbidden,          ///< credentials fine, the request is not allowed
+    unauthorized,  ///< credentials missing or wrong
+    forbidden,     ///< credentials fine, the request is not allowed
     // requests (RFC 3903, 6665 and their HTTP likes)
     not_found,
     condition_failed,    ///< entity tag unknown or out of date: SIP 412

@@ -1,4 +1,5 @@
-// The two clocks of a turn, as values. Nothing here, nor anywhere in the core, can read a clock: a turn is handed its Now.
+// The two clocks of a turn, as values. Nothing here, nor anywhere in the core, can read a clock: a turn is handed its
+// Now.
 #pragma once
 
 #include <chrono>
@@ -25,7 +26,7 @@ struct WallClock {
 };
 
 using SteadyTime = SteadyClock::time_point;  ///< for timers; the origin means nothing
-using WallTime = WallClock::time_point;      ///< microseconds since 1970-01-01T00:00:00Z; for what travels and for what is kept
+using WallTime = WallClock::time_point;      ///< microseconds since 1970-01-01T00:00:00Z; what travels and what is kept
 
 /// The one time of a turn: timers use `steady`, expiry of signed things uses `wall`.
 struct Now {
@@ -36,7 +37,11 @@ struct Now {
 /// "No wake-up wanted", the answer of next_timeout() when nothing is pending.
 inline constexpr SteadyTime never = SteadyTime::max();
 
-constexpr std::int64_t to_seconds(WallTime t) { return std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count(); }
-constexpr WallTime wall_from_seconds(std::int64_t s) { return WallTime{std::chrono::seconds{s}}; }
+constexpr std::int64_t to_seconds(WallTime t) {
+    return std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()).count();
+}
+constexpr WallTime wall_from_seconds(std::int64_t s) {
+    return WallTime{std::chrono::seconds{s}};
+}
 
 }  // namespace presmesh::proto

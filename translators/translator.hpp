@@ -1,8 +1,8 @@
-// The one door between the node and everything that speaks another protocol. A translator asks Host, and is told through
-// Translator. Neither translator knows that the other exists; HTTP goes through the same door.
+// The one door between the node and everything that speaks another protocol. A translator asks Host, and is told
+// through Translator. Neither translator knows that the other exists; HTTP goes through the same door.
 //
-// A turn: the node's owner calls in with one Now; whatever changed is told to the translators before the turn ends; what was
-// saved is committed before any output of the turn leaves (so nothing is confirmed that a crash could forget).
+// A turn: the node's owner calls in with one Now; whatever changed is told to the translators before the turn ends;
+// what was saved is committed before any output of the turn leaves (so nothing is confirmed that a crash could forget).
 #pragma once
 
 #include <chrono>
@@ -30,9 +30,9 @@ using proto::WatchState;
 /// What one watcher may see of one presentity now: composed over all sources, and authorized.
 struct View {
     WatchState state = WatchState::pending;
-    std::string reason;                       ///< when terminated: "rejected", "noresource", "deactivated", "giveup"
+    std::string reason;  ///< when terminated: "rejected", "noresource", "deactivated", "giveup"
     Liveness liveness = Liveness::live;
-    proto::DocumentPtr document;              ///< null: nothing is known (RFC 6665 neutral state; not "offline")
+    proto::DocumentPtr document;  ///< null: nothing is known (RFC 6665 neutral state; not "offline")
 };
 
 /// RFC 3903's four operations: initial (document, no etag), refresh (etag), modify (both), remove (etag, expires 0).
@@ -61,8 +61,9 @@ class Host {
     virtual proto::Result<PublishReceipt> publish(proto::Now now, const PublishRequest& request) = 0;
     /// For attached servers, whose word is final: sets this translator's one publication for a presentity, kept until
     /// replaced, withdrawn (null document), or expires. Does not use entity tags.
-    virtual proto::Result<void> set_publication(proto::Now now, Translator& translator, const proto::PresentityUri& presentity,
-                                                proto::DocumentPtr document, std::chrono::seconds expires) = 0;
+    virtual proto::Result<void> set_publication(proto::Now now, Translator& translator,
+                                                const proto::PresentityUri& presentity, proto::DocumentPtr document,
+                                                std::chrono::seconds expires) = 0;
 
     // ---- watching
     /// Starts a watch; view_changed tells of the first view and every later one. The watcher must belong to one of this
@@ -86,7 +87,8 @@ class Host {
     // ---- being seen
     /// A step of the path (ARCHITECTURE.md) for the log, e.g. step(now, "sip.publish", presentity, "etag=...").
     /// `detail` must hold no presence content.
-    virtual void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity, std::string_view detail) = 0;
+    virtual void step(proto::Now now, std::string_view step, const proto::PresentityUri& presentity,
+                      std::string_view detail) = 0;
     /// A counter that /metrics shows, e.g. count("sip_requests", "PUBLISH").
     virtual void count(std::string_view name, std::string_view label, std::uint64_t by = 1) = 0;
 };
@@ -106,10 +108,12 @@ class Translator {
     virtual void view_changed(proto::Now now, WatchId watch, const View& view) = 0;
     /// Attached servers only: are this presentity's state and authorization to be had from this translator's server?
     virtual bool attends(const proto::PresentityUri& presentity) const = 0;
-    /// `watcher` (of any domain but the server's own) wants `presentity`, which this translator attends: bring its state by
-    /// set_publication and answer by decide. Told again for each watcher; idempotent.
-    virtual void wanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) = 0;
-    virtual void unwanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) = 0;
+    /// `watcher` (of any domain but the server's own) wants `presentity`, which this translator attends: bring its
+    /// state by set_publication and answer by decide. Told again for each watcher; idempotent.
+    virtual void wanted(proto::Now now, const proto::PresentityUri& presentity,
+                        const proto::PresentityUri& watcher) = 0;
+    virtual void unwanted(proto::Now now, const proto::PresentityUri& presentity,
+                          const proto::PresentityUri& watcher) = 0;
 
     // ---- time
     virtual void handle_timeout(proto::Now now) = 0;

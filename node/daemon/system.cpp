@@ -14,7 +14,9 @@ proto::Now system_now() {
             proto::WallTime{std::chrono::duration_cast<proto::Duration>(wall)}};
 }
 
-SystemRandom::~SystemRandom() { sodium_memzero(buffer_.data(), buffer_.size()); }
+SystemRandom::~SystemRandom() {
+    sodium_memzero(buffer_.data(), buffer_.size());
+}
 
 void SystemRandom::fill(std::span<std::uint8_t> out) {
     if (out.size() > buffer_.size()) return randombytes_buf(out.data(), out.size());

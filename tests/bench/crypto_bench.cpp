@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "overlay/sealed_transport.hpp"
-#include "proto/verification_cache.hpp"
 #include "proto/federation.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/record.hpp"
+#include "proto/verification_cache.hpp"
 
 using namespace presmesh::proto;
 
@@ -23,8 +23,8 @@ struct World {
     SeededRandom random{1};
     SigningKey domain = SigningKey::generate(random);
     SigningKey node = SigningKey::generate(random);
-    Certificate certificate = Certificate::issue(domain, "a.example", node.public_key(), role_store | role_publish, today - std::chrono::hours(1),
-                                                 today + std::chrono::hours(24 * 365));
+    Certificate certificate = Certificate::issue(domain, "a.example", node.public_key(), role_store | role_publish,
+                                                 today - std::chrono::hours(1), today + std::chrono::hours(24 * 365));
     std::shared_ptr<Federation> federation = std::make_shared<Federation>();
     SymmetricKey content_key{};
     Record record;
@@ -42,7 +42,8 @@ struct World {
         record.issued = today;
         record.expires = today + std::chrono::hours(24);
         record.endpoints = {Endpoint::v4(0x7f000001, 4000)};
-        record.sealed_summary = seal_summary(Summary{Basic::open, Show::away, {"away"}, "back at three", 5}, content_key, random);
+        record.sealed_summary =
+            seal_summary(Summary{Basic::open, Show::away, {"away"}, "back at three", 5}, content_key, random);
         (void)sign(record, node, certificate);
     }
 };
@@ -134,7 +135,9 @@ BENCHMARK(ed25519_verify);
 
 void xchacha20poly1305_seal(benchmark::State& state) {
     unsigned char key[32] = {}, nonce[24] = {}, plain[96] = {}, sealed[96 + 16];
-    for (auto _ : state) crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
+    for (auto _ : state)
+        crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce,
+                                                   key);
 }
 BENCHMARK(xchacha20poly1305_seal);
 
@@ -142,15 +145,18 @@ void xchacha20poly1305_open(benchmark::State& state) {
     unsigned char key[32] = {}, nonce[24] = {}, plain[96] = {}, sealed[96 + 16];
     crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
     for (auto _ : state)
-        benchmark::DoNotOptimize(crypto_aead_xchacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed, sizeof sealed, nullptr, 0, nonce, key));
+        benchmark::DoNotOptimize(crypto_aead_xchacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed,
+                                                                            sizeof sealed, nullptr, 0, nonce, key));
 }
 BENCHMARK(xchacha20poly1305_open);
 
 void chacha20poly1305_seal_open(benchmark::State& state) {
     unsigned char key[32] = {}, nonce[12] = {}, plain[600] = {}, sealed[616];
     for (auto _ : state) {
-        crypto_aead_chacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce, key);
-        benchmark::DoNotOptimize(crypto_aead_chacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed, sizeof sealed, nullptr, 0, nonce, key));
+        crypto_aead_chacha20poly1305_ietf_encrypt(sealed, nullptr, plain, sizeof plain, nullptr, 0, nullptr, nonce,
+                                                  key);
+        benchmark::DoNotOptimize(crypto_aead_chacha20poly1305_ietf_decrypt(plain, nullptr, nullptr, sealed,
+                                                                           sizeof sealed, nullptr, 0, nonce, key));
     }
 }
 BENCHMARK(chacha20poly1305_seal_open);
@@ -159,7 +165,8 @@ void datagram_seal_open(benchmark::State& state) {
     using namespace presmesh::overlay;
     auto& w = world();
     auto key_b = SigningKey::generate(w.random);
-    auto certificate_b = Certificate::issue(w.domain, "a.example", key_b.public_key(), role_store, today - std::chrono::hours(1), today + std::chrono::hours(1));
+    auto certificate_b = Certificate::issue(w.domain, "a.example", key_b.public_key(), role_store,
+                                            today - std::chrono::hours(1), today + std::chrono::hours(1));
     SealedTransport a(w.node, w.certificate, w.federation, w.random), b(key_b, certificate_b, w.federation, w.random);
     auto at_a = Endpoint::v4(0x7f000001, 8000), at_b = Endpoint::v4(0x7f000001, 8008);
     Now now{SteadyTime{std::chrono::seconds(1)}, today};

@@ -12,12 +12,17 @@ using namespace presmesh;
 namespace {
 
 const std::string pidf =
-    "<?xml version='1.0' encoding='UTF-8'?><presence xmlns='urn:ietf:params:xml:ns:pidf' xmlns:dm='urn:ietf:params:xml:ns:pidf:data-model' "
-    "xmlns:rpid='urn:ietf:params:xml:ns:pidf:rpid' entity='pres:alice@a.example'><tuple id='t1'><status><basic>open</basic></status>"
-    "<contact priority='0.8'>sip:alice@a.example</contact><note>back at three</note><timestamp>2026-11-21T12:00:00Z</timestamp></tuple>"
+    "<?xml version='1.0' encoding='UTF-8'?><presence xmlns='urn:ietf:params:xml:ns:pidf' "
+    "xmlns:dm='urn:ietf:params:xml:ns:pidf:data-model' "
+    "xmlns:rpid='urn:ietf:params:xml:ns:pidf:rpid' entity='pres:alice@a.example'><tuple "
+    "id='t1'><status><basic>open</basic></status>"
+    "<contact priority='0.8'>sip:alice@a.example</contact><note>back at "
+    "three</note><timestamp>2026-11-21T12:00:00Z</timestamp></tuple>"
     "<dm:person id='p1'><rpid:activities><rpid:away/></rpid:activities></dm:person></presence>";
 
-proto::Presence presence() { return translators::sip::read_pidf(proto::as_bytes(pidf))->presence; }
+proto::Presence presence() {
+    return translators::sip::read_pidf(proto::as_bytes(pidf))->presence;
+}
 
 void pidf_read(benchmark::State& state) {
     for (auto _ : state) benchmark::DoNotOptimize(translators::sip::read_pidf(proto::as_bytes(pidf)));

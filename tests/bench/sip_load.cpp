@@ -105,25 +105,34 @@ class Load {
         sendto(socket_, text.data(), text.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
     }
 
-    std::string request(const char* method, int i, const std::string& from, const std::string& to, int cseq, const std::string& call,
-                        const std::string& more, const std::string& body) const {
+    std::string request(const char* method, int i, const std::string& from, const std::string& to, int cseq,
+                        const std::string& call, const std::string& more, const std::string& body) const {
         char head[1024];
         std::snprintf(head, sizeof head,
                       "%s sip:%s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%s%d.%d\r\nMax-Forwards: 70\r\n"
                       "From: <sip:%s>;tag=t%d\r\nTo: <sip:%s>\r\nCall-ID: %s\r\nCSeq: %d %s\r\n"
                       "Contact: <sip:load@127.0.0.1:%d>\r\nEvent: presence\r\n",
-                      method, to.c_str(), port_, method, i, cseq, from.c_str(), i, to.c_str(), call.c_str(), cseq, method, port_);
+                      method, to.c_str(), port_, method, i, cseq, from.c_str(), i, to.c_str(), call.c_str(), cseq,
+                      method, port_);
         return head + more + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
     }
 
-    std::string name(int i) const { return "p" + std::to_string(options_.users != 0 ? options_.users : port_) + "x" + std::to_string(i) + "@" + options_.domain; }
+    std::string name(int i) const {
+        return "p" + std::to_string(options_.users != 0 ? options_.users : port_) + "x" + std::to_string(i) + "@" +
+               options_.domain;
+    }
 
     static std::string document(const std::string& who, int i, int change) {
-        return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"pres:" + who +
+        return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" "
+               "entity=\"pres:" +
+               who +
                "\" xmlns:dm=\"urn:ietf:params:xml:ns:pidf:data-model\" xmlns:rpid=\"urn:ietf:params:xml:ns:pidf:rpid\">"
-               "<tuple id=\"t" + std::to_string(i) + "\"><status><basic>open</basic></status><contact priority=\"0.8\">sip:" + who +
-               "</contact><note>change-" + std::to_string(change) + "-end</note></tuple>"
-               "<dm:person id=\"p" + std::to_string(i) + "\"><rpid:activities><rpid:" + (change % 2 ? "away" : "busy") +
+               "<tuple id=\"t" +
+               std::to_string(i) + "\"><status><basic>open</basic></status><contact priority=\"0.8\">sip:" + who +
+               "</contact><note>change-" + std::to_string(change) +
+               "-end</note></tuple>"
+               "<dm:person id=\"p" +
+               std::to_string(i) + "\"><rpid:activities><rpid:" + (change % 2 ? "away" : "busy") +
                "/></rpid:activities></dm:person></presence>";
     }
 
@@ -131,19 +140,21 @@ class Load {
         auto& p = people_[i];
         p.change = change;
         p.notified = p.confirmed = false;
-        std::string more = "Expires: " + std::to_string(options_.expires) + "\r\nContent-Type: application/pidf+xml\r\n";
+        std::string more =
+            "Expires: " + std::to_string(options_.expires) + "\r\nContent-Type: application/pidf+xml\r\n";
         if (!p.etag.empty()) more += "SIP-If-Match: " + p.etag + "\r\n";
         auto who = name(i);
-        auto text = request("PUBLISH", i, who, who, ++cseq_, "pub" + std::to_string(i) + "." + std::to_string(port_), more,
-                            document(who, i, change));
+        auto text = request("PUBLISH", i, who, who, ++cseq_, "pub" + std::to_string(i) + "." + std::to_string(port_),
+                            more, document(who, i, change));
         p.sent = Clock::now();
         send(options_.publish_port, text);
     }
 
     void subscribe(int i) {
         auto watcher = "w" + std::to_string(i) + "@" + options_.watcher_domain;
-        send(options_.subscribe_port, request("SUBSCRIBE", i, watcher, name(i), ++cseq_, "sub" + std::to_string(i) + "." + std::to_string(port_),
-                                              "Expires: " + std::to_string(options_.expires) + "\r\nAccept: application/pidf+xml\r\n", ""));
+        send(options_.subscribe_port,
+             request("SUBSCRIBE", i, watcher, name(i), ++cseq_, "sub" + std::to_string(i) + "." + std::to_string(port_),
+                     "Expires: " + std::to_string(options_.expires) + "\r\nAccept: application/pidf+xml\r\n", ""));
     }
 
     /// First state published, then watched, and the first NOTIFY with it taken.
@@ -151,7 +162,10 @@ class Load {
         publish(i, change_number_);
         ++change_number_;
         people_[i].notified = true;
-        if (!wait(5000, [&] { return people_[i].confirmed; })) { std::fprintf(stderr, "no answer to PUBLISH of %s\n", name(i).c_str()); std::exit(1); }
+        if (!wait(5000, [&] { return people_[i].confirmed; })) {
+            std::fprintf(stderr, "no answer to PUBLISH of %s\n", name(i).c_str());
+            std::exit(1);
+        }
         people_[i].notified = false;
         subscribe(i);
         if (!wait(15000, [&] { return people_[i].subscribed && people_[i].notified; })) {
@@ -203,11 +217,14 @@ class Load {
         for (;;) {
             sockaddr_in from{};
             socklen_t length = sizeof from;
-            auto n = recvfrom(socket_, buffer, sizeof buffer, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
+            auto n =
+                recvfrom(socket_, buffer, sizeof buffer, MSG_DONTWAIT, reinterpret_cast<sockaddr*>(&from), &length);
             if (n <= 0) return;
             std::string_view message(buffer, static_cast<std::size_t>(n));
-            if (message.starts_with("NOTIFY ")) notified(message, from);
-            else if (message.starts_with("SIP/2.0 ")) answered(message);
+            if (message.starts_with("NOTIFY "))
+                notified(message, from);
+            else if (message.starts_with("SIP/2.0 "))
+                answered(message);
         }
     }
 
@@ -219,7 +236,8 @@ class Load {
             at += 2;
             answer += message.substr(at, message.find("\r\n", at) - at + 2);
         }
-        for (const char* name : {"From", "To", "Call-ID", "CSeq"}) answer += std::string(name) + ": " + std::string(header(message, name)) + "\r\n";
+        for (const char* name : {"From", "To", "Call-ID", "CSeq"})
+            answer += std::string(name) + ": " + std::string(header(message, name)) + "\r\n";
         answer += "Contact: <sip:load@127.0.0.1:" + std::to_string(port_) + ">\r\nContent-Length: 0\r\n\r\n";
         sendto(socket_, answer.data(), answer.size(), 0, reinterpret_cast<const sockaddr*>(&from), sizeof from);
 
@@ -243,7 +261,8 @@ class Load {
         int i = std::atoi(call.data() + 3);
         if (i < 0 || i >= options_.presentities) return;
         if (status >= 300) {
-            std::fprintf(stderr, "%.*s\n", static_cast<int>(std::min<std::size_t>(message.size(), 200)), message.data());
+            std::fprintf(stderr, "%.*s\n", static_cast<int>(std::min<std::size_t>(message.size(), 200)),
+                         message.data());
             std::exit(1);
         }
         if (call.starts_with("sub")) people_[i].subscribed = true;
@@ -255,11 +274,18 @@ class Load {
 
     void report(double seconds) {
         std::sort(latencies_.begin(), latencies_.end());
-        auto at = [&](double share) { return latencies_.empty() ? 0.0 : latencies_[static_cast<std::size_t>(share * static_cast<double>(latencies_.size() - 1))]; };
+        auto at = [&](double share) {
+            return latencies_.empty()
+                       ? 0.0
+                       : latencies_[static_cast<std::size_t>(share * static_cast<double>(latencies_.size() - 1))];
+        };
         double sum = 0;
         for (double l : latencies_) sum += l;
-        std::printf("{\"changes\": %zu, \"lost\": %d, \"seconds\": %.4f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"mean_ms\": %.4f}\n",
-                    latencies_.size(), lost_, seconds, at(0.5), at(0.99), latencies_.empty() ? 0.0 : sum / static_cast<double>(latencies_.size()));
+        std::printf(
+            "{\"changes\": %zu, \"lost\": %d, \"seconds\": %.4f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"mean_ms\": "
+            "%.4f}\n",
+            latencies_.size(), lost_, seconds, at(0.5), at(0.99),
+            latencies_.empty() ? 0.0 : sum / static_cast<double>(latencies_.size()));
     }
 
     Options options_;
@@ -280,24 +306,36 @@ int main(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         std::string key = argv[i];
         const char* value = argv[i + 1];
-        if (key == "--publish") options.publish_port = std::atoi(value);
-        else if (key == "--subscribe") options.subscribe_port = std::atoi(value);
-        else if (key == "--domain") options.domain = value;
-        else if (key == "--watcher-domain") options.watcher_domain = value;
-        else if (key == "--presentities") options.presentities = std::atoi(value);
-        else if (key == "--changes") options.changes = std::atoi(value);
-        else if (key == "--in-flight") options.in_flight = std::atoi(value);
-        else if (key == "--warmup") options.warmup = std::atoi(value);
-        else if (key == "--users") options.users = std::atoi(value);
-        else if (key == "--expires") options.expires = std::atoi(value);
+        if (key == "--publish")
+            options.publish_port = std::atoi(value);
+        else if (key == "--subscribe")
+            options.subscribe_port = std::atoi(value);
+        else if (key == "--domain")
+            options.domain = value;
+        else if (key == "--watcher-domain")
+            options.watcher_domain = value;
+        else if (key == "--presentities")
+            options.presentities = std::atoi(value);
+        else if (key == "--changes")
+            options.changes = std::atoi(value);
+        else if (key == "--in-flight")
+            options.in_flight = std::atoi(value);
+        else if (key == "--warmup")
+            options.warmup = std::atoi(value);
+        else if (key == "--users")
+            options.users = std::atoi(value);
+        else if (key == "--expires")
+            options.expires = std::atoi(value);
         else {
             std::fprintf(stderr, "sip_load: unknown option %s\n", argv[i]);
             return 2;
         }
     }
     if (!options.publish_port || !options.subscribe_port) {
-        std::fprintf(stderr, "usage: sip_load --publish PORT --subscribe PORT [--domain D] [--watcher-domain D] [--presentities N] "
-                             "[--changes N] [--in-flight N] [--warmup N] [--users N] [--expires S]\n");
+        std::fprintf(
+            stderr,
+            "usage: sip_load --publish PORT --subscribe PORT [--domain D] [--watcher-domain D] [--presentities N] "
+            "[--changes N] [--in-flight N] [--warmup N] [--users N] [--expires S]\n");
         return 2;
     }
     return Load(options).run();

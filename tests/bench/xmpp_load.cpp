@@ -2,7 +2,8 @@
 // Plain sockets and string search instead of an XMPP library, so that the load costs little beside what it measures.
 //
 //   xmpp_load --from-port P --from juliet@x.example --to-port P --to romeo@x.example --password secret --changes 1000
-// Both accounts exist already; the contact asks for a subscription and the user approves. Prints one JSON object as sip_load does.
+// Both accounts exist already; the contact asks for a subscription and the user approves. Prints one JSON object as
+// sip_load does.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -26,7 +27,8 @@ std::string base64(std::string_view in) {
     std::string out;
     for (std::size_t i = 0; i < in.size(); i += 3) {
         unsigned v = 0;
-        for (std::size_t j = 0; j < 3; ++j) v = v << 8 | (i + j < in.size() ? static_cast<unsigned char>(in[i + j]) : 0);
+        for (std::size_t j = 0; j < 3; ++j)
+            v = v << 8 | (i + j < in.size() ? static_cast<unsigned char>(in[i + j]) : 0);
         for (std::size_t j = 0; j < 4; ++j) out += i + j <= in.size() ? letters[v >> (18 - 6 * j) & 63] : '=';
     }
     return out;
@@ -45,10 +47,13 @@ class Client {
         setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         auto user = jid_.substr(0, jid_.find('@'));
         open_stream();
-        send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" + base64(std::string("\0", 1) + user + std::string("\0", 1) + password) + "</auth>");
+        send("<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>" +
+             base64(std::string("\0", 1) + user + std::string("\0", 1) + password) + "</auth>");
         expect("<success");
         open_stream();
-        send("<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>");
+        send(
+            "<iq type='set' id='b'><bind "
+            "xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>bench</resource></bind></iq>");
         expect("<jid>");
         send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>");
         expect("id='r'");
@@ -81,7 +86,8 @@ class Client {
 
     void expect(std::string_view text, int milliseconds = 10000) {
         if (!wait(text, milliseconds)) {
-            std::fprintf(stderr, "%s: waited for %.*s, had: %.300s\n", jid_.c_str(), static_cast<int>(text.size()), text.data(), input_.c_str());
+            std::fprintf(stderr, "%s: waited for %.*s, had: %.300s\n", jid_.c_str(), static_cast<int>(text.size()),
+                         text.data(), input_.c_str());
             std::exit(1);
         }
     }
@@ -112,15 +118,23 @@ int main(int argc, char** argv) {
     for (int i = 1; i + 1 < argc; i += 2) {
         std::string key = argv[i];
         const char* value = argv[i + 1];
-        if (key == "--from-port") from_port = std::atoi(value);
-        else if (key == "--to-port") to_port = std::atoi(value);
-        else if (key == "--from") from = value;
-        else if (key == "--to") to = value;
-        else if (key == "--password") password = value;
-        else if (key == "--changes") changes = std::atoi(value);
-        else return std::fprintf(stderr, "xmpp_load: unknown option %s\n", argv[i]), 2;
+        if (key == "--from-port")
+            from_port = std::atoi(value);
+        else if (key == "--to-port")
+            to_port = std::atoi(value);
+        else if (key == "--from")
+            from = value;
+        else if (key == "--to")
+            to = value;
+        else if (key == "--password")
+            password = value;
+        else if (key == "--changes")
+            changes = std::atoi(value);
+        else
+            return std::fprintf(stderr, "xmpp_load: unknown option %s\n", argv[i]), 2;
     }
-    if (!from_port || !to_port || from.empty() || to.empty()) return std::fprintf(stderr, "see the head of xmpp_load.cpp\n"), 2;
+    if (!from_port || !to_port || from.empty() || to.empty())
+        return std::fprintf(stderr, "see the head of xmpp_load.cpp\n"), 2;
 
     Client user(from_port, from, password), contact(to_port, to, password);
     user.send("<presence><status>here</status></presence>");
@@ -136,13 +150,21 @@ int main(int argc, char** argv) {
     for (int i = 0; i < changes; ++i) {
         auto mark = "change-" + std::to_string(i) + "-end";
         auto sent = Clock::now();
-        user.send(std::string("<presence><show>") + (i % 2 ? "away" : "dnd") + "</show><status>" + mark + "</status></presence>");
-        if (contact.wait(mark, 4000)) latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
-        else ++lost;
+        user.send(std::string("<presence><show>") + (i % 2 ? "away" : "dnd") + "</show><status>" + mark +
+                  "</status></presence>");
+        if (contact.wait(mark, 4000))
+            latencies.push_back(std::chrono::duration<double, std::milli>(Clock::now() - sent).count());
+        else
+            ++lost;
     }
     double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
     std::sort(latencies.begin(), latencies.end());
-    auto at = [&](double share) { return latencies.empty() ? 0.0 : latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))]; };
-    std::printf("{\"changes\": %zu, \"lost\": %d, \"seconds\": %.4f, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n", latencies.size(), lost, seconds, at(0.5), at(0.99));
+    auto at = [&](double share) {
+        return latencies.empty()
+                   ? 0.0
+                   : latencies[static_cast<std::size_t>(share * static_cast<double>(latencies.size() - 1))];
+    };
+    std::printf("{\"changes\": %zu, \"lost\": %d, \"seconds\": %.4f, \"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
+                latencies.size(), lost, seconds, at(0.5), at(0.99));
     return lost == 0 ? 0 : 1;
 }

@@ -3,9 +3,9 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
-#include "proto/verification_cache.hpp"
 #include "proto/limits.hpp"
 #include "proto/msgpack_io.hpp"
+#include "proto/verification_cache.hpp"
 #include "tests/support/golden.hpp"
 
 using namespace presmesh::proto;
