@@ -474,7 +474,8 @@ void DhtNode::Impl::forget_put(const Place& place) {
 }
 
 /// OpenDHT keeps what it puts for the record's whole life, though nobody asks a node that is not near the key. It lets
-/// go of what is put no more: so it is put once more, which sends nothing before the next turn, and that is cancelled.
+/// go of what is put no more: so it is put once more, which sends nothing before the next turn (but to who listens at
+/// this node, which nobody does who knows eight that are nearer), and that is cancelled.
 /// It is put as another object that is about to expire, for its timer would stay until then.
 void DhtNode::Impl::drop_own_copies() {
     for (const auto& [place, value] : std::exchange(own_copies_, {})) {
@@ -482,7 +483,9 @@ void DhtNode::Impl::drop_own_copies() {
         auto& [dht, wake, joined, values] = shards_[index];
         const auto copy = values.find(place);
         if (copy == values.end() || copy->second != value || puts_.contains(place)) continue;
-        const auto created = to_opendht(now_.steady - limits::record_lifetime + std::chrono::seconds{1});
+        // For who listens here OpenDHT counts by value id alone who has one and who has it no more: left as it is.
+        if (searches_.was_listened(place.key)) continue;
+        const auto created = to_opendht(now_.steady - limits::record_lifetime + std::chrono::minutes{1});
         dht->put(hash_of(place.key), make_value(place.value_id, value->data), dht::DoneCallback{}, created, false);
         dht->cancelPut(hash_of(place.key), place.value_id);
         values.erase(copy);

@@ -20,11 +20,11 @@ class Hash;
 
 namespace presmesh::overlay {
 
-/// Takes the search of a key out of OpenDHT. Nothing that uses it may be under way, and none may ever have listened:
+/// Takes the search of a key out of OpenDHT. No get and no put of it may be under way, and none may ever have listened:
 /// what a listening leaves behind calls into the search that is being destroyed. Not from within OpenDHT's callbacks.
 void forget_search(dht::Dht& dht, const dht::Hash<20>& key);
 
-/// When the search of a key may be forgotten: a while after its last use ended.
+/// When the search of a key may be forgotten: a while after a use of it ended, when no other is under way.
 class DhtSearches {
   public:
     void got(const proto::DhtKey& key, LookupId get) { in_use_.emplace(key, get); }
@@ -33,6 +33,7 @@ class DhtSearches {
     void put_ended(proto::SteadyTime now, const proto::DhtKey& key);
     /// Its search is left to OpenDHT from now on.
     void listened(const proto::DhtKey& key) { listened_.insert(key); }
+    bool was_listened(const proto::DhtKey& key) const { return listened_.contains(key); }
     /// A key whose search is old enough, which no get is under way of and nobody ever listened to.
     std::optional<proto::DhtKey> pop(proto::SteadyTime now);
     /// When there may be some again: a while later than the first could go, so that several go together.
