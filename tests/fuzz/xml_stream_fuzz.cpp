@@ -13,8 +13,8 @@ using xmpp::XmlStream;
 
 namespace {
 
-constexpr std::string_view header =
-    "<s:stream xmlns='jabber:component:accept' xmlns:s='http://etherx.jabber.org/streams'>";
+// A stream of jabber:client: on one of a component, elements of jabber:component:accept come as jabber:client.
+constexpr std::string_view header = "<s:stream xmlns='jabber:client' xmlns:s='http://etherx.jabber.org/streams'>";
 
 void check_stanza(const Element& stanza) {
     const auto wire = to_xml(stanza, xmpp::ns_client);
