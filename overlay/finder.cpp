@@ -406,7 +406,8 @@ proto::Fills Finder::fills() const {
             {"lookups_waiting", waiting_.size(), limits::watches_per_node},
             {"listens", listens_, limits::listens_at_once},
             {"records_known", known_count_, limits::records_known},
-            {"statements_verified", verified_->statements(), limits::statements_cached},
+            {"certificates_verified", verified_->certificates(), limits::certificates_verified},
+            {"delegations_verified", verified_->delegations(), limits::delegations_verified},
             {"records_verified", verified_->records(), limits::records_verified}};
 }
 

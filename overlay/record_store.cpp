@@ -62,9 +62,9 @@ void RecordStore::keep(const Place& place, const proto::Record& record, proto::B
     ++per_member_[record.certificate.domain];
     bytes_ += wire.size();
     by_expiry_.emplace(record.expires, place);
-    const auto& signature = record.certificate.signature;  // one statement has one
+    const proto::PublicKey& node = record.node_key();  // nearly always under one certificate
     kept_.emplace(place,
-                  Kept{certificates_.get({signature.begin(), signature.end()}, record.certificate),
+                  Kept{certificates_.get({node.begin(), node.end()}, record.certificate),
                        domains_.get(record.domain, record.domain), record.kind, record.presentity, record.sequence,
                        record.expires, proto::blake2b_256(wire), static_cast<std::uint32_t>(wire.size())});
 }

@@ -31,15 +31,17 @@ const Member* Federation::find(const DomainName& name) const {
 Result<void> Federation::admit(const Certificate& certificate, WallTime now, VerificationCache* cache) const {
     const Member* member = find(certificate.domain);
     if (member == nullptr) return refuse(Reason::not_admitted, certificate.domain);
-    if (member->revoked.contains(node_id(certificate.node_key))) return refuse(Reason::revoked);
+    if (!member->revoked.empty() && member->revoked.contains(node_id(certificate.node_key)))
+        return refuse(Reason::revoked);
     return cache != nullptr ? cache->check(certificate, member->key, now) : certificate.check(member->key, now);
 }
 
 Result<void> Federation::may_publish(std::string_view publisher, std::string_view domain, WallTime now,
                                      VerificationCache* cache) const {
     const Member* owner = find(domain);
-    if (owner == nullptr || find(publisher) == nullptr) return refuse(Reason::not_admitted);
+    if (owner == nullptr) return refuse(Reason::not_admitted);
     if (publisher == domain) return {};
+    if (find(publisher) == nullptr) return refuse(Reason::not_admitted);
     for (const Delegation& delegation : owner->delegations) {
         if (delegation.domain != domain || delegation.delegate != publisher) continue;
         auto valid = cache != nullptr ? cache->check(delegation, owner->key, now) : delegation.check(owner->key, now);

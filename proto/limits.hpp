@@ -21,8 +21,9 @@ inline constexpr auto record_lifetime = 24h;            ///< OpenDHT value types
 inline constexpr auto record_clock_skew = 5min;         ///< how far in the future `issued` may lie
 
 // Trust
-inline constexpr std::size_t statements_cached = 8192;  ///< certificates and delegations whose signature was found good; 120 bytes each
-inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 120 bytes each. Eight replicas answer a look-up within seconds
+inline constexpr std::size_t certificates_verified = 8192;  ///< certificates whose signature was found good; 400 bytes each
+inline constexpr std::size_t delegations_verified = 1024;   ///< likewise
+inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 700 bytes each. Eight replicas answer a look-up within seconds
 inline constexpr auto records_verified_for = 5min;       ///< then a copy is verified anew: a refresh of the record has another signature
 
 // Names

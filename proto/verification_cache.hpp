@@ -4,8 +4,9 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
-#include <set>
+#include <string>
 #include <utility>
 
 #include "proto/bytes.hpp"
@@ -15,13 +16,14 @@
 namespace presmesh::proto {
 
 /// Bounded; the oldest is forgotten first. Bad signatures are not remembered: forgeries never push out what is good.
-/// What is remembered is a digest that nobody can find a second preimage of (BLAKE2b-256), over the key, the signature
-/// and every byte signed.
+/// What is remembered is the key, the signature and all that is signed, to be compared whole: most records are new, and
+/// to find that out costs a look at the signature.
 class VerificationCache {
   public:
-    explicit VerificationCache(std::size_t statements = limits::statements_cached,
-                               std::size_t records = limits::records_verified)
-        : statements_(statements), records_(records) {}
+    explicit VerificationCache(std::size_t certificates = limits::certificates_verified,
+                               std::size_t records = limits::records_verified,
+                               std::size_t delegations = limits::delegations_verified)
+        : certificates_(certificates), delegations_(delegations), records_(records) {}
 
     /// What Certificate::check and Delegation::check answer.
     Result<void> check(const Certificate& certificate, const PublicKey& domain_key, WallTime now);
@@ -31,29 +33,66 @@ class VerificationCache {
     bool verify_record(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature,
                        WallTime now);
 
-    std::size_t statements() const { return statements_.size(); }
+    std::size_t certificates() const { return certificates_.size(); }
+    std::size_t delegations() const { return delegations_.size(); }
     std::size_t records() const { return records_.size(); }
 
   private:
-    class Digests {
+    /// What was signed, by its signature. Should one be good for two things, which no honest signer makes, the first
+    /// is remembered.
+    template <typename Signed>
+    class Known {
       public:
-        explicit Digests(std::size_t capacity) : capacity_(capacity) {}
-        bool contains(const Digest& digest) const { return known_.contains(digest); }
-        void remember(const Digest& digest, WallTime now);
-        void forget_until(WallTime time);
+        explicit Known(std::size_t capacity) : capacity_(capacity) {}
+        Known(const Known&) = delete;
+        Known& operator=(const Known&) = delete;
+        /// Oldest first, so that the order in which memory is given back does not hang on the bytes of signatures.
+        ~Known() {
+            while (!order_.empty()) forget_oldest();
+        }
+        template <typename Is>
+        bool contains(const Signature& signature, const Is& is) const {
+            const auto found = known_.find(signature);
+            return found != known_.end() && is(found->second);
+        }
+        void remember(const Signature& signature, Signed what, WallTime now) {
+            if (capacity_ == 0 || known_.contains(signature)) return;
+            if (order_.size() == capacity_) forget_oldest();
+            known_.emplace(signature, std::move(what));
+            order_.emplace_back(now, signature);
+        }
+        void forget_until(WallTime time) {
+            while (!order_.empty() && order_.front().first <= time) forget_oldest();
+        }
         std::size_t size() const { return known_.size(); }
 
       private:
-        void forget_oldest();
+        void forget_oldest() {
+            known_.erase(order_.front().second);
+            order_.pop_front();
+        }
         std::size_t capacity_;
-        std::set<Digest> known_;
-        std::deque<std::pair<WallTime, Digest>> order_;
+        std::map<Signature, Signed> known_;
+        std::deque<std::pair<WallTime, Signature>> order_;
+    };
+
+    template <typename Statement>
+    struct SignedStatement {
+        PublicKey key;
+        Statement statement;
+    };
+    struct SignedRecord {
+        PublicKey key;
+        std::string purpose;
+        Bytes bytes;
     };
     template <typename Statement>
-    Result<void> check_statement(const Statement& statement, std::uint8_t kind, const PublicKey& key, WallTime now);
+    Result<void> check(Known<SignedStatement<Statement>>& known, const Statement& statement, const PublicKey& key,
+                       WallTime now);
 
-    Digests statements_;
-    Digests records_;
+    Known<SignedStatement<Certificate>> certificates_;
+    Known<SignedStatement<Delegation>> delegations_;
+    Known<SignedRecord> records_;
 };
 
 /// The parts of a node that verify the same statements share one.

@@ -35,7 +35,7 @@ struct World {
         Member member;
         member.domain = "a.example";
         member.key = domain.public_key();
-        federation->members["a.example"] = member;
+        federation->add(member);
         record.presentity = presentity_key(federation->key, *PresentityUri::parse("alice@a.example"));
         record.domain = "a.example";
         record.sequence = {1, 1};
@@ -73,7 +73,7 @@ BENCHMARK(record_verify_new_certificate);
 /// A record that is new to the node; the certificate of its source's node is known after the first.
 void record_verify(benchmark::State& state) {
     auto& w = world();
-    VerificationCache cache(limits::statements_cached, 0);
+    VerificationCache cache(limits::certificates_verified, 0);
     for (auto _ : state) {
         auto result = read_record(w.record.wire, *w.federation, today, nullptr, &cache);
         if (!result) state.SkipWithError("refused");

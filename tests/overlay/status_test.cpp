@@ -124,10 +124,10 @@ TEST_CASE("every bounded place of the overlay is told with its bound") {
         CHECK(fill.used <= fill.bound);
         CHECK(names.insert(fill.name).second);
     }
-    for (const auto* name :
-         {"nodes", "handshakes", "handshake_datagrams", "datagrams_out", "datagrams_in", "lookups", "lookups_waiting",
-          "listens", "records_known", "hellos", "peer_watches", "peer_ended_watches", "peer_refused_watches",
-          "peer_answers", "peer_documents_in_parts", "statements_verified", "records_verified"})
+    for (const auto* name : {"nodes", "handshakes", "handshake_datagrams", "datagrams_out", "datagrams_in", "lookups",
+                             "lookups_waiting", "listens", "records_known", "hellos", "peer_watches",
+                             "peer_ended_watches", "peer_refused_watches", "peer_answers", "peer_documents_in_parts",
+                             "certificates_verified", "delegations_verified", "records_verified"})
         CHECK(names.contains(name));
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("what is bounded for each peer is told of the fullest one") {
     CHECK(used(pair.source, "peer_watches") == 3);
     CHECK(used(pair.source, "peer_ended_watches") == 4);
 
-    CHECK(used(pair.watcher, "statements_verified") > 0);
+    CHECK(used(pair.watcher, "certificates_verified") > 0);
     CHECK(used(pair.watcher, "records_verified") > 0);
     pair.publish(std::string(20'000, 'x'));
     pair.watch();

@@ -157,16 +157,20 @@ TEST_CASE("the cache answers as verifying does, and never for another key, kind 
     Certificate c = certificate();
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
-    CHECK(cache.statements() == 1);
+    CHECK(cache.certificates() == 1);
     CHECK(reason(cache.check(c, key(3).public_key(), start)) == Reason::bad_signature);
     CHECK(reason(cache.check(c, key(1).public_key(), end + 1h)) == Reason::expired);
     Certificate forged = c;
     forged.roles = role_store;
     CHECK(reason(cache.check(forged, key(1).public_key(), start)) == Reason::bad_signature);
-    CHECK(cache.statements() == 1);
+    CHECK(cache.certificates() == 1);
     CHECK(cache.check(delegation(), key(1).public_key(), start).has_value());
-    Certificate other = Certificate::issue(key(1), "a.example", key(4).public_key(), role_store, start, end);
-    CHECK(cache.check(other, key(1).public_key(), start).has_value());
-    CHECK(cache.statements() == 2);  // the oldest is forgotten
+    CHECK(reason(cache.check(delegation(), key(3).public_key(), start)) == Reason::bad_signature);
+    CHECK(cache.delegations() == 1);
+    for (std::uint8_t i = 4; i < 6; ++i) {
+        const auto other = Certificate::issue(key(1), "a.example", key(i).public_key(), role_store, start, end);
+        CHECK(cache.check(other, key(1).public_key(), start).has_value());
+    }
+    CHECK(cache.certificates() == 2);  // the oldest is forgotten
     CHECK(cache.check(c, key(1).public_key(), start).has_value());
 }

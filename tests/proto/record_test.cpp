@@ -339,7 +339,7 @@ TEST_CASE("a cache changes nothing but the time it takes") {
     Record record = world.signed_draft();
     for (int i = 0; i < 2; ++i)
         CHECK(read_record(record.wire, world.federation, world.now, nullptr, &cache).has_value());
-    CHECK(cache.statements() == 1);
+    CHECK(cache.certificates() == 1);
     CHECK(cache.records() == 1);
     for (std::size_t i = 0; i < record.wire.size(); ++i)
         for (int bit = 0; bit < 8; ++bit) {

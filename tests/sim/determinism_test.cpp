@@ -59,12 +59,15 @@ TEST_CASE("plain OpenDHT replays as well" * doctest::skip(sanitized)) {
 TEST_CASE("stand-in cryptography changes what is in the datagrams, and neither when nor how long they are" *
           doctest::skip(sanitized)) {
     const Folder folder;
-    const auto with = [&](const std::string& crypto) {
-        return simulate(
-            {"run", folder.scenario(), "--quiet", "--nodes", "32", "--duration", "30s", "--set", "crypto=" + crypto});
-    };
-    const auto real = with("real"), stand_in = with("stand_in");
-    CHECK(real.line("shape-hash").size() == 64);
-    CHECK(real.line("shape-hash") == stand_in.line("shape-hash"));
-    CHECK(hash_of(real) != hash_of(stand_in));
+    // Memory given back in an order of signatures' bytes moved one datagram with the first seed, none with the others.
+    for (const std::string seed : {"1", "2", "3"}) {
+        const auto with = [&](const std::string& crypto) {
+            return simulate({"run", folder.scenario(), "--quiet", "--nodes", "32", "--duration", "30s", "--seed", seed,
+                             "--set", "crypto=" + crypto});
+        };
+        const auto real = with("real"), stand_in = with("stand_in");
+        CHECK(real.line("shape-hash").size() == 64);
+        CHECK(real.line("shape-hash") == stand_in.line("shape-hash"));
+        CHECK(hash_of(real) != hash_of(stand_in));
+    }
 }
