@@ -93,7 +93,7 @@ class Overlay::Impl {
 
     void set_federation(proto::Now now, FederationPtr federation) {
         settings_.federation = federation;
-        transport_.set_federation(now, federation);
+        transport_.set_federation(federation);
         dht_->set_federation(now, federation);
         publisher_.set_federation(federation);
         finder_.set_federation(now, federation);

@@ -10,13 +10,12 @@ namespace limits = proto::limits;
 namespace {
 
 /// Both ends opened at the same time and have two sessions now: does the older one stay? Both ends decide alike.
-bool stays(const Session& current, const Session& session, const proto::NodeId& own) {
+bool stays(const Session& current, const Session& session, const proto::NodeId& peer, const proto::NodeId& own) {
     const bool same_process = current.remote().instance == session.remote().instance;
     const bool together = session.made() - current.made() < limits::session_unconfirmed;
     if (!same_process || !together || current.initiated() == session.initiated()) {
         return false;
     }
-    const proto::NodeId& peer = current.remote().node;
     return current.initiated() ? own < peer : peer < own;
 }
 
@@ -53,23 +52,29 @@ PeerState* PeerTable::of_session(SessionId id) {
     return found == by_session_.end() ? nullptr : found->second;
 }
 
-const std::set<proto::NodeId>* PeerTable::of_domain(std::string_view domain) const {
-    const auto found = by_domain_.find(domain);
-    return found == by_domain_.end() ? nullptr : &found->second;
+std::vector<proto::NodeId> PeerTable::of_domain(std::string_view domain) const {
+    std::vector<proto::NodeId> nodes;
+    for (auto it = by_domain_.lower_bound({domain, {}}); it != by_domain_.end() && it->first == domain; ++it) {
+        nodes.push_back(it->second);
+    }
+    return nodes;
 }
 
-proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const std::string& domain) {
+proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const proto::Certificate& certificate) {
     if (PeerState* known = find(node)) {
+        if (known->info.domain != certificate.domain) {
+            return proto::refuse(proto::Reason::conflict, "known as another domain's node");
+        }
         return known;
     }
-    const auto* siblings = of_domain(domain);
-    if (peers_.size() >= limits::peers || (siblings != nullptr && siblings->size() >= limits::peers_per_domain)) {
+    if (peers_.size() >= limits::peers || of_domain(certificate.domain).size() >= limits::peers_per_domain) {
         return proto::refuse(proto::Reason::quota, "peers");
     }
-    by_domain_[domain].insert(node);
     PeerState& peer = peers_[node];
     peer.info.node = node;
-    peer.info.domain = domain;
+    peer.info.key = certificate.node_key;
+    peer.info.domain = certificate.domain;
+    by_domain_.emplace(peer.info.domain, node);
     return &peer;
 }
 
@@ -86,11 +91,7 @@ void PeerTable::erase(const proto::NodeId& node) {
             by_endpoint_.erase(entry);
         }
     }
-    const auto siblings = by_domain_.find(peer.info.domain);
-    siblings->second.erase(node);
-    if (siblings->second.empty()) {
-        by_domain_.erase(siblings);
-    }
+    by_domain_.erase({peer.info.domain, node});
     peers_.erase(found);
 }
 
@@ -113,14 +114,13 @@ void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const
     by_session_[session->id()] = &peer;
     forget(peer.previous);
     peer.previous_until = now + limits::session_overlap;
-    if (peer.current && !peer.suspect && stays(*peer.current, *session, own)) {
+    if (peer.current && !peer.suspect && stays(*peer.current, *session, peer.info.node, own)) {
         peer.previous = std::move(session);
         return;
     }
     peer.previous = std::move(peer.current);
     peer.current = std::move(session);
-    peer.info.key = peer.current->remote().certificate.node_key;
-    peer.info.roles = peer.current->remote().certificate.roles;
+    peer.info.roles = peer.current->remote().roles;
 }
 
 void PeerTable::confirm(PeerState& peer, const proto::NodeId& own, proto::SteadyTime now) {

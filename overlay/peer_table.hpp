@@ -2,11 +2,10 @@
 #pragma once
 
 #include <cstring>
-#include <map>
 #include <memory>
 #include <optional>
 #include <set>
-#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -69,11 +68,12 @@ class PeerTable {
     /// All, in no order: let what is seen outside be sorted by node.
     auto& all() { return peers_; }
     const auto& all() const { return peers_; }
-    /// All of a domain there is an entry for; null: none.
-    const std::set<proto::NodeId>* of_domain(std::string_view domain) const;
+    /// All of a domain there is an entry for, in order.
+    std::vector<proto::NodeId> of_domain(std::string_view domain) const;
 
-    /// The entry of a node, made when there is none. quota: no room in the table, or its domain has too many.
-    proto::Result<PeerState*> admit(const proto::NodeId& node, const std::string& domain);
+    /// The entry of a certificate's node, made when there is none. quota: no room in the table, or its domain has too
+    /// many; conflict: it is known as another domain's.
+    proto::Result<PeerState*> admit(const proto::NodeId& node, const proto::Certificate& certificate);
     void erase(const proto::NodeId& node);
 
     /// Its answer to a HELLO becomes `next`.
@@ -92,7 +92,7 @@ class PeerTable {
 
     // Looked up for each datagram. Whoever lists them sorts them first.
     std::unordered_map<proto::NodeId, PeerState, NodeIdHash> peers_;
-    std::map<std::string, std::set<proto::NodeId>, std::less<>> by_domain_;
+    std::set<std::pair<std::string_view, proto::NodeId>> by_domain_;  // the name is the entry's own
     std::unordered_map<proto::Endpoint, PeerState*> by_endpoint_;
     std::unordered_map<SessionId, PeerState*> by_session_;
 };

@@ -17,6 +17,17 @@ proto::Traffic traffic_of(std::uint8_t own_port) {
     return own_port < shard_count_max ? proto::Traffic::dht : proto::Traffic::channel;
 }
 
+/// A peer was admitted under the one file: why it is not under the other, if so. Its certificate's time is looked at in
+/// every sweep.
+std::optional<Reason> excluded(const proto::Federation& before, const proto::Federation& after, const Peer& peer) {
+    const proto::Member* was = before.find(peer.domain);
+    const proto::Member* is = after.find(peer.domain);
+    if (was == nullptr || is == nullptr) return Reason::not_admitted;
+    if (is->revoked.contains(peer.node)) return Reason::revoked;
+    // Another key signed its certificate.
+    return is->key == was->key ? std::nullopt : std::optional(Reason::bad_signature);
+}
+
 }  // namespace
 
 // ---- in and out
@@ -102,7 +113,7 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
     if (!peer.current) {
         return peer.next ? std::nullopt : std::optional(Reason::unavailable);
     }
-    if (peer.current->remote().certificate.not_after + limits::record_clock_skew < now.wall) {
+    if (peer.current->remote().certified_until + limits::record_clock_skew < now.wall) {
         return Reason::expired;
     }
     if (now.steady - peer.current->made() >= 2 * limits::session_rekey_age) {
@@ -163,18 +174,13 @@ void SealedTransport::Impl::sweep_hellos(Now now) {
     }
 }
 
-void SealedTransport::Impl::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
+void SealedTransport::Impl::set_federation(std::shared_ptr<const proto::Federation> federation) {
     PRESMESH_ASSERT(federation != nullptr);
-    federation_ = std::move(federation);
+    const auto before = std::exchange(federation_, std::move(federation));
     std::map<NodeId, Reason> ended;
     for (const auto& [node, peer] : peers_.all()) {
-        for (const auto* session : {&peer.current, &peer.previous, &peer.next}) {
-            const auto admitted =
-                *session ? federation_->admit((*session)->remote().certificate, now.wall) : Result<void>{};
-            if (!admitted) {
-                ended.emplace(node, admitted.error().reason);
-                break;
-            }
+        if (const auto reason = excluded(*before, *federation_, peer.info)) {
+            ended.emplace(node, *reason);
         }
     }
     for (const auto& [node, reason] : ended) {
@@ -247,16 +253,8 @@ const Peer* SealedTransport::peer(const NodeId& node) const {
 }
 
 std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
-    std::vector<NodeId> nodes;
-    const auto* all = impl_->peers_.of_domain(domain);
-    if (all == nullptr) {
-        return nodes;
-    }
-    for (const NodeId& node : *all) {
-        if (impl_->peers_.find(node)->current) {
-            nodes.push_back(node);
-        }
-    }
+    std::vector<NodeId> nodes = impl_->peers_.of_domain(domain);
+    std::erase_if(nodes, [&](const NodeId& node) { return impl_->peers_.find(node)->current == nullptr; });
     return nodes;
 }
 
@@ -268,8 +266,8 @@ std::vector<NodeId> SealedTransport::peers() const {
     return nodes;
 }
 
-void SealedTransport::set_federation(Now now, std::shared_ptr<const proto::Federation> federation) {
-    impl_->set_federation(now, std::move(federation));
+void SealedTransport::set_federation(std::shared_ptr<const proto::Federation> federation) {
+    impl_->set_federation(std::move(federation));
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> SealedTransport::counters() const {

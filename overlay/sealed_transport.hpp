@@ -94,7 +94,7 @@ class SealedTransport {
     std::vector<proto::NodeId> nodes_of(std::string_view domain) const;
     std::vector<proto::NodeId> peers() const;
     /// Ends the sessions of members that are no longer admitted, at once.
-    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation);
+    void set_federation(std::shared_ptr<const proto::Federation> federation);
 
     /// Counters by name: datagrams and bytes in and out, handshakes, refusals by proto::Reason.
     std::vector<std::pair<std::string, std::uint64_t>> counters() const;

@@ -107,9 +107,8 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
     if (!keys) {
         return tl::make_unexpected(keys.error());
     }
-    Remote remote{welcome->session, welcome->instance, welcome->certificate,
-                  proto::node_id(welcome->certificate.node_key)};
-    const auto admitted = peers_.admit(remote.node, remote.certificate.domain);
+    const proto::Certificate& certificate = welcome->certificate;
+    const auto admitted = peers_.admit(proto::node_id(certificate.node_key), certificate);
     if (!admitted) {
         return tl::make_unexpected(admitted.error());
     }
@@ -117,7 +116,8 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
     PendingHandshake done = pending_.remove(Endpoint(pending->to));
     const bool was_up = peer.current != nullptr;
     const std::uint64_t old_instance = was_up ? peer.current->remote().instance : 0;
-    auto session = std::make_unique<Session>(done.session, std::move(remote), *keys, true, now.steady);
+    const Remote remote{welcome->session, welcome->instance, certificate.not_after, certificate.roles};
+    auto session = std::make_unique<Session>(done.session, remote, *keys, true, now.steady);
     Session* made = session.get();
     peers_.install(peer, std::move(session), own_, now.steady);
     peer.info.last_heard = now.steady;
@@ -241,13 +241,12 @@ Result<void> SealedTransport::Impl::answer_hello(Now now, const Endpoint& from, 
     if (!keys) {
         return tl::make_unexpected(keys.error());
     }
-    const auto admitted = peers_.admit(node, hello.certificate.domain);
+    const auto admitted = peers_.admit(node, hello.certificate);
     if (!admitted) {
         return tl::make_unexpected(admitted.error());
     }
-    Remote remote{hello.session, hello.instance, hello.certificate, node};
-    peers_.offer(**admitted, std::make_unique<Session>(session, std::move(remote), *keys, false, now.steady),
-                 now.steady);
+    const Remote remote{hello.session, hello.instance, hello.certificate.not_after, hello.certificate.roles};
+    peers_.offer(**admitted, std::make_unique<Session>(session, remote, *keys, false, now.steady), now.steady);
     hellos_[node] = {hello.timestamp_us, std::make_unique<HelloMemory::Answer>(HelloMemory::Answer{digest, welcome}),
                      now.steady};
     ++counters_.handshakes_answered;

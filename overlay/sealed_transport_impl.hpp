@@ -55,7 +55,7 @@ class SealedTransport::Impl {
     proto::Result<void> send(proto::Now now, const proto::NodeId& to, Plain plain);
     proto::Result<void> send(proto::Now now, PeerState& peer, Plain plain);
     proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
-    void set_federation(proto::Now now, std::shared_ptr<const proto::Federation> federation);
+    void set_federation(std::shared_ptr<const proto::Federation> federation);
 
     // ---- handshakes
     PendingHandshake* start_handshake(proto::Now now, const proto::Endpoint& to);

@@ -40,12 +40,12 @@ struct SessionKeys {
     ~SessionKeys();  ///< wipes
 };
 
-/// Who is at the other end, as its handshake proved.
+/// The other end, as its handshake proved; what its certificate says beside is the peer's, in the table of peers.
 struct Remote {
     SessionId session = 0;
     std::uint64_t instance = 0;  ///< drawn when the peer's process started: another one means that it restarted
-    proto::Certificate certificate;
-    proto::NodeId node{};
+    proto::WallTime certified_until{};
+    std::uint8_t roles = 0;
 };
 
 class Session {
@@ -57,7 +57,7 @@ class Session {
         proto::Bytes bytes;
     };
 
-    Session(SessionId id, Remote remote, const SessionKeys& keys, bool initiated, proto::SteadyTime made);
+    Session(SessionId id, const Remote& remote, const SessionKeys& keys, bool initiated, proto::SteadyTime made);
 
     SessionId id() const { return id_; }
     const Remote& remote() const { return remote_; }

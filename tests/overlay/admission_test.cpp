@@ -1,6 +1,8 @@
 // Who becomes a peer of the sealed transport, and what everybody else may cost.
 #include <doctest/doctest.h>
 
+#include <map>
+
 #include "proto/limits.hpp"
 #include "sim/stand_in.hpp"
 #include "tests/support/transport_world.hpp"
@@ -101,7 +103,7 @@ TEST_CASE("the answer too must come from a member") {
     // The stranger admits alice's domain by alice's real key, so that it does answer.
     FederationKit both{7};
     both.add_domain("a.example");
-    stranger.transport->set_federation(world.now, both.share());
+    stranger.transport->set_federation(both.share());
     world.say(world.alice, stranger, "secret");
     world.run(10s);
     CHECK(stranger.received.empty());
@@ -178,20 +180,35 @@ TEST_CASE("a HELLO replayed to a node that forgot it makes no peer and ends no s
     CHECK(world.bob.texts() == std::vector<std::string>{"y"});
 }
 
-TEST_CASE("revoked and removed at run time: the session ends at once, and no new one is made") {
-    for (const bool whole_domain : {false, true}) {
+TEST_CASE("revoked, removed, certified by another key now: the session ends at once, and no new one is made") {
+    const std::map<proto::Reason, void (*)(TransportPair&)> ways{
+        {proto::Reason::revoked, [](TransportPair& world) { world.federation.revoke(world.alice.kit); }},
+        {proto::Reason::not_admitted, [](TransportPair& world) { world.federation.remove_domain("a.example"); }},
+        {proto::Reason::bad_signature, [](TransportPair& world) { world.federation.add_domain("a.example"); }}};
+    for (const auto& [reason, change] : ways) {
         TransportPair world;
         world.open();
-        whole_domain ? world.federation.remove_domain("a.example") : world.federation.revoke(world.alice.kit);
-        world.bob.transport->set_federation(world.now, world.federation.share());
+        change(world);
+        world.bob.transport->set_federation(world.federation.share());
         world.collect_all();
         REQUIRE(world.bob.down.size() == 1);
-        CHECK(world.bob.down[0].reason == (whole_domain ? proto::Reason::not_admitted : proto::Reason::revoked));
+        CHECK(world.bob.down[0].reason == reason);
         world.say(world.alice, world.bob, "still?");
         world.run(20s);
         CHECK(world.bob.received.empty());
         CHECK(world.bob.transport->peers().empty());
     }
+}
+
+TEST_CASE("a federation file that changes nothing ends no session") {
+    TransportPair world;
+    world.open();
+    world.bob.transport->set_federation(world.federation.share());
+    world.collect_all();
+    CHECK(world.bob.down.empty());
+    world.say(world.alice, world.bob, "still?");
+    world.run(1s);
+    CHECK(world.bob.texts().back() == "still?");
 }
 
 TEST_CASE("a certificate that runs out ends the session") {

@@ -22,28 +22,55 @@ std::string domain(std::size_t number) {
     return "d" + std::to_string(number) + ".example";
 }
 
+proto::Certificate of(std::string domain) {
+    proto::Certificate certificate;
+    certificate.domain = std::move(domain);
+    return certificate;
+}
+
 }  // namespace
 
 TEST_CASE("nodes of one domain are bounded; one that is known needs no room") {
     PeerTable table;
-    for (std::size_t i = 0; i < limits::peers_per_domain; ++i) CHECK(table.admit(node(i), "a.example"));
-    const auto late = table.admit(node(limits::peers_per_domain), "a.example");
+    for (std::size_t i = 0; i < limits::peers_per_domain; ++i) CHECK(table.admit(node(i), of("a.example")));
+    const auto late = table.admit(node(limits::peers_per_domain), of("a.example"));
     REQUIRE_FALSE(late);
     CHECK(late.error().reason == proto::Reason::quota);
-    CHECK(table.admit(node(0), "a.example"));
-    CHECK(table.admit(node(limits::peers_per_domain), "b.example"));
+    CHECK(table.admit(node(0), of("a.example")));
+    CHECK(table.admit(node(limits::peers_per_domain), of("b.example")));
     table.erase(node(0));
-    CHECK(table.admit(node(limits::peers_per_domain + 1), "a.example"));
+    CHECK(table.admit(node(limits::peers_per_domain + 1), of("a.example")));
 }
 
 TEST_CASE("nodes are bounded in all") {
     PeerTable table;
     std::size_t refused = 0;
-    for (std::size_t i = 0; i < limits::peers; ++i) refused += table.admit(node(i), domain(i / 16)) ? 0 : 1;
+    for (std::size_t i = 0; i < limits::peers; ++i) refused += table.admit(node(i), of(domain(i / 16))) ? 0 : 1;
     CHECK(refused == 0);
-    const auto late = table.admit(node(limits::peers), "late.example");
+    const auto late = table.admit(node(limits::peers), of("late.example"));
     REQUIRE_FALSE(late);
     CHECK(late.error().reason == proto::Reason::quota);
     table.erase(node(5));
-    CHECK(table.admit(node(limits::peers), "late.example"));
+    CHECK(table.admit(node(limits::peers), of("late.example")));
+}
+
+TEST_CASE("a node is one domain's as long as it is known") {
+    PeerTable table;
+    CHECK(table.admit(node(1), of("a.example")));
+    const auto moved = table.admit(node(1), of("b.example"));
+    REQUIRE_FALSE(moved);
+    CHECK(moved.error().reason == proto::Reason::conflict);
+    CHECK(table.of_domain("b.example").empty());
+    table.erase(node(1));
+    CHECK(table.of_domain("a.example").empty());
+    CHECK(table.admit(node(1), of("b.example")));
+}
+
+TEST_CASE("nodes are found by their domain, and by no longer or shorter name") {
+    PeerTable table;
+    for (std::size_t i : {3, 1, 2}) CHECK(table.admit(node(i), of("a.example")));
+    CHECK(table.admit(node(4), of("a.example.org")));
+    CHECK(table.admit(node(5), of("a")));
+    CHECK(table.of_domain("a.example") == std::vector{node(1), node(2), node(3)});
+    CHECK(table.of_domain("a.exampl").empty());
 }
