@@ -44,8 +44,9 @@ struct RecordGone {
 using DhtEvent = std::variant<RecordFound, LookupDone, RecordGone>;
 
 struct DhtStatus {
-    std::size_t good_peers = 0;      ///< in the routing tables of all shards
-    std::size_t searches = 0;        ///< that OpenDHT remembers: under way, or ended lately
+    std::size_t good_peers = 0;   ///< in the routing tables of all shards
+    std::size_t searches = 0;     ///< that OpenDHT remembers: under way, or ended lately
+    std::size_t known_nodes = 0;  ///< that OpenDHT has a place for: of its routing tables and searches, and left over
     std::size_t stored_records = 0;  ///< that we hold because we are near their keys, or on their way out
     std::size_t stored_bytes = 0;
     std::size_t refused_records = 0;

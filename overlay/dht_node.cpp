@@ -5,7 +5,8 @@
 //   values stay under 600 bytes packed: beyond it OpenDHT sends parts, and does that badly;
 //   a value put again byte for byte, or refreshed, passes no policy: what we keep is emptied in place when it runs out,
 //       so that it never equals what somebody puts again, and the edit policy is asked;
-//   finished searches are kept for an hour, and each packet costs the more, the more there are: dht_searches;
+//   finished searches are kept for an hour, and each packet costs the more, the more there are, and the place of every
+//       node ever heard of is kept until a thousand more came: dht_searches;
 //   a copy of what was put is kept until it expires, wherever the key lies: drop_own_copies.
 #include "overlay/dht_node.hpp"
 
@@ -15,6 +16,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "overlay/dht_packet.hpp"
@@ -505,8 +507,13 @@ bool DhtNode::Impl::is_put(const proto::DhtKey& key) const {
 }
 
 void DhtNode::Impl::forget_searches() {
-    while (const auto key = searches_.pop(now_.steady))
-        if (!is_put(*key)) forget_search(*shard_of(*key).dht, hash_of(*key));
+    std::set<std::size_t> lighter;
+    while (const auto key = searches_.pop(now_.steady)) {
+        if (is_put(*key)) continue;
+        forget_search(*shard_of(*key).dht, hash_of(*key));
+        lighter.insert(index_of(*key));
+    }
+    for (const std::size_t shard : lighter) forget_unused_nodes(*shards_[shard].dht);
 }
 
 // ---- what was found
@@ -658,8 +665,11 @@ DhtStatus DhtNode::status() const {
     DhtStatus status;
     for (const Shard& shard : impl_->shards_) {
         status.good_peers += impl_->good_peers(shard);
-        for (const auto family : {AF_INET, AF_INET6})
-            status.searches += static_cast<std::size_t>(shard.dht->getNodesStats(family).searches);
+        for (const auto family : {AF_INET, AF_INET6}) {
+            const auto remembered = shard.dht->getNodesStats(family);
+            status.searches += remembered.searches;
+            status.known_nodes += remembered.node_cache_size;
+        }
     }
     status.stored_records = impl_->store_.records();
     status.stored_bytes = impl_->store_.bytes();

@@ -25,14 +25,43 @@ struct Ipv4 {
 struct Ipv6 {
     friend constexpr auto member(Ipv6);
 };
+struct Engine {
+    friend constexpr auto member(Engine);
+};
+struct Nodes {
+    friend constexpr auto member(Nodes);
+};
+struct Ipv4Nodes {
+    friend constexpr auto member(Ipv4Nodes);
+};
+struct Ipv6Nodes {
+    friend constexpr auto member(Ipv6Nodes);
+};
 template struct Reveal<Ipv4, &dht::Dht::dht4>;
 template struct Reveal<Ipv6, &dht::Dht::dht6>;
+template struct Reveal<Engine, &dht::Dht::network_engine>;
+template struct Reveal<Nodes, &dht::net::NetworkEngine::cache>;
+template struct Reveal<Ipv4Nodes, &dht::NodeCache::cache_4>;
+template struct Reveal<Ipv6Nodes, &dht::NodeCache::cache_6>;
+
+template <typename Cache>
+void forget_unused(Cache& cache) {
+    // A private base, which only this form of cast may name ([expr.cast]).
+    auto& nodes = (std::map<dht::InfoHash, std::weak_ptr<dht::Node>>&)cache;
+    std::erase_if(nodes, [](const auto& entry) { return entry.second.expired(); });
+}
 
 }  // namespace
 
 void forget_search(dht::Dht& dht, const dht::InfoHash& key) {
     (dht.*member(Ipv4{})).searches.erase(key);
     (dht.*member(Ipv6{})).searches.erase(key);
+}
+
+void forget_unused_nodes(dht::Dht& dht) {
+    dht::NodeCache& nodes = dht.*member(Engine{}).*member(Nodes{});
+    forget_unused(nodes.*member(Ipv4Nodes{}));
+    forget_unused(nodes.*member(Ipv6Nodes{}));
 }
 
 void DhtSearches::get_ended(proto::SteadyTime now, const proto::DhtKey& key, LookupId get) {

@@ -1,6 +1,6 @@
 // OpenDHT remembers the search of every key it was asked for, got or put, for 62 minutes: 4 kB each, and every packet
 // that comes is compared with all that are finished. Here: which of them nobody uses any more, and how one is
-// forgotten.
+// forgotten, with the nodes that only it knew.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,10 @@ namespace presmesh::overlay {
 /// Takes the search of a key out of OpenDHT. No get and no put of it may be under way, and none may ever have listened:
 /// what a listening leaves behind calls into the search that is being destroyed. Not from within OpenDHT's callbacks.
 void forget_search(dht::Dht& dht, const dht::Hash<20>& key);
+
+/// OpenDHT keeps a place, and the memory, for every node it ever heard of, until it has met 1,024 more: mostly the
+/// nodes on the way of some search. Gives back those that nothing refers to any more.
+void forget_unused_nodes(dht::Dht& dht);
 
 /// When the search of a key may be forgotten: a while after a use of it ended, when no other is under way.
 class DhtSearches {

@@ -110,7 +110,7 @@ inline constexpr auto cookie_secret_age = 2min;             ///< a cookie is goo
 inline constexpr auto hello_resend = 250ms;                 ///< then 0.5 s, 1 s, 2 s
 inline constexpr int hello_attempts = 5;                    ///< the last one waits 2 s: 5.75 s in all
 inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session
-inline constexpr auto session_idle = 1min;                  ///< unless held. Over the DHT two nodes speak once, or again after many minutes: 5 min saved one handshake in eight, and kept every session that long
+inline constexpr auto session_idle = 20s;                   ///< unless held. Over the DHT two nodes speak once, or again after many minutes: 5 min saved one handshake in eight, and kept every session that long
 inline constexpr auto session_silence = 10s;                ///< nothing back for that long while we send: shake hands again
 inline constexpr std::uint32_t session_silence_sent = 3;    ///< and so many datagrams; an answer is not answered again
 inline constexpr auto shake_again_gap = 1s;                 ///< between handshakes with a node that has a session
@@ -178,7 +178,7 @@ inline constexpr std::chrono::microseconds record_put_interval = std::chrono::mi
 
 // The DHT
 inline constexpr std::size_t presentities_per_shard = 12'500; ///< so that who writes much stores much for others. CPU asks for no more than one: 100,000 with 1, 2, 8 shards take 0.0059, 0.0056, 0.0052 cores
-inline constexpr auto search_kept_of_get = 1min;              ///< after it ended: who finds nobody asks again within that; then in 5 minutes and more
+inline constexpr auto search_kept_of_get = 15s;               ///< after it ended: who finds nobody asks again within that; then in 5 minutes and more
 inline constexpr auto search_kept_of_put = 5s;                ///< the next put of the key is minutes or hours away, and each packet is compared with every search
 inline constexpr std::size_t dht_packet_bytes = 1'400;        ///< OpenDHT sends up to 1280 of fragments and a header
 inline constexpr auto put_again_first = 1s;                   ///< after a put that nobody took, as before the first peer was known

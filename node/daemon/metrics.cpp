@@ -68,6 +68,7 @@ void add_overlay(Families& out, const overlay::Status& status) {
     out.gauge("dht_good_peers", "Peers in the routing tables of all shards",
               static_cast<double>(status.dht.good_peers));
     out.gauge("dht_searches", "Searches that the DHT library remembers", static_cast<double>(status.dht.searches));
+    out.gauge("dht_known_nodes", "Nodes that the DHT library remembers", static_cast<double>(status.dht.known_nodes));
     out.gauge("dht_stored_records", "Records held for others", static_cast<double>(status.dht.stored_records));
     out.gauge("dht_stored_bytes", "Their bytes", static_cast<double>(status.dht.stored_bytes));
     out.counter("dht_refused_records", "Records refused by the store policy",

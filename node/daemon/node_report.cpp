@@ -36,6 +36,7 @@ Json overlay_json(const overlay::Status& status, proto::SteadyTime now) {
             {"dht",
              {{"good_peers", status.dht.good_peers},
               {"searches", status.dht.searches},
+              {"known_nodes", status.dht.known_nodes},
               {"stored_records", status.dht.stored_records},
               {"stored_bytes", status.dht.stored_bytes},
               {"refused_records", status.dht.refused_records}}},

@@ -117,7 +117,7 @@ TEST_CASE("a finished search is forgotten, one of a key that was listened to is 
     const LookupId listen = node.listen(world.now, world.key(record));
     for (int i = 0; i < 10; ++i) {
         world.put(4, world.record(4, "pres:user" + std::to_string(i) + "@a.example", 1));
-        world.get(4, world.key(world.record(2, "pres:other" + std::to_string(i) + "@a.example", 1)));
+        node.get(world.now, world.key(world.record(2, "pres:other" + std::to_string(i) + "@a.example", 1)));
     }
     CHECK(node.status().searches >= before + 2);
     world.run(2min);
@@ -135,6 +135,19 @@ TEST_CASE("a finished search is forgotten, one of a key that was listened to is 
     CHECK(world.get(4, world.key(record)).size() == 2);
     world.run(2h);  // OpenDHT has forgotten it by itself
     CHECK(world.get(4, world.key(record)).size() == 2);
+}
+
+TEST_CASE("nodes that only a forgotten search knew are not remembered") {
+    DhtWorld world(120, 1);
+    auto& node = *world.members[4].node;
+    world.run(2min);
+    for (int i = 0; i < 10; ++i)
+        node.get(world.now, world.key(world.record(2, "pres:other" + std::to_string(i) + "@a.example", 1)));
+    world.run(5s);
+    const auto met = node.status().known_nodes;
+    world.run(2min);
+    CHECK(node.status().known_nodes + 30 < met);
+    CHECK(node.status().known_nodes >= node.status().good_peers);
 }
 
 TEST_CASE("eight shards a node reach each other and the same records") {
