@@ -178,7 +178,7 @@ inline constexpr std::chrono::microseconds record_put_interval = std::chrono::mi
 
 // The DHT
 inline constexpr std::size_t presentities_per_shard = 12'500; ///< so that who writes much stores much for others. CPU asks for no more than one: 100,000 with 1, 2, 8 shards take 0.0059, 0.0056, 0.0052 cores
-inline constexpr auto search_kept_of_get = 15s;               ///< after it ended: who finds nobody asks again within that; then in 5 minutes and more
+inline constexpr auto search_kept_of_get = 1min;              ///< after it ended: who finds nobody asks again within that; then in 5 minutes and more. With 15 s the halves of a healed partition met later, after 65 s at worst
 inline constexpr auto search_kept_of_put = 5s;                ///< the next put of the key is minutes or hours away, and each packet is compared with every search
 inline constexpr std::size_t dht_packet_bytes = 1'400;        ///< OpenDHT sends up to 1280 of fragments and a header
 inline constexpr auto put_again_first = 1s;                   ///< after a put that nobody took, as before the first peer was known
