@@ -2,6 +2,10 @@
 
 #include <opendht/dht.h>
 
+#include <map>
+#include <memory>
+#include <type_traits>
+
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -46,8 +50,9 @@ template struct Reveal<Ipv6Nodes, &dht::NodeCache::cache_6>;
 
 template <typename Cache>
 void forget_unused(Cache& cache) {
-    // A private base, which only this form of cast may name ([expr.cast]).
-    auto& nodes = (std::map<dht::InfoHash, std::weak_ptr<dht::Node>>&)cache;
+    using ById = std::map<dht::InfoHash, std::weak_ptr<dht::Node>>;
+    static_assert(std::is_base_of_v<ById, Cache>);
+    auto& nodes = (ById&)cache;  // a private base, which only this form of cast may name ([expr.cast])
     std::erase_if(nodes, [](const auto& entry) { return entry.second.expired(); });
 }
 

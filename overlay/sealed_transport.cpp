@@ -119,7 +119,8 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
     if (now.steady - peer.current->made() >= 2 * limits::session_rekey_age) {
         return Reason::expired;
     }
-    const bool idle = now.steady - peer.info.last_heard >= limits::session_idle;
+    // Its data is on the way to the session that we have just answered.
+    const bool idle = !peer.next && now.steady - peer.info.last_heard >= limits::session_idle;
     return idle && !held_.contains(peer.info.node) ? std::optional(Reason::unavailable) : std::nullopt;
 }
 

@@ -55,7 +55,7 @@ struct PeerUp {
     proto::NodeId node{};
     bool restarted = false;
 };
-struct PeerDown {  ///< its last session ended: idle (unavailable), revoked, not_admitted, expired
+struct PeerDown {  ///< its last session ended: idle (unavailable), revoked, not_admitted, bad_signature, expired
     proto::NodeId node{};
     proto::Reason reason{};
     std::string domain;

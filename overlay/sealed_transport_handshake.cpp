@@ -108,7 +108,12 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
         return tl::make_unexpected(keys.error());
     }
     const proto::Certificate& certificate = welcome->certificate;
-    const auto admitted = peers_.admit(proto::node_id(certificate.node_key), certificate);
+    const NodeId node = proto::node_id(certificate.node_key);
+    // It answers this very HELLO of ours, so it is what it says now; a HELLO of its own may be an old one.
+    if (const PeerState* known = peers_.find(node); known != nullptr && known->info.domain != certificate.domain) {
+        take_down(node, Reason::not_admitted);
+    }
+    const auto admitted = peers_.admit(node, certificate);
     if (!admitted) {
         return tl::make_unexpected(admitted.error());
     }

@@ -64,7 +64,7 @@ SessionKeys::~SessionKeys() {
 }
 
 Session::Session(SessionId id, const Remote& remote, const SessionKeys& keys, bool initiated, proto::SteadyTime made)
-    : id_(id), remote_(std::move(remote)), keys_(keys), initiated_(initiated), made_(made) {}
+    : id_(id), remote_(remote), keys_(keys), initiated_(initiated), made_(made) {}
 
 proto::Bytes Session::seal(std::uint8_t own_port, std::uint8_t peer_port, proto::BytesView bytes) {
     proto::Bytes datagram;

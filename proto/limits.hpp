@@ -22,7 +22,7 @@ inline constexpr auto record_clock_skew = 5min;         ///< how far in the futu
 
 // Trust
 inline constexpr std::size_t certificates_verified = 8192;  ///< certificates whose signature was found good; 400 bytes each
-inline constexpr std::size_t delegations_verified = 1024;   ///< likewise
+inline constexpr std::size_t delegations_verified = 8192;   ///< likewise; one provider may host the users of thousands of domains
 inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 700 bytes each. Eight replicas answer a look-up within seconds
 inline constexpr auto records_verified_for = 5min;       ///< then a copy is verified anew: a refresh of the record has another signature
 
@@ -110,7 +110,7 @@ inline constexpr auto cookie_secret_age = 2min;             ///< a cookie is goo
 inline constexpr auto hello_resend = 250ms;                 ///< then 0.5 s, 1 s, 2 s
 inline constexpr int hello_attempts = 5;                    ///< the last one waits 2 s: 5.75 s in all
 inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session
-inline constexpr auto session_idle = 20s;                   ///< unless held. Over the DHT two nodes speak once, or again after many minutes: 5 min saved one handshake in eight, and kept every session that long
+inline constexpr auto session_idle = 20s;                   ///< and until the next transport_sweep; unless held. Over the DHT two nodes speak once, or again after many minutes: 1 min saved 3% of the packets of idle nodes, 5 min one handshake in eight, and kept every session that long
 inline constexpr auto session_silence = 10s;                ///< nothing back for that long while we send: shake hands again
 inline constexpr std::uint32_t session_silence_sent = 3;    ///< and so many datagrams; an answer is not answered again
 inline constexpr auto shake_again_gap = 1s;                 ///< between handshakes with a node that has a session

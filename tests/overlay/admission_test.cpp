@@ -200,6 +200,31 @@ TEST_CASE("revoked, removed, certified by another key now: the session ends at o
     }
 }
 
+TEST_CASE("a node that comes back as another domain's is known as that one, and by no HELLO alone") {
+    TransportPair world;
+    world.open();
+    world.bob.transport->hold(world.alice.id());
+    world.federation.add_domain("c.example");
+    world.bob.transport->set_federation(world.federation.share());
+    world.alice.kit = world.federation.moved(world.alice.kit, "c.example");
+    world.start(world.alice);
+    world.say(world.alice, world.bob, "from c");  // a HELLO, as anybody could have kept one
+    world.run(1s);
+    CHECK(world.bob.count("refused_conflict") > 0);
+    CHECK(world.bob.transport->peer(world.alice.id())->domain == "a.example");
+    world.say(world.bob, world.alice, "are you there?");
+    world.run(10s);
+    REQUIRE(world.bob.transport->peer(world.alice.id()) != nullptr);
+    CHECK(world.bob.transport->peer(world.alice.id())->domain == "c.example");
+    CHECK(world.bob.transport->nodes_of("a.example").empty());
+    REQUIRE(world.bob.down.size() == 1);
+    CHECK(world.bob.down[0].reason == proto::Reason::not_admitted);
+    world.say(world.bob, world.alice, "and now?");
+    world.run(1s);
+    REQUIRE_FALSE(world.alice.texts().empty());
+    CHECK(world.alice.texts().back() == "and now?");
+}
+
 TEST_CASE("a federation file that changes nothing ends no session") {
     TransportPair world;
     world.open();

@@ -47,6 +47,12 @@ class FederationKit {
         return {std::move(key), std::move(certificate)};
     }
 
+    /// The same node, certified by another domain's key.
+    NodeKit moved(const NodeKit& node, const std::string& domain) {
+        return {node.key, proto::Certificate::issue(domains_.at(domain), domain, node.key.public_key(),
+                                                    node.certificate.roles, start(), end())};
+    }
+
     std::shared_ptr<const proto::Federation> share() const {
         return std::make_shared<const proto::Federation>(federation_);
     }
