@@ -11,6 +11,7 @@
 
 #include "overlay/sealed_transport.hpp"
 #include "overlay/session.hpp"
+#include "proto/identity.hpp"
 #include "proto/result.hpp"
 
 namespace presmesh::overlay {

@@ -6,7 +6,6 @@
 #include <memory>
 
 #include "proto/bytes.hpp"
-#include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/result.hpp"
 #include "proto/time.hpp"

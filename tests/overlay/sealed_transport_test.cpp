@@ -63,6 +63,22 @@ TEST_CASE("answers that nobody answers are no silence: the session stays") {
     CHECK(world.bob.count("handshakes_started") + world.alice.count("handshakes_started") == before);
 }
 
+TEST_CASE("a session that was just answered for does not end with the idle one before it") {
+    TransportPair world;
+    world.open();
+    const auto sweep = world.bob.transport->next_timeout();
+    world.run(sweep - world.now.steady - 1500ms);
+    REQUIRE(world.bob.down.empty());
+    world.start(world.alice);
+    world.delay = 1s;  // the sweep comes between bob's WELCOME and the first DATA under it
+    world.say(world.alice, world.bob, "again");
+    world.run(5s);
+    CHECK(world.bob.down.empty());
+    CHECK(world.alice.count("handshakes_started") == 1);
+    REQUIRE_FALSE(world.bob.texts().empty());
+    CHECK(world.bob.texts().back() == "again");
+}
+
 TEST_CASE("the replay window, counter by counter") {
     ReplayWindow window;
     CHECK(window.is_fresh(0));
