@@ -80,12 +80,12 @@ Result<PublishReceipt> Publications::create(proto::Now now, const PublishRequest
     Publication publication;
     publication.etag = fresh_tag();
     if (expires.count() == 0) return PublishReceipt{publication.etag, expires};  // published and expired at once
+    publication.stamp = next_stamp(now, request.presentity);
     // The id begins with the time, so that composition meets a presentity's publications in the order they began.
-    publication.id = fresh_id(now);
-    auto document = mark_published(request.document, nullptr, now.wall);
+    publication.id = fresh_id(publication.stamp);
+    auto document = mark_published(request.document, nullptr, publication.stamp);
     if (!document) return tl::make_unexpected(document.error());
     publication.document = std::move(*document);
-    publication.stamp = now.wall;
     PublishReceipt receipt{publication.etag, expires};
     if (auto stored = put(now, request.presentity, std::move(publication), expires); !stored)
         return tl::make_unexpected(stored.error());
@@ -107,10 +107,10 @@ Result<PublishReceipt> Publications::update(proto::Now now, const PublishRequest
     if (request.document) {
         Publication next = *found;
         next.etag = receipt.etag;
-        auto document = mark_published(request.document, found->document, now.wall);
+        next.stamp = next_stamp(now, request.presentity);
+        auto document = mark_published(request.document, found->document, next.stamp);
         if (!document) return tl::make_unexpected(document.error());
         next.document = std::move(*document);
-        next.stamp = now.wall;
         if (auto stored = put(now, request.presentity, std::move(next), expires); !stored)
             return tl::make_unexpected(stored.error());
     } else {
@@ -133,10 +133,10 @@ Result<void> Publications::set(proto::Now now, std::string_view owner, const Pre
     Publication publication;
     publication.id = std::move(id);
     publication.owner = owner;
-    auto marked = mark_published(document, published_as(presentity, publication.id), now.wall);
+    publication.stamp = next_stamp(now, presentity);
+    auto marked = mark_published(document, published_as(presentity, publication.id), publication.stamp);
     if (!marked) return tl::make_unexpected(marked.error());
     publication.document = std::move(*marked);
-    publication.stamp = now.wall;
     return put(now, presentity, std::move(publication), std::min(expires, limits_.max_expires));
 }
 
@@ -148,6 +148,15 @@ proto::DocumentPtr Publications::published_as(const PresentityUri& presentity, s
 }
 
 // ---- the table
+
+/// The wall clock's time, unless something of this presentity's has that stamp already, or (the clock was set back) a
+/// later one: what is published last is the newest here.
+proto::WallTime Publications::next_stamp(proto::Now now, const PresentityUri& presentity) const {
+    proto::WallTime stamp = now.wall;
+    if (auto source = sources_.find(presentity); source != sources_.end())
+        for (const Publication& p : source->second.publications) stamp = std::max(stamp, p.stamp + proto::Duration{1});
+    return stamp;
+}
 
 Result<void> Publications::put(proto::Now now, const PresentityUri& presentity, Publication publication,
                                std::chrono::seconds expires) {
@@ -347,11 +356,11 @@ std::string Publications::fresh_tag() {
     return ordered_text(bytes);
 }
 
-std::string Publications::fresh_id(proto::Now now) {
+std::string Publications::fresh_id(proto::WallTime stamp) {
     std::array<std::uint8_t, 11> bytes{};
-    auto seconds = static_cast<std::uint32_t>(proto::to_seconds(now.wall));
-    for (int i = 0; i < 4; ++i) bytes[i] = static_cast<std::uint8_t>(seconds >> (24 - 8 * i));
-    random_.fill(std::span(bytes).subspan(4));
+    const auto time = static_cast<std::uint64_t>(micros(stamp));
+    for (int i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(time >> (56 - 8 * i));
+    random_.fill(std::span(bytes).subspan(8));
     return ordered_text(bytes);
 }
 

@@ -69,7 +69,7 @@ class Publications {
         std::string owner;
         proto::DocumentPtr document;
         proto::WallTime expires{};
-        proto::WallTime stamp{};
+        proto::WallTime stamp{};   ///< when its document was published; of no two of a presentity the same
         proto::SteadyTime due{};   ///< when it expires,
         std::uint64_t number = 0;  ///< and under which number that is noted
     };
@@ -90,6 +90,7 @@ class Publications {
     proto::Result<translators::PublishReceipt> update(proto::Now now, const translators::PublishRequest& request,
                                                       std::chrono::seconds expires);
     proto::Result<std::chrono::seconds> granted(std::optional<std::chrono::seconds> asked) const;
+    proto::WallTime next_stamp(proto::Now now, const proto::PresentityUri& presentity) const;
     proto::DocumentPtr published_as(const proto::PresentityUri& presentity, std::string_view id) const;
     /// Replaces or adds a publication if the whole still composes.
     proto::Result<void> put(proto::Now now, const proto::PresentityUri& presentity, Publication publication,
@@ -106,7 +107,7 @@ class Publications {
     void save(const proto::PresentityUri& presentity, const Publication& publication);
     bool restore(proto::Now now, std::string_view key, proto::BytesView value);
     std::string fresh_tag();
-    std::string fresh_id(proto::Now now);
+    std::string fresh_id(proto::WallTime stamp);
 
     Store& store_;
     proto::Random& random_;

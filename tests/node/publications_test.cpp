@@ -247,3 +247,44 @@ TEST_CASE("every element is marked with when it was published as it is, over cha
     REQUIRE(c != all.end());
     CHECK(*c->published - at(0s).wall == 10s);
 }
+
+TEST_CASE("what is published last is the newest, also within one instant and after the clock was set back") {
+    const auto word = [](const char* note, const char* contact) {
+        auto said = service("phone", note);
+        said.contact = contact;
+        return document({said});
+    };
+    Table t;
+    const auto shown = [&] { return t.publications.document(alice)->presence().services; };
+    // A device that forgot its entity tag, over and over: each publication has a random name.
+    for (int i = 0; i < 8; ++i) {
+        const auto note = std::to_string(i);
+        REQUIRE(t.publish(at(5s), word(note.c_str(), "sip:phone@a.example")));
+        CHECK(shown().size() == 1);
+        CHECK(shown()[0].notes[0].text == note);
+    }
+    auto earlier = at(5s);
+    earlier.wall -= 1h;
+    auto receipt = t.publish(earlier, word("set back", "sip:phone@a.example"));
+    REQUIRE(receipt);
+    CHECK(shown()[0].notes[0].text == "set back");
+    REQUIRE(t.publish(earlier, word("modified", "sip:phone@a.example"), receipt->etag));
+    CHECK(shown()[0].notes[0].text == "modified");
+    REQUIRE(t.publications.set(earlier, "xmpp", alice, word("by its server", "sip:phone@a.example"), 300s));
+    CHECK(shown()[0].notes[0].text == "by its server");
+    t.restart(earlier);
+    REQUIRE(t.publish(earlier, word("after a restart", "sip:phone@a.example")));
+    CHECK(shown()[0].notes[0].text == "after a restart");
+}
+
+TEST_CASE("publications of one instant compose in the order they began") {
+    Table t;
+    for (int i = 0; i < 8; ++i) {
+        auto said = service("phone", std::to_string(i));
+        said.contact = "sip:phone" + std::to_string(i) + "@a.example";
+        REQUIRE(t.publish(at(5s), document({said})));
+    }
+    const auto all = t.publications.document(alice)->presence().services;
+    REQUIRE(all.size() == 8);
+    for (std::size_t i = 0; i < 8; ++i) CHECK(all[i].notes[0].text == std::to_string(i));
+}
