@@ -11,16 +11,6 @@ namespace presmesh::proto {
 
 namespace {
 
-// What is signed: the purpose, a zero byte no purpose contains, and the bytes.
-Bytes with_purpose(std::string_view purpose, BytesView bytes) {
-    Bytes message;
-    message.reserve(purpose.size() + 1 + bytes.size());
-    message.insert(message.end(), purpose.begin(), purpose.end());
-    message.push_back(0);
-    message.insert(message.end(), bytes.begin(), bytes.end());
-    return message;
-}
-
 using Blake = crypto_generichash_state;
 
 std::array<std::uint8_t, 20> blake2b_160(std::string_view purpose, BytesView first, BytesView second = {}) {
@@ -70,13 +60,25 @@ SigningKey::~SigningKey() {
 
 Signature SigningKey::sign(std::string_view purpose, BytesView bytes) const {
     Signature out;
-    Bytes message = with_purpose(purpose, bytes);
+    const Bytes message = signed_message(purpose, bytes);
     primitives().sign(out.data(), message.data(), message.size(), secret_.data());
     return out;
 }
 
 bool verify(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature) {
-    Bytes message = with_purpose(purpose, bytes);
+    return verify_message(key, signed_message(purpose, bytes), signature);
+}
+
+Bytes signed_message(std::string_view purpose, BytesView bytes) {
+    Bytes message;
+    message.reserve(purpose.size() + 1 + bytes.size());
+    message.insert(message.end(), purpose.begin(), purpose.end());
+    message.push_back(0);
+    message.insert(message.end(), bytes.begin(), bytes.end());
+    return message;
+}
+
+bool verify_message(const PublicKey& key, BytesView message, const Signature& signature) {
     return primitives().verify(signature.data(), message.data(), message.size(), key.data());
 }
 

@@ -38,6 +38,9 @@ class SigningKey {
 };
 
 bool verify(const PublicKey& key, std::string_view purpose, BytesView bytes, const Signature& signature);
+/// What a signature is over, for who keeps it: the purpose, a zero byte (no purpose contains one), and `bytes`.
+Bytes signed_message(std::string_view purpose, BytesView bytes);
+bool verify_message(const PublicKey& key, BytesView message, const Signature& signature);
 
 NodeId node_id(const PublicKey& node_key);
 /// The Kademlia id of a node's shard: BLAKE2b-160 over a purpose string, the node key and the shard number.

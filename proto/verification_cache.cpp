@@ -4,13 +4,24 @@
 
 namespace presmesh::proto {
 
+namespace {
+
+/// Is that what signed_message() makes of these?
+bool is_message(BytesView message, std::string_view purpose, BytesView bytes) {
+    return message.size() == purpose.size() + 1 + bytes.size() &&
+           std::ranges::equal(message.first(purpose.size()), as_bytes(purpose)) && message[purpose.size()] == 0 &&
+           std::ranges::equal(message.subspan(purpose.size() + 1), bytes);
+}
+
+}  // namespace
+
 template <typename Statement>
 Result<void> VerificationCache::check(Known<SignedStatement<Statement>>& known, const Statement& statement,
                                       const PublicKey& key, WallTime now) {
     const auto same = [&](const auto& one) { return one.key == key && one.statement == statement; };
-    if (!known.contains(statement.signature, same)) {
+    if (const auto place = known.place_of(statement.signature); !known.holds(place, statement.signature, same)) {
         if (auto valid = statement.check_signature(key); !valid) return valid;
-        known.remember(statement.signature, {key, statement}, now);
+        known.remember(place, statement.signature, {key, statement}, now);
     }
     return statement.check_validity(now);
 }
@@ -27,11 +38,13 @@ bool VerificationCache::verify_record(const PublicKey& key, std::string_view pur
                                       const Signature& signature, WallTime now) {
     records_.forget_until(now - limits::records_verified_for);
     const auto same = [&](const SignedRecord& one) {
-        return one.key == key && one.purpose == purpose && std::ranges::equal(one.bytes, bytes);
+        return one.key == key && is_message(one.message, purpose, bytes);
     };
-    if (records_.contains(signature, same)) return true;
-    if (!verify(key, purpose, bytes, signature)) return false;
-    records_.remember(signature, {key, std::string(purpose), {bytes.begin(), bytes.end()}}, now);
+    const auto place = records_.place_of(signature);
+    if (records_.holds(place, signature, same)) return true;
+    Bytes message = signed_message(purpose, bytes);
+    if (!verify_message(key, message, signature)) return false;
+    records_.remember(place, signature, {key, std::move(message)}, now);
     return true;
 }
 

@@ -6,7 +6,7 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <utility>
 
 #include "proto/bytes.hpp"
@@ -50,16 +50,17 @@ class VerificationCache {
         ~Known() {
             while (!order_.empty()) forget_oldest();
         }
+        /// Where `signature` is, or would be. Holds until something is remembered or forgotten.
+        using Place = typename std::map<Signature, Signed>::iterator;
+        Place place_of(const Signature& signature) { return known_.lower_bound(signature); }
         template <typename Is>
-        bool contains(const Signature& signature, const Is& is) const {
-            const auto found = known_.find(signature);
-            return found != known_.end() && is(found->second);
+        bool holds(Place place, const Signature& signature, const Is& is) const {
+            return place != known_.end() && place->first == signature && is(place->second);
         }
-        void remember(const Signature& signature, Signed what, WallTime now) {
-            if (capacity_ == 0 || known_.contains(signature)) return;
-            if (order_.size() == capacity_) forget_oldest();
-            known_.emplace(signature, std::move(what));
-            order_.emplace_back(now, signature);
+        void remember(Place place, const Signature& signature, Signed what, WallTime now) {
+            if (capacity_ == 0 || (place != known_.end() && place->first == signature)) return;
+            order_.emplace_back(now, known_.emplace_hint(place, signature, std::move(what)));
+            if (order_.size() > capacity_) forget_oldest();
         }
         void forget_until(WallTime time) {
             while (!order_.empty() && order_.front().first <= time) forget_oldest();
@@ -73,7 +74,7 @@ class VerificationCache {
         }
         std::size_t capacity_;
         std::map<Signature, Signed> known_;
-        std::deque<std::pair<WallTime, Signature>> order_;
+        std::deque<std::pair<WallTime, Place>> order_;
     };
 
     template <typename Statement>
@@ -83,8 +84,7 @@ class VerificationCache {
     };
     struct SignedRecord {
         PublicKey key;
-        std::string purpose;
-        Bytes bytes;
+        Bytes message;  ///< its purpose and its bytes
     };
     template <typename Statement>
     Result<void> check(Known<SignedStatement<Statement>>& known, const Statement& statement, const PublicKey& key,
