@@ -201,7 +201,7 @@ class Overlay::Impl {
                            if (is_expelled(down.reason))
                                expel(now, down.node);
                            else
-                               session_down(down);
+                               peers_.session_down(down.node, down.domain);
                        },
                        [&](const ConnectFailed& failed) { peers_.connect_failed(failed.endpoint); },
                    },
@@ -220,17 +220,9 @@ class Overlay::Impl {
         }
     }
 
-    /// Most nodes were met over the DHT alone, and nothing is kept of them.
-    void session_down(const PeerDown& down) {
-        if (const auto* channel = peers_.find(down.node); channel != nullptr && channel->watched())
-            silent_[down.node] = down.domain;
-        peers_.session_down(down.node);
-    }
-
     void peer_up(proto::Now now, const proto::NodeId& node) {
         const auto* peer = transport_.peer(node);
         if (peer == nullptr) return;
-        silent_.erase(node);
         // Who could not be reached, and who is knocked at now and then, may be of a part of the network that was lost.
         const bool knocked = bootstrap_.answered(now, peer->endpoint);
         const bool lost = peers_.find(node) != nullptr && peers_.unreachable(node);
@@ -274,10 +266,18 @@ class Overlay::Impl {
         dht_->bootstrap(now, endpoint);
     }
 
+    /// As the node's session tells, or told; empty where it never had one that is remembered.
+    std::string domain_of(const proto::NodeId& node) const {
+        const auto* peer = transport_.peer(node);
+        return peer != nullptr ? peer->domain : std::string(peers_.domain(node));
+    }
+
     /// The nodes with a session, and those watched or watching without one.
     std::map<proto::NodeId, std::string> known_domains() const {
-        auto known = silent_;
-        for (const auto& node : transport_.peers()) known[node] = transport_.peer(node)->domain;
+        std::map<proto::NodeId, std::string> known;
+        for (const auto& nodes : {transport_.peers(), peers_.nodes()})
+            for (const auto& node : nodes)
+                if (auto domain = domain_of(node); !domain.empty()) known.emplace(node, std::move(domain));
         return known;
     }
 
@@ -305,7 +305,6 @@ class Overlay::Impl {
     }
 
     void expel(proto::Now now, const proto::NodeId& node) {
-        silent_.erase(node);
         const auto left = following_.detach(node);
         peers_.drop(node);
         for (const auto& presentity : left) finder_.look_at(now, presentity);
@@ -347,10 +346,7 @@ class Overlay::Impl {
     std::optional<Refusal> refusal(proto::Now now, const proto::NodeId& node, const proto::PresentityUri& presentity,
                                    const proto::PresentityUri& watcher) const {
         const auto& federation = *settings_.federation;
-        const auto* peer = transport_.peer(node);
-        const auto silent = silent_.find(node);
-        const auto asking = peer != nullptr ? peer->domain : silent != silent_.end() ? silent->second : std::string();
-        if (const auto allowed = federation.may_publish(asking, watcher.domain(), now.wall); !allowed)
+        if (const auto allowed = federation.may_publish(domain_of(node), watcher.domain(), now.wall); !allowed)
             return Refusal{allowed.error().reason, "rejected"};
         if (const auto ours = federation.may_publish(settings_.certificate.domain, presentity.domain(), now.wall);
             !ours)
@@ -431,7 +427,6 @@ class Overlay::Impl {
     Finder finder_;
     Siblings siblings_;
     Bootstrap bootstrap_;
-    std::map<proto::NodeId, std::string> silent_;  // watched or watching nodes without a session: their domains
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
     std::deque<Event> events_;
     std::set<proto::PresentityUri> updated_;          // presentities of whose watches the channels told something

@@ -61,6 +61,11 @@ std::vector<proto::NodeId> Peers::nodes() const {
     return out;
 }
 
+std::string_view Peers::domain(const proto::NodeId& node) const {
+    auto found = states_.find(node);
+    return found == states_.end() ? std::string_view{} : found->second.domain;
+}
+
 // ---- what the transport tells
 
 proto::Result<void> Peers::handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes) {
@@ -83,8 +88,11 @@ void Peers::session_up(proto::Now, const proto::NodeId& node) {
     touched_.insert(node);
 }
 
-void Peers::session_down(const proto::NodeId& node) {
-    if (states_.contains(node)) touched_.insert(node);
+void Peers::session_down(const proto::NodeId& node, std::string domain) {
+    auto found = states_.find(node);
+    if (found == states_.end()) return;
+    found->second.domain = std::move(domain);
+    touched_.insert(node);
 }
 
 void Peers::connect_failed(const proto::Endpoint& endpoint) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -42,10 +43,12 @@ class Peers {
     /// The last attempt to reach it failed, and nothing was heard since.
     bool unreachable(const proto::NodeId& node) const;
     std::vector<proto::NodeId> nodes() const;
+    /// As its last session told; empty where it had none.
+    std::string_view domain(const proto::NodeId& node) const;
 
     proto::Result<void> handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes);
     void session_up(proto::Now now, const proto::NodeId& node);
-    void session_down(const proto::NodeId& node);
+    void session_down(const proto::NodeId& node, std::string domain);
     void connect_failed(const proto::Endpoint& endpoint);
     /// The node is no longer one of us: its watches end, ours at it too.
     void drop(const proto::NodeId& node);
@@ -66,6 +69,7 @@ class Peers {
   private:
     struct State {
         std::unique_ptr<Channel> channel;
+        std::string domain;
         std::vector<proto::Endpoint> endpoints;
         std::size_t next_endpoint = 0;
         proto::Duration pause;
