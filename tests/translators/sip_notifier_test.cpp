@@ -220,6 +220,19 @@ TEST_CASE("RFC 6446: an approval does not wait for max-rate") {
     CHECK(has(text(talk.take_request()), "approved"));
 }
 
+TEST_CASE("the last NOTIFY does not wait for max-rate") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document());
+    auto request = talk.subscribe("sip:bob@b.example", 600);
+    request.event = "presence;max-rate=0.01";
+    REQUIRE(talk.ask(request).status == 200);
+    talk.reply(talk.take_request(), 200);
+    talk.host.show(talk.now, bob, {tr::WatchState::terminated, "rejected", tr::Liveness::live, nullptr});
+    talk.end_turn();
+    REQUIRE_FALSE(talk.out.empty());
+    CHECK(talk.take_request().subscription_state == "terminated;reason=rejected");
+}
+
 TEST_CASE("refresh: a NOTIFY at once; a lower CSeq is 500; Contact may move") {
     SipTalk talk;
     const auto dialog = subscribe(talk);
@@ -342,6 +355,22 @@ TEST_CASE("unknown is neither online nor offline") {
     CHECK(has(text(talk.take_request()), "open"));
 }
 
+TEST_CASE("whoever was shown a state and must wait for an answer again is not left with it") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document());
+    const auto dialog = subscribe(talk);
+    // Authorization taken back, or nobody left who may be asked.
+    talk.host.show(talk.now, bob, {tr::WatchState::pending, "", tr::Liveness::unknown, nullptr});
+    talk.end_turn();
+    const auto notify = talk.take_request();
+    CHECK(has(notify.subscription_state, "pending"));
+    CHECK(has(text(notify), "presence unknown"));
+    CHECK(!has(text(notify), "<basic>"));
+    talk.reply(notify, 200);
+    CHECK(talk.ask(talk.again(dialog.request, dialog.response, 600)).status == 200);
+    CHECK(has(text(talk.take_request()), "presence unknown"));
+}
+
 TEST_CASE("restart: no subscription is lost, and NOTIFYs go on in the same dialog with higher CSeq") {
     SipTalk talk;
     talk.host.show(talk.now, bob, open_document("before"));
@@ -383,6 +412,35 @@ TEST_CASE("restart: when nothing is found again the watcher is told so, once") {
     talk.reply(notify, 200);
     talk.pass(1min);
     CHECK(talk.out.empty());
+}
+
+TEST_CASE("restart: when nobody who may be asked is found, what the watcher was shown is taken back") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document("before"));
+    subscribe(talk);
+    talk.host.allow_by_default = false;
+    talk.restart();
+    talk.pass(9'999ms);
+    CHECK(talk.out.empty());
+    talk.pass(1ms);
+    const auto notify = talk.take_request();
+    CHECK(has(notify.subscription_state, "pending"));
+    CHECK(has(text(notify), "presence unknown"));
+}
+
+TEST_CASE("restart: a subscription that may not go on is ended, in its dialog") {
+    SipTalk talk;
+    talk.host.show(talk.now, bob, open_document());
+    const auto dialog = subscribe(talk);
+    talk.host.domains.clear();  // another federation file, another configuration
+    talk.restart();
+    const auto last = talk.take_request();
+    CHECK(last.subscription_state == "terminated;reason=noresource");
+    CHECK(last.call_id == dialog.request.call_id);
+    CHECK(last.cseq > 1);
+    talk.reply(last, 200);
+    CHECK(talk.translator->subscriptions() == 0);
+    CHECK(talk.host.saved["sip.serve"].empty());
 }
 
 TEST_CASE("restart: one that expired meanwhile is ended") {

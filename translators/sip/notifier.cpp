@@ -150,7 +150,7 @@ Notifier::Id Notifier::add(proto::Now now, SavedSubscription kept, WatchId watch
     subscription.tokens = settings_.rate.burst;
     subscription.tokens_at = now.steady;
     by_tag_[subscription.kept.dialog.local.tag] = id;
-    by_watch_[watch] = id;
+    if (watch != 0) by_watch_[watch] = id;
     return id;
 }
 
@@ -226,10 +226,10 @@ void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
     }
     if (!is_news(subscription, view)) return;
     subscription.due = true;
-    // RFC 6446 section 5.2: an approval does not wait.
+    // RFC 6446 section 5.2: an approval does not wait; nor does the last one.
     const bool approved =
         subscription.has_shown && subscription.shown_state == WatchState::pending && view.state != WatchState::pending;
-    subscription.urgent = subscription.urgent || approved;
+    subscription.urgent = subscription.urgent || approved || view.state == WatchState::terminated;
     pump(now, id);
 }
 

@@ -48,11 +48,11 @@ class Notifier {
         SavedSubscription kept;
         std::uint32_t saved_cseq = 0;  ///< CSeq up to here may be used without saving again
         proto::SteadyTime deadline{};  ///< when it expires
-        WatchId watch = 0;
-        TransactionId under_way = 0;  ///< the NOTIFY not yet answered; 0: none
-        bool due = false;             ///< a state waits to be sent
-        bool urgent = false;          ///< and may not wait for the rate
-        std::string ending;           ///< reason of the last NOTIFY; empty: goes on
+        WatchId watch = 0;             ///< 0: it was refused when the subscription was brought back, which ends
+        TransactionId under_way = 0;   ///< the NOTIFY not yet answered; 0: none
+        bool due = false;              ///< a state waits to be sent
+        bool urgent = false;           ///< and may not wait for the rate
+        std::string ending;            ///< reason of the last NOTIFY; empty: goes on
         bool last_sent = false;
         bool fetch = false;              ///< Expires: 0 in a new dialog
         std::uint32_t failures = 0;      ///< of NOTIFYs in a row

@@ -13,8 +13,9 @@ constexpr std::uint32_t reserved_cseq = 256;
 /// or this has passed, the watcher is left with what it was shown.
 constexpr auto settle_time = std::chrono::seconds{10};
 
+/// Pending too: nobody who may be asked is there (RFC 6665 section 4.2.2 leaves open what a pending NOTIFY holds).
 bool is_unknown(const View& view) {
-    return !view.document || view.liveness == Liveness::unknown;
+    return view.state != WatchState::active || !view.document || view.liveness == Liveness::unknown;
 }
 
 /// For a watcher that has been shown a state: no tuple, so neither online nor offline, and a note for people.
@@ -27,7 +28,7 @@ proto::Presence unknown_presence() {
 }  // namespace
 
 void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
-    const auto view = host_->view(subscription.watch);
+    const auto view = subscription.watch != 0 ? host_->view(subscription.watch) : View{};
     if (view.state == WatchState::terminated) {
         subscription.ending = view.reason.empty() ? "rejected" : view.reason;
         subscription.deadline = proto::never;
@@ -65,7 +66,7 @@ Request Notifier::compose(proto::Now now, Subscription& subscription, const View
                                      ";expires=" + std::to_string(std::max<std::int64_t>(left, 0)) +
                                      subscription.kept.rate.reflected(repeat_floor());
     }
-    if (view.state == WatchState::active) request.body = body_for(subscription, view);
+    if (view.state != WatchState::terminated) request.body = body_for(subscription, view);
     if (request.body) request.content_type = pidf_type;
     return request;
 }
@@ -103,12 +104,15 @@ void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView 
         return host_->erase(*owner_, key);
     }
     const auto watch = host_->watch(now, *owner_, kept->watcher, kept->presentity);
-    if (!watch) return host_->erase(*owner_, key);
     const auto left = kept->expires - now.wall;
-    const auto id = add(now, std::move(*kept), *watch);
+    const auto id = add(now, std::move(*kept), watch.value_or(0));
     auto& subscription = subscriptions_.at(id);
     save(subscription);
     if (left <= proto::Duration::zero()) return end(now, id, "timeout");
+    if (!watch) {  // the domain is no longer ours, or not in the federation any more
+        host_->count("sip_restore_failures", to_string(watch.error().reason), 1);
+        return end(now, id, watch.error().reason == proto::Reason::quota ? "giveup" : "noresource");
+    }
     subscription.deadline = now.steady + left;
     subscription.due = true;
     if (!host_->view(*watch).document) subscription.not_before = now.steady + settle_time;
