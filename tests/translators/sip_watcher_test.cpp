@@ -172,6 +172,45 @@ TEST_CASE("as each watcher itself: a SUBSCRIBE and an answer of its own") {
     CHECK(talk.decided(dave) == Decision{tr::WatchState::terminated, "rejected"});
 }
 
+TEST_CASE("as each watcher itself: one that is refused takes nothing from the others") {
+    auto settings = SipTalk::attached();
+    settings.as_real_watcher = true;
+    Attached talk(settings);
+    const auto for_carol = talk.want(carol);
+    const auto for_dave = talk.want(dave);
+    talk.accept(for_carol);
+    talk.ask(talk.notify(for_carol, "active;expires=300"));
+    SUBCASE("at once") {
+        talk.reply(for_dave, 403);
+    }
+    SUBCASE("later") {
+        talk.accept(for_dave);
+        talk.ask(talk.notify(for_dave, "active;expires=300", ""));
+        CHECK(talk.host.documents[alice] != nullptr);
+        talk.ask(talk.notify(for_dave, "terminated;reason=rejected", ""));
+    }
+    CHECK(talk.decided(dave) == Decision{tr::WatchState::terminated, "rejected"});
+    CHECK(talk.host.documents[alice] != nullptr);
+    talk.ask(talk.notify(for_carol, "terminated;reason=rejected", ""));
+    CHECK(talk.host.documents[alice] == nullptr);
+}
+
+TEST_CASE("a NOTIFY that comes before the 200 to its refresh keeps the state for as long as the refresh does") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    talk.pass(260s);
+    const auto refresh = talk.take_request();
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    CHECK(talk.host.lifetimes[alice] == 360s);
+    talk.accept(refresh);
+    talk.pass(200s);
+    CHECK(talk.out.empty());
+    talk.pass(60s);
+    CHECK(talk.take_request().call_id == subscribe.call_id);
+}
+
 TEST_CASE("401 and 407 are answered once, with the password; twice is a wrong password") {
     auto settings = SipTalk::attached();
     settings.credentials = {"presmesh", "secret", ""};
@@ -246,6 +285,40 @@ TEST_CASE("RFC 6665 section 4.1.3: what each termination means") {
         CHECK(talk.take_request().call_id != subscribe.call_id);
         CHECK(talk.decided() == is_active);
     }
+}
+
+TEST_CASE("a server that takes every subscription and ends it is met with growing patience") {
+    Attached talk;
+    auto subscribe = talk.want();
+    const auto round = [&](const auto& end) {
+        end(subscribe);
+        const auto before = talk.now.steady;
+        talk.pass(0s);
+        while (talk.out.empty()) talk.pass(1s);
+        subscribe = talk.take_request();
+        return talk.now.steady - before;
+    };
+    std::vector<proto::Duration> waits;
+    SUBCASE("with a NOTIFY") {
+        for (const std::string reason : {"deactivated", "timeout", "deactivated", "probation;retry-after=0", "timeout"})
+            waits.push_back(round([&](const auto& request) {
+                talk.accept(request);
+                talk.ask(talk.notify(request, "active;expires=300"));
+                talk.ask(talk.notify(request, "terminated;reason=" + reason, ""));
+            }));
+        CHECK(waits.front() == 0s);
+    }
+    SUBCASE("by granting no time") {
+        for (int i = 0; i < 5; ++i) waits.push_back(round([&](const auto& request) { talk.accept(request, 0); }));
+    }
+    for (std::size_t i = 1; i < waits.size(); ++i) CHECK(waits[i] >= 5s);
+    CHECK(waits.back() >= 50s);
+    // One that stands for a while ends the patience.
+    talk.accept(subscribe);
+    talk.pass(1min);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
+    CHECK(round([&](const auto& request) { talk.ask(talk.notify(request, "terminated;reason=deactivated", "")); }) ==
+          0s);
 }
 
 TEST_CASE("a server that is away is knocked at with growing patience, and its users' state runs out") {

@@ -49,9 +49,10 @@ struct SipSettings {
     // attach
     std::string server;   ///< where to send our SUBSCRIBEs: "sip:127.0.0.1:5060;transport=tcp"
     std::string watcher;  ///< who watches: "sip:presmesh@example.com"
-    bool as_real_watcher =
-        false;                ///< subscribe as each watcher itself instead, so that the server's rules apply to them
-    Credentials credentials;  ///< empty user: none
+    /// Subscribe as each watcher itself instead, so that the server's yes or no is each watcher's own. The document is
+    /// one for all, the one that came last: not for a server that shows each watcher another.
+    bool as_real_watcher = false;
+    Credentials credentials;                      ///< empty user: none
     std::chrono::seconds subscribe_expires{300};  ///< how long our subscriptions are asked for; 60..86400
     std::chrono::seconds ping_every{10};          ///< OPTIONS to the server, to notice its restart; 0: never
     std::chrono::seconds state_grace{60};         ///< how long a state outlives the subscription that brought it

@@ -11,6 +11,9 @@ using std::chrono::seconds;
 
 constexpr seconds first_back_off{5};
 constexpr seconds longest_back_off{300};
+/// A subscription that ends sooner was no success, however often the server accepts it.
+constexpr seconds proven_after{5};
+constexpr seconds shortest_refresh{5};
 /// After a restart of the server everyone subscribes again: so many a second, so that it is not knocked over at once.
 constexpr std::uint64_t resubscribes_per_second = 500;
 
@@ -83,12 +86,19 @@ void Watcher::unwanted(proto::Now now, const proto::PresentityUri& presentity, c
     follow.watchers.erase(watcher);
     if (!follow.watchers.empty()) return;
     if (follow.established && !follow.stopped) send_subscribe(id, 0);
-    // Only the last identity's follow takes the state away; another one's NOTIFYs still bring it.
-    const auto next = by_key_.lower_bound(Key{presentity, std::string()});
-    const bool alone =
-        next->second == id && (std::next(next) == by_key_.end() || std::next(next)->first.first != presentity);
-    if (alone) static_cast<void>(host_->set_publication(now, *owner_, presentity, nullptr, seconds{0}));
+    if (alone(id)) static_cast<void>(host_->set_publication(now, *owner_, presentity, nullptr, seconds{0}));
     remove(id);
+}
+
+/// Does no other identity's follow bring the state of that presentity? Only then it goes when this one's does.
+bool Watcher::alone(Id id) const {
+    const auto& presentity = follows_.at(id).key.first;
+    auto other = by_key_.lower_bound(Key{presentity, std::string()});
+    for (; other != by_key_.end() && other->first.first == presentity; ++other) {
+        const auto& follow = follows_.at(other->second);
+        if (other->second != id && !follow.stopped && follow.state == WatchState::active) return false;
+    }
+    return true;
 }
 
 void Watcher::remove(Id id) {
@@ -111,6 +121,7 @@ void Watcher::subscribe_anew(proto::Now now, Id id) {
     follow.dialog.target = follow.dialog.remote.uri;
     follow.dialog.local_cseq = static_cast<std::uint32_t>(random_.below(1'000));
     follow.established = follow.stopped = false;
+    follow.begun = now.steady;
     by_tag_[follow.dialog.local.tag] = id;
     subscribe(now, id);
 }
@@ -181,12 +192,21 @@ void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
     } else if (!response.contact.empty()) {
         follow.dialog.target = response.contact;
     }
-    follow.failures = 0;
+    forgive(now, follow);
     follow.confirmed = now.steady;
     const seconds granted{std::min(response.expires.value_or(follow.asked_expires), follow.asked_expires)};
     follow.lapses = now.steady + granted;
-    // Well before the end, and not all together (RFC 8048 section 5.2.2: SHOULD refresh well before expiry).
-    timers_.set(id, now.steady + random_.jitter(granted * 3 / 4, 0.1));
+    if (granted.count() == 0) return back_off(now, id, 0);
+    refresh_after(now, id, granted);
+}
+
+/// Well before the end, and not all together (RFC 8048 section 5.2.2: SHOULD refresh well before expiry).
+void Watcher::refresh_after(proto::Now now, Id id, seconds granted) {
+    timers_.set(id, now.steady + random_.jitter(std::max<proto::Duration>(granted * 3 / 4, shortest_refresh), 0.1));
+}
+
+void Watcher::forgive(proto::Now now, Follow& follow) {
+    if (now.steady - follow.begun >= proven_after) follow.failures = 0;
 }
 
 void Watcher::handle_challenge(proto::Now now, Id id, const Response& response) {
@@ -223,7 +243,7 @@ void Watcher::give_up(proto::Now now, Id id, std::string reason) {
     follow.established = false;
     timers_.erase(id);
     decide(now, follow, WatchState::terminated, std::move(reason));
-    static_cast<void>(host_->set_publication(now, *owner_, follow.key.first, nullptr, seconds{0}));
+    if (alone(id)) static_cast<void>(host_->set_publication(now, *owner_, follow.key.first, nullptr, seconds{0}));
 }
 
 void Watcher::back_off(proto::Now now, Id id, std::uint32_t at_least_s) {

@@ -66,6 +66,7 @@ class Watcher {
         std::string proxy_authorization;
         std::uint32_t min_expires = 0;           ///< as a 423 said
         std::uint32_t failures = 0;              ///< in a row
+        proto::SteadyTime begun{};               ///< when the dialog was
         bool stopped = false;                    ///< the server said no for good
         proto::SteadyTime lapses{};              ///< when the server forgets the subscription
         proto::SteadyTime confirmed{};           ///< when the server last said that it knows the subscription
@@ -83,12 +84,15 @@ class Watcher {
     void retry_after(proto::Now now, Id id, std::chrono::seconds wait);
     void back_off(proto::Now now, Id id, std::uint32_t at_least_s);
     void give_up(proto::Now now, Id id, std::string reason);
+    void refresh_after(proto::Now now, Id id, std::chrono::seconds granted);
+    static void forgive(proto::Now now, Follow& follow);
+    bool alone(Id id) const;
 
     // their NOTIFYs
     Id find(const Request& request) const;
     bool adopt(Id id, const Request& request);
     void take_state(proto::Now now, Id id, const ParameterizedValue& state, const Request& request);
-    void take_body(proto::Now now, const Follow& follow, const Request& request);
+    void take_body(proto::Now now, Id id, const Request& request);
     void take_end(proto::Now now, Id id, const ParameterizedValue& state);
 
     void decide(proto::Now now, Follow& follow, WatchState state, std::string reason);

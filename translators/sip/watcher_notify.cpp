@@ -57,19 +57,22 @@ void Watcher::take_state(proto::Now now, Id id, const ParameterizedValue& state,
     host_->step(now, "sip.notified", follow.key.first, "state=" + state.value);
     if (const auto expires = read_number(state.get("expires"), 86'400); expires && state.value != "terminated") {
         const auto lapses = now.steady + seconds{*expires};
-        if (lapses < follow.lapses || follow.lapses < now.steady) {
+        // The NOTIFY that a refresh causes may come before its 200.
+        const bool refreshing = follow.under_way != 0 && follow.asked_expires != 0;
+        if (lapses < follow.lapses || follow.lapses < now.steady || refreshing) {
             follow.lapses = lapses;
-            timers_.set(id, now.steady + random_.jitter(seconds{*expires} * 3 / 4, 0.1));
+            refresh_after(now, id, seconds{*expires});
         }
     }
     if (state.value == "terminated") return take_end(now, id, state);
     if (state.value != "active")
         return decide(now, follow, WatchState::pending, {});  // "pending", and what may come yet
     decide(now, follow, WatchState::active, {});
-    take_body(now, follow, request);
+    take_body(now, id, request);
 }
 
-void Watcher::take_body(proto::Now now, const Follow& follow, const Request& request) {
+void Watcher::take_body(proto::Now now, Id id, const Request& request) {
+    const auto& follow = follows_.at(id);
     const auto& presentity = follow.key.first;
     proto::DocumentPtr document;
     if (request.body && !request.body->empty()) {
@@ -77,6 +80,8 @@ void Watcher::take_body(proto::Now now, const Follow& follow, const Request& req
         auto made = parsed ? proto::Document::make(std::move(parsed->presence)) : tl::make_unexpected(parsed.error());
         if (!made) return host_->count("sip_bad_documents", proto::to_string(made.error().reason), 1);
         document = std::move(*made);
+    } else if (!alone(id)) {
+        return;
     }
     const auto left = std::max<seconds>(std::chrono::ceil<seconds>(follow.lapses - now.steady), seconds{0});
     const auto lifetime = std::max<seconds>(left + settings_.state_grace, proto::limits::publication_min_expires);
@@ -96,7 +101,7 @@ void Watcher::take_end(proto::Now now, Id id, const ParameterizedValue& state) {
         follow.stopped = true;
         return timers_.erase(id);
     }
-    if (wait && reason != "deactivated" && reason != "timeout") return retry_after(now, id, seconds{*wait});
+    if (wait && reason != "deactivated" && reason != "timeout") return back_off(now, id, *wait);
     if ((reason == "deactivated" || reason == "timeout") && follow.failures == 0) {
         follow.failures = 1;  // once at once; a server that ends it again and again is met with back-off
         return timers_.set(id, now.steady);
@@ -105,7 +110,7 @@ void Watcher::take_end(proto::Now now, Id id, const ParameterizedValue& state) {
 }
 
 void Watcher::decide(proto::Now now, Follow& follow, WatchState state, std::string reason) {
-    if (state == WatchState::active) follow.failures = 0;
+    if (state == WatchState::active) forgive(now, follow);
     if (follow.state == state && follow.reason == reason) return;
     follow.state = state;
     follow.reason = reason;
