@@ -82,6 +82,20 @@ TEST_CASE("digest: wrong password, unknown user, someone else's From, a forged n
     CHECK(talk.host.documents.empty());
 }
 
+TEST_CASE("digest: an account may be spelled as its hash asks; who it is does not hang on that") {
+    auto settings = with_alice();
+    settings.accounts["Alice"] = {sip::hash_hex(HashName::md5, "Alice:a.example:secret"), ""};
+    settings.accounts["Alice@A.example"] = {sip::hash_hex(HashName::md5, "Alice@A.example:a.example:secret"), ""};
+    SipTalk talk(settings);
+    auto request = talk.plain(sip::Method::publish, "sip:Alice@a.example", "sip:Alice@a.example");
+    request.content_type = sip::pidf_type;
+    request.body = std::make_shared<const std::string>(pidf_text());
+    const auto challenge = talk.ask(request);
+    CHECK(talk.ask(authorized(talk, request, challenge, "Alice", "secret", 1)).status == 200);
+    CHECK(talk.ask(authorized(talk, request, challenge, "Alice@A.example", "secret", 1)).status == 200);
+    CHECK(talk.ask(authorized(talk, request, challenge, "mallory", "evil", 1)).status == 403);
+}
+
 TEST_CASE("digest: an account without a hash of that algorithm cannot log in by it") {
     SipTalk talk(with_alice());
     auto request = talk.plain(sip::Method::publish, "sip:mallory@a.example", "sip:mallory@a.example");

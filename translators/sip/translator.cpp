@@ -17,8 +17,10 @@ Response about_us(const Request& request, int status, std::string phrase) {
 }
 
 /// The account names a user of any domain, or one of a certain domain.
-bool speaks_for(std::string_view account, const proto::PresentityUri& user) {
-    return account == user.canonical() || account == user.user();
+bool speaks_for(const std::string& account, const proto::PresentityUri& user) {
+    const bool whole = account.find('@') != std::string::npos;
+    const auto named = proto::PresentityUri::parse(whole ? account : account + "@" + user.domain());
+    return named && *named == user;
 }
 
 }  // namespace
