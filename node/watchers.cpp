@@ -1,5 +1,9 @@
 #include "node/watchers.hpp"
 
+#include <algorithm>
+
+#include "proto/limits.hpp"
+
 namespace presmesh::node {
 
 using overlay::WatchState;
@@ -31,11 +35,17 @@ Watchers::Watchers(const RuleBook& rules, const ServiceLimits& limits) : rules_(
 proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From from) {
     Audience* known = audience(relation.presentity);
     bool is_new = !known || !known->watchers.contains(relation.watcher);
-    if (is_new && !known && audiences_.size() >= limits_.presentities) return refuse(Reason::quota, "presentities");
+    const bool begins_elsewhere = !known && from == From::elsewhere;
+    if (begins_elsewhere && !has_room(relation.watcher.domain())) return refuse(Reason::quota, "presentities");
     if (is_new && known && known->watchers.size() >= limits_.watchers_per_presentity)
         return refuse(Reason::quota, "watchers of one presentity");
 
     Audience& all = audiences_[relation.presentity];
+    if (begins_elsewhere) {
+        all.begun_by = relation.watcher.domain();
+        ++begun_by_[all.begun_by];
+        ++begun_elsewhere_;
+    }
     Watcher& watcher = all.watchers[relation.watcher];
     (from == From::here ? watcher.here : watcher.elsewhere) = true;
     if (!is_new) {
@@ -70,7 +80,19 @@ void Watchers::forget(const Relation& relation) {
     tally(all, relation.watcher, watcher.standing, -1);
     --count_;
     all.watchers.erase(relation.watcher);
-    if (all.watchers.empty()) audiences_.erase(relation.presentity);
+    if (!all.watchers.empty()) return;
+    if (const auto begun = begun_by_.find(all.begun_by); begun != begun_by_.end()) {
+        --begun_elsewhere_;
+        if (--begun->second == 0) begun_by_.erase(begun);
+    }
+    audiences_.erase(relation.presentity);
+}
+
+bool Watchers::has_room(std::string_view watching_domain) const {
+    const auto begun = begun_by_.find(watching_domain);
+    const auto of_domain = begun == begun_by_.end() ? 0 : begun->second;
+    return begun_elsewhere_ < limits_.presentities &&
+           of_domain < std::max<std::size_t>(1, limits_.presentities / proto::limits::presentities_watched_share);
 }
 
 void Watchers::decide(const Translator& translator, const Relation& relation, Standing standing) {

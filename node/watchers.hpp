@@ -89,8 +89,12 @@ class Watchers {
         std::size_t pending = 0;
         std::map<std::string, std::size_t, std::less<>> pending_of;  ///< by the watcher's domain
         std::size_t polite = 0;
+        std::string begun_by;  ///< whose watcher through another node came first; empty: one of this node's
     };
 
+    /// Anybody may watch anything: no domain can take all the room there is for presentities that are watched from
+    /// elsewhere, and none takes that of our own users, whose watches are bounded by themselves.
+    bool has_room(std::string_view watching_domain) const;
     void authorize(const Relation& relation, Audience& audience, Watcher& watcher);
     translators::Translator* attendant_of(const Relation& relation) const;
     void set_attendant(const Relation& relation, Watcher& watcher, translators::Translator* attendant);
@@ -105,6 +109,8 @@ class Watchers {
     ServiceLimits limits_;
     std::vector<translators::Translator*> translators_;
     std::map<proto::PresentityUri, Audience> audiences_;
+    std::map<std::string, std::size_t, std::less<>> begun_by_;  ///< audiences, by domain
+    std::size_t begun_elsewhere_ = 0;
     std::vector<Relation> changed_;
     std::vector<Want> wants_;
     std::size_t count_ = 0;

@@ -49,6 +49,7 @@ inline constexpr std::size_t extensions_per_element = 64;
 // Presence service
 inline constexpr std::size_t publications_per_presentity = 32;
 inline constexpr std::size_t presentities_per_node = 250'000;
+inline constexpr std::size_t presentities_watched_share = 2;  ///< of presentities_per_node, one domain may be the first to watch so large a part: half
 inline constexpr std::size_t watches_per_node = 500'000;
 inline constexpr std::size_t watches_per_watcher = 10'000;
 inline constexpr std::size_t watchers_per_presentity = 50'000; ///< a famous user; each costs a few hundred bytes

@@ -14,7 +14,8 @@ void HttpSlots::start(proto::Now now, translators::Host& host, translators::Tran
         std::int64_t expires = 0;
         std::from_chars(text.data(), text.data() + std::min(space, text.size()), expires);
         if (space != std::string_view::npos)
-            slots_[key] = {std::string(text.substr(space + 1)), proto::wall_from_seconds(expires)};
+            slots_[key] = {std::string(text.substr(space + 1)),
+                           now.steady + (proto::wall_from_seconds(expires) - now.wall)};
     }
     sweep(now);
 }
@@ -25,16 +26,15 @@ std::string HttpSlots::key_of(const proto::PresentityUri& presentity, std::strin
 
 std::string HttpSlots::etag(proto::Now now, const proto::PresentityUri& presentity, std::string_view name) const {
     const auto slot = slots_.find(key_of(presentity, name));
-    return slot == slots_.end() || slot->second.expires <= now.wall ? std::string() : slot->second.etag;
+    return slot == slots_.end() || slot->second.until <= now.steady ? std::string() : slot->second.etag;
 }
 
 void HttpSlots::set(proto::Now now, const proto::PresentityUri& presentity, std::string_view name, std::string etag,
                     std::chrono::seconds expires) {
     const auto key = key_of(presentity, name);
-    const auto until = now.wall + expires;
-    const auto value = std::to_string(proto::to_seconds(until)) + " " + etag;
+    const auto value = std::to_string(proto::to_seconds(now.wall + expires)) + " " + etag;
     host_->save(*translator_, key, proto::as_bytes(value));
-    slots_[key] = {std::move(etag), until};
+    slots_[key] = {std::move(etag), now.steady + expires};
 }
 
 void HttpSlots::forget(Slots::iterator slot) {
@@ -64,7 +64,7 @@ void HttpSlots::replace(proto::Now now, const proto::PresentityUri& presentity, 
 void HttpSlots::sweep(proto::Now now) {
     for (auto slot = slots_.begin(); slot != slots_.end();) {
         const auto at = slot++;
-        if (at->second.expires <= now.wall) forget(at);
+        if (at->second.until <= now.steady) forget(at);
     }
 }
 

@@ -124,6 +124,26 @@ TEST_CASE("one domain can not fill a presentity's pending places") {
     CHECK_FALSE(add("six@b.example"));
 }
 
+TEST_CASE("one domain can not fill the places of presentities that are watched; its own users need none") {
+    ServiceSettings settings;
+    settings.limits.presentities = 4;
+    World w(settings);
+    const auto nobody = [](int i) { return uri("nobody" + std::to_string(i) + "@a.example"); };
+    for (int i = 0; i < 2; ++i) REQUIRE(w.watchers.add(at(0s), {nobody(i), bob}, From::elsewhere));
+    CHECK(w.watchers.add(at(0s), {nobody(2), bob}, From::elsewhere).error().reason == proto::Reason::quota);
+    const auto carol = uri("carol@c.example"), dan = uri("dan@d.example"), eve = uri("eve@a.example");
+    for (int i = 3; i < 5; ++i) REQUIRE(w.watchers.add(at(0s), {nobody(i), carol}, From::elsewhere));
+    CHECK(w.watchers.add(at(0s), {nobody(5), dan}, From::elsewhere).error().reason == proto::Reason::quota);
+    for (int i = 5; i < 15; ++i) CHECK(w.watchers.add(at(0s), {nobody(i), eve}, From::here));
+    // Who comes to one that is watched already takes no place; what is given back can be had again.
+    CHECK(w.watchers.add(at(0s), {nobody(5), dan}, From::elsewhere));
+    w.watchers.remove({nobody(5), eve}, From::here);
+    w.watchers.remove({nobody(5), dan}, From::elsewhere);
+    w.watchers.remove({nobody(0), bob}, From::elsewhere);
+    CHECK(w.watchers.add(at(0s), {nobody(2), bob}, From::elsewhere));
+    CHECK(!w.watchers.add(at(0s), {nobody(0), bob}, From::elsewhere));
+}
+
 TEST_CASE("an attended presentity: the server is asked, and its answer holds until it is taken back") {
     World w;
     RecordingTranslator server("xmpp");
