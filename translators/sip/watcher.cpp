@@ -95,8 +95,7 @@ bool Watcher::alone(Id id) const {
     const auto& presentity = follows_.at(id).key.first;
     auto other = by_key_.lower_bound(Key{presentity, std::string()});
     for (; other != by_key_.end() && other->first.first == presentity; ++other) {
-        const auto& follow = follows_.at(other->second);
-        if (other->second != id && !follow.stopped && follow.state == WatchState::active) return false;
+        if (other->second != id && follows_.at(other->second).state == WatchState::active) return false;
     }
     return true;
 }
