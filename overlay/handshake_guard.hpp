@@ -31,10 +31,13 @@ class HandshakeGuard {
     std::size_t addresses() const { return addresses_.size(); }
 
   private:
-    using AddressKey = std::pair<std::array<std::uint8_t, 16>, bool>;  ///< a shown cookie has a rate of its own
+    /// Of an IPv6 address the first half: a host may have all the rest. A shown cookie has a rate of its own.
+    using AddressKey = std::pair<std::array<std::uint8_t, 16>, bool>;
+    static AddressKey key_of(const proto::Endpoint& from, bool shown);
     void rotate(proto::SteadyTime now);
     bool shows_cookie(proto::SteadyTime now, const proto::Endpoint& from, const Cookie& cookie);
-    TokenBucket* address_bucket(const AddressKey& key);
+    TokenBucket* address_bucket(proto::SteadyTime now, const AddressKey& key);
+    bool has_room(bool shown) const;
 
     proto::Random& random_;
     TokenBucket handshakes_{proto::limits::handshakes_per_second};
@@ -42,6 +45,8 @@ class HandshakeGuard {
     TokenBucket answers_{proto::limits::stranger_answers_per_second};
     TokenBucket overflow_{proto::limits::handshakes_per_second_per_address};
     std::map<AddressKey, TokenBucket> addresses_;
+    std::size_t unproven_ = 0;  ///< of them, those without a cookie: anybody may write any address
+    proto::SteadyTime sweep_again_ = proto::SteadyTime::min();
     std::array<proto::SymmetricKey, 2> secrets_{};
     proto::SteadyTime rotate_at_ = proto::SteadyTime::min();
 };
