@@ -47,7 +47,8 @@ Result<void> RecordStore::judge(proto::WallTime now, const Place& place, proto::
 }
 
 Result<void> RecordStore::check_quota(const Place& place, const std::string& member) const {
-    if (kept_.size() >= quotas_.in_all) return refuse(Reason::quota, "records in all");
+    if (emptied_.contains(place)) return {};  // it takes no more room than it has
+    if (kept_.size() + emptied_.size() >= quotas_.in_all) return refuse(Reason::quota, "records in all");
     const auto count = per_member_.find(member);
     if (count != per_member_.end() && count->second >= quotas_.per_member) {
         return refuse(Reason::quota, "records of one member");
@@ -59,6 +60,7 @@ Result<void> RecordStore::check_quota(const Place& place, const std::string& mem
 }
 
 void RecordStore::keep(const Place& place, const proto::Record& record, proto::BytesView wire) {
+    set_free(place);
     ++per_member_[record.certificate.domain];
     bytes_ += wire.size();
     by_expiry_.emplace(record.expires, place);
@@ -95,20 +97,41 @@ proto::Record RecordStore::Kept::record() const {
 void RecordStore::forget(const Place& place) {
     const auto found = kept_.find(place);
     PRESMESH_ASSERT(found != kept_.end());
-    const auto count = per_member_.find(found->second.certificate->domain);
-    if (--count->second == 0) per_member_.erase(count);
+    uncount(found->second.certificate->domain);
     bytes_ -= found->second.size;
     by_expiry_.erase({found->second.expires, place});
     kept_.erase(found);
 }
 
+void RecordStore::uncount(const std::string& member) {
+    const auto count = per_member_.find(member);
+    if (--count->second == 0) per_member_.erase(count);
+}
+
 std::vector<Place> RecordStore::expire(proto::WallTime now) {
+    while (!emptied_until_.empty() && emptied_until_.begin()->first <= now) {
+        set_free(Place(emptied_until_.begin()->second));
+    }
     std::vector<Place> gone;
     while (!by_expiry_.empty() && by_expiry_.begin()->first <= now) {
-        gone.push_back(by_expiry_.begin()->second);
-        forget(gone.back());
+        const Place place = by_expiry_.begin()->second;
+        const auto certificate = kept_.at(place).certificate;
+        forget(place);
+        const auto until = now + proto::limits::record_lifetime;
+        emptied_.emplace(place, Emptied{certificate, until});
+        emptied_until_.emplace(until, place);
+        ++per_member_[certificate->domain];
+        gone.push_back(place);
     }
     return gone;
+}
+
+void RecordStore::set_free(const Place& place) {
+    const auto found = emptied_.find(place);
+    if (found == emptied_.end()) return;
+    uncount(found->second.certificate->domain);
+    emptied_until_.erase({found->second.until, place});
+    emptied_.erase(found);
 }
 
 std::vector<Place> RecordStore::set_federation(proto::WallTime now,

@@ -29,7 +29,8 @@ struct Place {
     auto operator<=>(const Place&) const = default;
 };
 
-/// How many records are kept for others. Lower ones are for tests.
+/// How many records are kept for others, those that ran out included until their room in OpenDHT is free again. Lower
+/// ones are for tests.
 struct RecordQuotas {
     std::size_t per_key = proto::limits::records_per_key;
     std::size_t per_member = proto::limits::records_per_member;
@@ -50,7 +51,8 @@ class RecordStore {
     proto::Result<proto::Record> read(proto::WallTime now, const Place& place, proto::BytesView wire);
     /// No longer kept: `place` must be.
     void forget(const Place& place);
-    /// Forgets what has run out, and says what it was.
+    /// Forgets what has run out, and says what it was. Its room stays taken for limits::record_lifetime, or until
+    /// another record takes the same place: so long OpenDHT keeps what it was given.
     std::vector<Place> expire(proto::WallTime now);
     /// Forgets what the new federation would not admit, and says what it was.
     std::vector<Place> set_federation(proto::WallTime now, std::shared_ptr<const proto::Federation> federation);
@@ -59,6 +61,8 @@ class RecordStore {
     proto::WallTime next_expiry() const;
     bool contains(const Place& place) const { return kept_.contains(place); }
     std::size_t records() const { return kept_.size(); }
+    /// Places that hold no record any more, and are not free yet.
+    std::size_t emptied() const { return emptied_.size(); }
     std::size_t bytes() const { return bytes_; }
     std::uint64_t refused() const { return refused_; }
     std::uint64_t refused(proto::Reason reason) const { return by_reason_[static_cast<std::size_t>(reason)]; }
@@ -79,6 +83,8 @@ class RecordStore {
     proto::Result<void> judge(proto::WallTime now, const Place& place, proto::BytesView wire);
     proto::Result<void> check_quota(const Place& place, const std::string& member) const;
     void keep(const Place& place, const proto::Record& record, proto::BytesView wire);
+    void set_free(const Place& place);
+    void uncount(const std::string& member);
 
     std::shared_ptr<const proto::Federation> federation_;
     RecordQuotas quotas_;
@@ -97,7 +103,13 @@ class RecordStore {
     Shared<std::string> domains_;
     std::map<Place, Kept> kept_;
     std::set<std::pair<proto::WallTime, Place>> by_expiry_;
-    std::map<std::string, std::size_t> per_member_;
+    struct Emptied {
+        std::shared_ptr<const proto::Certificate> certificate;
+        proto::WallTime until{};
+    };
+    std::map<Place, Emptied> emptied_;
+    std::set<std::pair<proto::WallTime, Place>> emptied_until_;
+    std::map<std::string, std::size_t> per_member_;  ///< places with a record, and emptied ones
     std::size_t bytes_ = 0;
     std::uint64_t refused_ = 0;
     std::array<std::uint64_t, static_cast<std::size_t>(proto::Reason::unsupported) + 1> by_reason_{};

@@ -131,6 +131,39 @@ TEST_CASE("what has run out is forgotten and refused, whoever offers it") {
     CHECK(store.bytes() == 0);
 }
 
+TEST_CASE("what has run out takes its room for as long as OpenDHT keeps what it was given") {
+    StoreWorld world;
+    RecordStore store(world.kit.share(), {.per_key = 64, .per_member = 2, .in_all = 3});
+    const auto a = world.kit.node("a.example");
+    const auto b = world.kit.node("b.example");
+    const auto offer = [&](const tests::NodeKit& node, const std::string& who, std::uint64_t counter,
+                           proto::Duration age = 0s) {
+        auto record = world.record(node, who, counter, 23h);
+        record.issued += age;
+        record.expires = record.issued + 1min;
+        REQUIRE(proto::sign(record, node.key, node.certificate));
+        return store.offer(world.now + age, world.place(record), record.wire);
+    };
+    CHECK(offer(a, "pres:alice@a.example", 1));
+    CHECK(offer(a, "pres:anna@a.example", 1));
+    CHECK(store.expire(world.now + 1h).size() == 2);
+    CHECK(store.records() == 0);
+    CHECK(store.emptied() == 2);
+    CHECK(refusal(offer(a, "pres:arthur@a.example", 1, 1h)) == Reason::quota);
+    CHECK(offer(b, "pres:bob@b.example", 1, 1h));
+    CHECK(refusal(offer(b, "pres:berta@b.example", 1, 1h)) == Reason::quota);
+    // One who comes back takes the place that is still his.
+    CHECK(offer(a, "pres:alice@a.example", 2, 1h));
+    CHECK(store.emptied() == 1);
+    CHECK(refusal(offer(a, "pres:arthur@a.example", 1, 1h)) == Reason::quota);
+    CHECK(store.expire(world.now + 2h).size() == 2);
+    CHECK(store.expire(world.now + 1h + limits::record_lifetime).empty());
+    CHECK(store.emptied() == 2);
+    CHECK(offer(a, "pres:arthur@a.example", 1, 25h));
+    store.expire(world.now + 3h + limits::record_lifetime);
+    CHECK(store.emptied() == 1);
+}
+
 TEST_CASE("a removed member's and a revoked node's records go, the others stay") {
     StoreWorld world;
     RecordStore store(world.kit.share());
