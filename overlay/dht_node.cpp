@@ -147,6 +147,7 @@ struct Put {
 struct Sender {
     TokenBucket rate{limits::dht_packets_per_second_per_peer};
     TokenBucket records{limits::dht_records_per_second_per_peer};
+    TokenBucket listens{limits::dht_listens_per_second_per_peer, limits::dht_listens_burst_per_peer};
     std::optional<std::uint8_t> shard;  ///< of `id`
     proto::DhtKey id{};
 };
@@ -333,6 +334,9 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
     if (claims->sender && *claims->sender != from.id) {
         return proto::refuse(Reason::wrong_kademlia_id);
     }
+    if (claims->method == "listen" && !from.listens.take(now.steady)) {
+        return proto::refuse(Reason::rate_limited, "dht: listen");
+    }
     for (const PutValue& value : claims->values) {
         if (value.type != record_type) return proto::refuse(Reason::unsupported_type, "dht: put");
         if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
@@ -345,8 +349,10 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
 Sender& DhtNode::Impl::sender(Now now, const proto::PublicKey& key) {
     if (senders_.size() >= senders_swept_at_) {
         for (auto at = senders_.begin(); at != senders_.end();) {
-            at = at->second.rate.full(now.steady) && at->second.records.full(now.steady) ? senders_.erase(at)
-                                                                                         : std::next(at);
+            Sender& one = at->second;
+            const bool silent =
+                one.rate.full(now.steady) && one.records.full(now.steady) && one.listens.full(now.steady);
+            at = silent ? senders_.erase(at) : std::next(at);
         }
         senders_swept_at_ = std::max(senders_kept_least, 2 * senders_.size());
     }
@@ -677,7 +683,7 @@ DhtStatus DhtNode::status() const {
     status.counters = counters();
     status.fills = {{"dht_packets", impl_->output_.size(), limits::dht_output},
                     {"dht_events", impl_->events_.size(), limits::dht_events},
-                    {"dht_records", status.stored_records, impl_->settings_.quotas.in_all}};
+                    {"dht_records", status.stored_records + impl_->store_.emptied(), impl_->settings_.quotas.in_all}};
     return status;
 }
 

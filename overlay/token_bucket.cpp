@@ -10,7 +10,7 @@ void TokenBucket::fill(proto::SteadyTime now) {
         return;
     }
     const double seconds = std::chrono::duration<double>(now - filled_).count();
-    level_ = std::min(2.0 * per_second_, level_ + seconds * per_second_);
+    level_ = std::min(burst_, level_ + seconds * per_second_);
     filled_ = now;
 }
 
@@ -25,12 +25,12 @@ bool TokenBucket::take(proto::SteadyTime now) {
 
 bool TokenBucket::below_half(proto::SteadyTime now) {
     fill(now);
-    return level_ < per_second_;
+    return level_ < burst_ / 2;
 }
 
 bool TokenBucket::full(proto::SteadyTime now) {
     fill(now);
-    return level_ >= 2.0 * per_second_;
+    return level_ >= burst_;
 }
 
 }  // namespace presmesh::overlay

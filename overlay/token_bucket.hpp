@@ -5,10 +5,11 @@
 
 namespace presmesh::overlay {
 
-/// So many a second, twice as many in a burst.
+/// So many a second, twice as many in a burst where nothing else is said.
 class TokenBucket {
   public:
-    explicit TokenBucket(int per_second) : per_second_(per_second), level_(2.0 * per_second) {}
+    explicit TokenBucket(int per_second) : TokenBucket(per_second, 2 * per_second) {}
+    TokenBucket(int per_second, int burst) : per_second_(per_second), burst_(burst), level_(burst) {}
     bool take(proto::SteadyTime now);
     bool below_half(proto::SteadyTime now);
     bool full(proto::SteadyTime now);
@@ -16,6 +17,7 @@ class TokenBucket {
   private:
     void fill(proto::SteadyTime now);
     double per_second_;
+    double burst_;
     double level_;
     proto::SteadyTime filled_ = proto::SteadyTime::min();
 };

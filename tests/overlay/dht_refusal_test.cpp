@@ -305,6 +305,33 @@ TEST_CASE("records put by one peer beyond its rate are dropped, those of others 
     CHECK(put(2));
 }
 
+TEST_CASE("listens of one peer beyond its rate are dropped, those of others are not") {
+    DhtWorld world(4, 1);
+    DhtNode& victim = *world.members[1].node;
+    std::uint8_t number = 0;
+    const auto listen = [&](std::size_t from) {
+        const auto& member = world.members[from];
+        proto::MsgpackWriter out;
+        out.map(4).str("a").map(4).str("id").bin(proto::kademlia_id(member.kit.key.public_key(), 0));
+        out.str("h").bin(proto::DhtKey{++number}).str("sid").uint(1).str("token").bin(proto::Bytes(8));
+        out.str("q").str("listen").str("t").uint(77).str("y").str("q");
+        victim.handle_input(world.now, {member.endpoint, 0, 0, out.bytes()}, member.kit.key.public_key());
+        bool any = false;
+        while (victim.poll_output()) any = true;
+        return any;
+    };
+    world.run(10s);
+    while (victim.poll_output()) {
+    }
+    int passed = 0;
+    for (int i = 0; i < limits::dht_listens_burst_per_peer + 50; ++i) passed += listen(2) ? 1 : 0;
+    CHECK(passed == limits::dht_listens_burst_per_peer);  // answered by OpenDHT: the token is wrong
+    CHECK(world.count("refused_rate_limited") == 50);
+    CHECK(listen(3));
+    world.run(1s);
+    CHECK(listen(2));
+}
+
 TEST_CASE("the quotas of a key and of a member hold whatever the address of the peer that puts") {
     for (const auto families : {Families::ipv4, Families::ipv6}) {
         CAPTURE(static_cast<int>(families));
