@@ -102,8 +102,10 @@ void PeerTable::forget(std::unique_ptr<Session>& session) {
     }
 }
 
-void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, proto::SteadyTime now) {
+void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from,
+                      proto::SteadyTime now) {
     forget(peer.next);
+    peer.next_from = from;
     by_session_[session->id()] = &peer;
     peer.next = std::move(session);
     peer.next_until = now + limits::session_unconfirmed;

@@ -44,6 +44,7 @@ struct PeerState {
     std::unique_ptr<Session> next;      ///< we answered its HELLO; unconfirmed until data comes
     proto::SteadyTime previous_until{};
     proto::SteadyTime next_until{};
+    proto::Endpoint next_from{};           ///< where the answer that `next` needs was sent
     std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
     std::vector<Plain> unanswered;         ///< last sent since it was last heard, while it is young
     std::optional<proto::SteadyTime> unanswered_since;
@@ -77,8 +78,8 @@ class PeerTable {
     proto::Result<PeerState*> admit(const proto::NodeId& node, const proto::Certificate& certificate);
     void erase(const proto::NodeId& node);
 
-    /// Its answer to a HELLO becomes `next`.
-    void offer(PeerState& peer, std::unique_ptr<Session> session, proto::SteadyTime now);
+    /// Its answer to a HELLO from `from` becomes `next`.
+    void offer(PeerState& peer, std::unique_ptr<Session> session, const proto::Endpoint& from, proto::SteadyTime now);
     /// A proven session comes into use, beside or before the current one. `own`: our node, to settle which of two
     /// sessions made at the same time both ends keep.
     void install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own, proto::SteadyTime now);

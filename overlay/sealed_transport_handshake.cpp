@@ -251,7 +251,7 @@ Result<void> SealedTransport::Impl::answer_hello(Now now, const Endpoint& from, 
         return tl::make_unexpected(admitted.error());
     }
     const Remote remote{hello.session, hello.instance, hello.certificate.not_after, hello.certificate.roles};
-    peers_.offer(**admitted, std::make_unique<Session>(session, remote, *keys, false, now.steady), now.steady);
+    peers_.offer(**admitted, std::make_unique<Session>(session, remote, *keys, false, now.steady), from, now.steady);
     hellos_[node] = {hello.timestamp_us, std::make_unique<HelloMemory::Answer>(HelloMemory::Answer{digest, welcome}),
                      now.steady};
     ++counters_.handshakes_answered;

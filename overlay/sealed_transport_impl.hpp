@@ -75,6 +75,7 @@ class SealedTransport::Impl {
     // ---- sessions
     proto::Result<void> on_data(proto::Now now, const proto::Endpoint& from, proto::BytesView bytes);
     proto::Result<void> answer_unknown(proto::Now now, const proto::Endpoint& from, SessionId id);
+    void follow(proto::Now now, PeerState& peer, const proto::Endpoint& to);
     void came_up(proto::Now now, PeerState& peer, bool was_up, std::uint64_t old_instance);
     void deliver(PeerState& peer, const proto::Endpoint& from, Session::Opened opened);
     void seal_to(proto::Now now, PeerState& peer, Plain plain);

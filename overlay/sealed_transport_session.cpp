@@ -57,7 +57,8 @@ Result<void> SealedTransport::Impl::send(Now now, PeerState& peer, Plain plain) 
 
 Result<void> SealedTransport::Impl::connect(Now now, const Endpoint& to) {
     PeerState* peer = peers_.at(to);
-    if (peer != nullptr && peer->current) {
+    // Where it was once, another node may be now.
+    if (peer != nullptr && peer->current && peer->info.endpoint == to) {
         tell(PeerUp{peer->info.node, false});
         return {};
     }
@@ -126,15 +127,31 @@ Result<void> SealedTransport::Impl::on_data(Now now, const Endpoint& from, Bytes
         const bool was_up = peer->current != nullptr;
         const std::uint64_t old_instance = was_up ? peer->current->remote().instance : 0;
         peers_.confirm(*peer, own_, now.steady);
-        peers_.moved(*peer, from);
+        peers_.moved(*peer, Endpoint(peer->next_from));  // it read what was sent there
+        follow(now, *peer, from);
         came_up(now, *peer, was_up, old_instance);
-    } else if (newest && peer->info.endpoint != from) {
-        ++counters_.moves;
-        peers_.moved(*peer, from);
+    } else if (newest) {
+        follow(now, *peer, from);
     }
     peer->heard();
     deliver(*peer, from, std::move(*opened));
     return {};
+}
+
+/// A sender may write any address. One where another node is known to live is not taken for its own: who is there is
+/// asked, and whoever answers is there.
+void SealedTransport::Impl::follow(Now now, PeerState& peer, const Endpoint& to) {
+    if (peer.info.endpoint == to) {
+        return;
+    }
+    const PeerState* other = peers_.at(to);
+    if (other == nullptr || other == &peer || !other->current || other->info.endpoint != to) {
+        ++counters_.moves;
+        peers_.moved(peer, to);
+    } else if (now.steady >= peer.shake_again_at) {
+        peer.shake_again_at = now.steady + limits::shake_again_gap;
+        start_handshake(now, to);
+    }
 }
 
 Result<void> SealedTransport::Impl::answer_unknown(Now now, const Endpoint& from, SessionId id) {

@@ -211,6 +211,59 @@ TEST_CASE("a peer is followed to another address, by its newest datagram only") 
     CHECK(world.bob.transport->peer(world.alice.id())->endpoint == address(9));
 }
 
+TEST_CASE("a member that writes another node's address does not get what is sent there") {
+    TransportPair world;
+    auto& carol = world.add("c.example", 3);
+    bool known = true;
+    SUBCASE("where we have a session with that node") {
+        world.open();
+        world.say(carol, world.alice, "hello");
+        world.run(100ms);
+        CHECK(carol.transport->send(world.now, world.alice.id(), 8, 8, bytes_of("forged")).has_value());
+    }
+    SUBCASE("and not when the datagram is the first of a session") {
+        world.open();
+        world.filter = [&](SeenDatagram& flight) {
+            if (flight.from == carol.endpoint && TransportWorld::kind(flight) == MessageKind::data)
+                flight.from = world.bob.endpoint;
+            return true;
+        };
+        world.say(carol, world.alice, "hello");
+    }
+    SUBCASE("where we have none, once it has moved on") {
+        known = false;
+        world.say(carol, world.alice, "hello");
+        world.run(100ms);
+        CHECK(carol.transport->send(world.now, world.alice.id(), 8, 8, bytes_of("forged")).has_value());
+    }
+    if (!world.filter) world.filter = [](SeenDatagram&) { return true; };
+    // What is under way from carol says that it comes from bob; the next one does not.
+    world.collect(carol);
+    for (auto& flight : world.air)
+        if (flight.from == carol.endpoint && TransportWorld::kind(flight) == MessageKind::data)
+            flight.from = world.bob.endpoint;
+    world.run(100ms);
+    world.filter = [](SeenDatagram&) { return true; };
+    if (known) {
+        world.say(world.alice, world.bob, "at once");
+        world.run(100ms);
+        CHECK(world.bob.texts() == std::vector<std::string>{"at once"});
+    }
+    CHECK(carol.transport->send(world.now, world.alice.id(), 8, 8, bytes_of("from here")).has_value());
+    world.run(5s);
+    world.alice.up.clear();
+    CHECK(world.alice.transport->connect(world.now, world.bob.endpoint).has_value());
+    world.run(1s);
+    REQUIRE_FALSE(world.alice.up.empty());
+    CHECK(world.alice.up.back().node == world.bob.id());
+    world.say(world.alice, world.bob, "for bob");
+    world.run(1s);
+    REQUIRE_FALSE(world.bob.texts().empty());
+    CHECK(world.bob.texts().back() == "for bob");
+    CHECK(std::ranges::count(carol.texts(), "for bob") == 0);
+    CHECK(world.alice.transport->peer(carol.id())->endpoint == carol.endpoint);
+}
+
 TEST_CASE("a held session is renewed again and again, and nothing is lost meanwhile") {
     TransportPair world;
     world.open();
