@@ -38,19 +38,37 @@ const OutWatch* ChannelWatcher::find(std::uint64_t watch) const {
     return found == watches_.end() ? nullptr : &found->second;
 }
 
+void ChannelWatcher::join_stream(std::uint64_t number, OutWatch& watch, std::uint64_t name) {
+    watch.stream = name;
+    auto [place, fresh] = streams_.try_emplace(name);
+    place->second.watches.insert(number);
+    if (place->second.shown) show_to(watch, place->second);
+    // Left when its last watch ended here, while for the peer this one had joined: what it has shown does not come
+    // again by itself.
+    if (fresh && name <= dropped_) ask_whole(number, watch);
+}
+
 void ChannelWatcher::leave_stream(std::uint64_t number, OutWatch& watch) {
     auto found = streams_.find(std::exchange(watch.stream, 0));
     if (found == streams_.end()) return;
     found->second.watches.erase(number);
     if (!found->second.watches.empty()) return;
+    dropped_ = std::max(dropped_, found->first);
     parts_.erase(found->first);
     streams_.erase(found);
+}
+
+void ChannelWatcher::ask_whole(std::uint64_t number, OutWatch& watch) {
+    ++watch.revision;
+    watch.ask_whole = true;
+    outbox_.push({SlotKind::watch, number});
 }
 
 // ---- the channel's
 
 void ChannelWatcher::ask_again() {
     streams_.clear();
+    dropped_ = 0;
     parts_.clear();
     ending_.clear();  // what the peer has forgotten need not be ended
     for (auto& [number, watch] : watches_) {
@@ -74,10 +92,7 @@ void ChannelWatcher::receive(const proto::WatchStateMessage& message, std::vecto
     const bool active = watch.state == WatchState::active && message.stream != 0;
     if (watch.stream != message.stream || !active) leave_stream(message.watch, watch);
     if (active) {
-        watch.stream = message.stream;
-        auto& stream = streams_[message.stream];
-        stream.watches.insert(message.watch);
-        if (stream.shown) show_to(watch, stream);
+        join_stream(message.watch, watch, message.stream);
     } else {  // what the user may not see any more is not kept
         watch.document = nullptr;
         watch.gone = false;
@@ -140,10 +155,7 @@ bool ChannelWatcher::receive(const proto::CurrentMessage& message, std::vector<W
     }
     if (stream.watches.empty()) return true;
     const auto number = *stream.watches.begin();  // dropped since we said that we hold it
-    auto& watch = watches_.at(number);
-    ++watch.revision;
-    watch.ask_whole = true;
-    outbox_.push({SlotKind::watch, number});
+    ask_whole(number, watches_.at(number));
     return true;
 }
 

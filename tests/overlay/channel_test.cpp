@@ -114,6 +114,44 @@ TEST_CASE("what was said to hold is asked for whole when it is not held after al
     CHECK_FALSE(asked[0].held);
 }
 
+TEST_CASE("a stream that was left and is named again is asked for whole: what it showed does not come by itself") {
+    Peer peer;
+    const auto document = online();
+    const auto first = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::WatchStateMessage{first, 1, WatchState::active, "", 3, std::nullopt},
+              proto::DocumentMessage{3, {1, 1}, 0, 1, document->bytes}});
+    const auto second = peer.channel.watcher().watch(alice, uri("carol@b.example"));
+    peer.channel.watcher().unwatch(first);
+    peer.hear();
+    peer.say({proto::WatchStateMessage{second, 2, WatchState::active, "", 3, std::nullopt}});
+    const auto asked = peer.hear_all<proto::WatchMessage>();
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].watch == second);
+    CHECK(asked[0].revision == 2);
+    CHECK_FALSE(asked[0].held);
+    peer.say({proto::DocumentMessage{3, {1, 1}, 0, 1, document->bytes}});
+    REQUIRE(peer.channel.watcher().find(second)->document);
+    CHECK(peer.channel.watcher().find(second)->document->digest == document->digest);
+    // A stream that was never left is not.
+    const auto third = peer.channel.watcher().watch(alice, uri("dave@b.example"));
+    peer.hear();
+    peer.say({proto::WatchStateMessage{third, 3, WatchState::active, "", 4, std::nullopt}});
+    CHECK(peer.hear_all<proto::WatchMessage>().empty());
+}
+
+TEST_CASE("stream numbers of an earlier run of the peer mean nothing") {
+    Peer peer;
+    const auto first = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::WatchStateMessage{first, 1, WatchState::active, "", 3, std::nullopt}});
+    peer.channel.watcher().unwatch(first);
+    const auto second = peer.channel.watcher().watch(alice, bob);
+    peer.memory = 6;
+    peer.say({proto::LeaseMessage{30'000}}, 0);
+    peer.hear();
+    peer.say({proto::WatchStateMessage{second, 1, WatchState::active, "", 1, std::nullopt}});
+    CHECK(peer.hear_all<proto::WatchMessage>().empty());
+}
+
 TEST_CASE("a source that is asked for the whole again sends the whole") {
     Peer peer;
     const auto document = online();

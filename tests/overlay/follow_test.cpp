@@ -84,6 +84,17 @@ TEST_CASE("a change costs one datagram and its acknowledgement, however many use
     CHECK(by[pair.watcher.endpoint] == by[pair.source.endpoint]);
 }
 
+TEST_CASE("a watch that begins as the only other one of its user ends shows what there is") {
+    Pair pair;
+    pair.publish("here");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "here"));
+    const auto carol = pair.watcher->watch(pair.now(), uri("carol@b.example"), pair.alice);
+    pair.network.run_for(pair.network.hardship.latency / 2);  // a quarter of the way there and back
+    pair.watcher->unwatch(pair.now(), watch);
+    CHECK(pair.shows(carol, "here"));
+}
+
 TEST_CASE("what changed in one turn leaves in one datagram") {
     Pair pair;
     std::vector<proto::PresentityUri> names;
