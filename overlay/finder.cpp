@@ -395,7 +395,7 @@ void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const p
     remember(presentity, record);
     if (is_tombstone(record) || !searches_.contains(presentity)) return;
     const auto node = proto::node_id(record.node_key());
-    following_.attach(presentity, node, record.endpoints);
+    following_.attach(presentity, node, record.endpoints, record.issued);
     following_.take_record(presentity, record);
     auto& search = searches_.at(presentity);
     if (search.rung == Rung::resting) climb(now, presentity, search);

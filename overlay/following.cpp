@@ -1,5 +1,8 @@
 #include "overlay/following.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -103,12 +106,13 @@ proto::DocumentPtr Following::last_known(const OutWatch& watch, const std::optio
 // ---- nodes
 
 bool Following::attach(const proto::PresentityUri& presentity, const proto::NodeId& node,
-                       const std::vector<proto::Endpoint>& endpoints) {
+                       const std::vector<proto::Endpoint>& endpoints, std::optional<proto::WallTime> issued) {
     auto found = followed_.find(presentity);
     if (found == followed_.end() || node == self_) return false;
     auto& nodes = found->second.nodes;
     peers_.learn(node, endpoints);
-    if (nodes.contains(node) || nodes.size() >= limits::sources_per_presentity) return false;
+    if (nodes.contains(node)) return false;
+    if (nodes.size() >= limits::sources_per_presentity && !make_room(presentity, issued)) return false;
     auto& attached = nodes[node];
     auto& channel = peers_.open(node);
     attached.query = channel.watcher().query(presentity);
@@ -118,6 +122,41 @@ bool Following::attach(const proto::PresentityUri& presentity, const proto::Node
     return true;
 }
 
+/// Nodes that are gone go first: of those the ones of which there is nothing to show, and who was silent longest.
+bool Following::make_room(const proto::PresentityUri& presentity, std::optional<proto::WallTime> issued) {
+    using Rank = std::tuple<bool, bool, proto::SteadyTime>;
+    std::optional<std::pair<Rank, proto::NodeId>> first;
+    for (const auto& [node, attached] : followed_.at(presentity).nodes) {
+        if (!gives_way(node, attached, issued)) continue;
+        const Rank rank{!is_gone(node), holds_something(node, attached),
+                        peers_.find(node)->heard_at().value_or(proto::SteadyTime::min())};
+        if (!first || rank < first->first) first = {rank, node};
+    }
+    if (first) leave(presentity, proto::NodeId(first->second));
+    return first.has_value();
+}
+
+/// A live node does when it has said that it is no source, to one whose record says that it is; not to an older record
+/// than its own, so that two that are none do not take turns.
+bool Following::gives_way(const proto::NodeId& node, const Attached& attached,
+                          std::optional<proto::WallTime> issued) const {
+    if (is_gone(node)) return true;
+    if (!issued || attached.query != 0 || is_live_source(node, attached)) return false;
+    return !attached.record || attached.record->issued < *issued;
+}
+
+/// It could not be reached, or has fallen silent; not one that has yet to be heard.
+bool Following::is_gone(const proto::NodeId& node) const {
+    const auto* channel = peers_.find(node);
+    return peers_.unreachable(node) || (channel->heard_at() && channel->liveness() == Liveness::unknown);
+}
+
+bool Following::holds_something(const proto::NodeId& node, const Attached& attached) const {
+    return attached.record || std::any_of(attached.watches.begin(), attached.watches.end(), [&](const auto& entry) {
+               return peers_.find(node)->watcher().find(entry.second)->document != nullptr;
+           });
+}
+
 void Following::take_record(const proto::PresentityUri& presentity, const proto::Record& record) {
     auto found = followed_.find(presentity);
     if (found == followed_.end()) return;
@@ -125,7 +164,7 @@ void Following::take_record(const proto::PresentityUri& presentity, const proto:
     if (attached == found->second.nodes.end()) return;
     auto& last = attached->second.record;
     if (last && record.sequence <= last->sequence) return;
-    last = LastRecord{record.sequence, record.digest, record.expires, record.sealed_summary};
+    last = LastRecord{record.sequence, record.digest, record.issued, record.expires, record.sealed_summary};
     changed(found->second);
 }
 

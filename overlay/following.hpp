@@ -34,10 +34,11 @@ class Following {
     bool follows(const proto::PresentityUri& presentity) const { return followed_.contains(presentity); }
     std::vector<proto::PresentityUri> of_domain(std::string_view domain) const;
 
-    /// Follows the presentity at this node too, and asks it for other sources. False when it does so already, when
-    /// there are too many, or when the node is ourselves.
+    /// Follows the presentity at this node too, and asks it for other sources. `issued`: of its record of the
+    /// presentity, where that is why. False when it does so already, when there are too many, or when the node is
+    /// ourselves.
     bool attach(const proto::PresentityUri& presentity, const proto::NodeId& node,
-                const std::vector<proto::Endpoint>& endpoints);
+                const std::vector<proto::Endpoint>& endpoints, std::optional<proto::WallTime> issued = std::nullopt);
     /// What the DHT says about a source; kept for when its node is gone.
     void take_record(const proto::PresentityUri& presentity, const proto::Record& record);
     void take_answer(const proto::NodeId& node, const SourcesAnswered& answer);
@@ -66,6 +67,7 @@ class Following {
     struct LastRecord {
         proto::Sequence sequence;
         proto::Digest digest{};
+        proto::WallTime issued{};
         proto::WallTime expires{};
         proto::Bytes sealed_summary;
     };
@@ -84,6 +86,10 @@ class Following {
     static proto::DocumentPtr last_known(const OutWatch& watch, const std::optional<LastRecord>& record,
                                          proto::WallTime now);
     bool is_live_source(const proto::NodeId& node, const Attached& attached) const;
+    bool is_gone(const proto::NodeId& node) const;
+    bool holds_something(const proto::NodeId& node, const Attached& attached) const;
+    bool gives_way(const proto::NodeId& node, const Attached& attached, std::optional<proto::WallTime> issued) const;
+    bool make_room(const proto::PresentityUri& presentity, std::optional<proto::WallTime> issued);
     void changed(const Followed& followed);
 
     Peers& peers_;

@@ -134,6 +134,49 @@ TEST_CASE("two sources of one presentity are both followed") {
     CHECK(note_of(watcher, watch) == "one");
 }
 
+TEST_CASE("nodes that are gone for good make room for those that take their place") {
+    OverlayWorld world(12);
+    auto& meeting_point = world.add("c.example");
+    auto& watcher = world.add("b.example", {&meeting_point});
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    for (std::size_t i = 0; i <= proto::limits::sources_per_presentity; ++i) {
+        const auto note = "at " + std::to_string(i);
+        auto& source = world.add("a.example", {&meeting_point});
+        source->set_document(world.now(), alice, 0, online("phone", note));
+        const auto shown = [&] {
+            for (const auto& view : watcher->sources(watch))
+                if (view.node == source.id() && view.document) return true;
+            return false;
+        };
+        CAPTURE(note);
+        CHECK(world.network.run_until(shown, 1min));
+        world.crash(source);
+        world.network.run_for(2min);
+    }
+    CHECK(watcher->sources(watch).size() <= proto::limits::sources_per_presentity);
+}
+
+TEST_CASE("a user is found at whichever node of a domain that has more of them than are followed at once") {
+    OverlayWorld world(13);
+    auto& meeting_point = world.add("c.example");
+    auto& watcher = world.add("b.example", {&meeting_point});
+    std::vector<OverlayHost*> nodes;
+    for (std::size_t i = 0; i < proto::limits::sources_per_presentity + 2; ++i)
+        nodes.push_back(&world.add("a.example", {&meeting_point, &watcher}));
+    world.network.run_for(10s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    world.network.run_for(1min);
+    for (auto* node : nodes) {
+        CAPTURE(node->name);
+        const auto note = "at " + node->name;
+        (*node)->set_document(world.now(), alice, 0, online("phone", note));
+        CHECK(world.network.run_until([&] { return note_of(watcher, watch) == note; }, 10min));
+        (*node)->set_document(world.now(), alice, 0, nullptr);
+        world.network.run_for(2min);
+    }
+}
+
 TEST_CASE("a source at a delegate is found through the DHT, although the domain's own node knows nothing") {
     Delegated world(5);
     auto& watcher = world.watcher;

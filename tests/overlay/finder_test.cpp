@@ -125,6 +125,70 @@ TEST_CASE("sources of one presentity are bounded") {
     for (const auto& wire : world.finder.known_records(alice, world.now.wall)) CHECK(wire != last);
 }
 
+TEST_CASE("a live node that says it is no source makes room for a source, once; one with an older record does not") {
+    FinderWorld world;
+    std::vector<tests::NodeKit> nodes;
+    for (std::size_t i = 0; i < limits::sources_per_presentity; ++i) nodes.push_back(world.kit.node("a.example"));
+    const auto tell_of = [&](const tests::NodeKit& node, proto::Duration later) {
+        auto record = world.record(node, "pres:alice@a.example", 1);
+        record.issued += later;
+        REQUIRE(proto::sign(record, node.key, node.certificate));
+        world.finder.take_record(world.now, alice, record.wire);
+    };
+    std::uint64_t said = 0;
+    const auto say = [&](const tests::NodeKit& node, proto::ChannelMessage message) {
+        const auto bytes = encode(proto::ChannelPacket{{5, 0, ++said}, {std::move(message)}});
+        REQUIRE(world.peers.handle_input(world.now, node.id(), bytes));
+        while (const auto event = world.peers.poll_event())
+            if (const auto* what = std::get_if<ChannelEvent>(&event->what))
+                if (const auto* answer = std::get_if<SourcesAnswered>(what))
+                    world.following.take_answer(node.id(), *answer);
+    };
+    for (const auto& node : nodes) tell_of(node, 10s);
+    for (const auto& node : nodes) say(node, proto::LeaseMessage{30'000});
+    const auto late = world.kit.node("a.example");
+    tell_of(late, 20s);
+    CHECK_FALSE(world.follows_at(late));  // nobody has answered yet
+    const auto& empty = nodes.at(3);
+    say(empty, proto::SourcesMessage{1, false, {}});
+    tell_of(late, 10s);
+    CHECK_FALSE(world.follows_at(late));
+    world.finder.node_up(world.now, late.id(), "a.example");
+    CHECK_FALSE(world.follows_at(late));
+    tell_of(late, 20s);
+    CHECK(world.follows_at(late));
+    CHECK_FALSE(world.follows_at(empty));
+    // Nor do they take turns.
+    say(late, proto::SourcesMessage{1, false, {}});
+    tell_of(empty, 10s);
+    CHECK(world.follows_at(late));
+    CHECK_FALSE(world.follows_at(empty));
+}
+
+TEST_CASE("of nodes that are gone the one that was silent longest makes room") {
+    FinderWorld world;
+    std::vector<tests::NodeKit> nodes;
+    for (std::size_t i = 0; i < limits::sources_per_presentity; ++i) {
+        nodes.push_back(world.kit.node("a.example"));
+        world.finder.take_record(world.now, alice, world.record(nodes.back(), "pres:alice@a.example", 1).wire);
+    }
+    std::swap(nodes.front(), nodes.at(4));
+    for (const auto& node : nodes) {
+        const auto bytes = encode(proto::ChannelPacket{{5, 0, 1}, {proto::LeaseMessage{30'000}}});
+        REQUIRE(world.peers.handle_input(world.now, node.id(), bytes));
+        world.now.steady += 5s;
+    }
+    const auto late = world.kit.node("a.example");
+    world.finder.node_up(world.now, late.id(), "a.example");
+    CHECK_FALSE(world.follows_at(late));
+    world.peers.flush(world.now);
+    world.now.steady += 1min;
+    world.peers.handle_timeout(world.now);
+    world.finder.node_up(world.now, late.id(), "a.example");
+    CHECK(world.follows_at(late));
+    for (const auto& node : nodes) CHECK(world.follows_at(node) == (node.id() != nodes.front().id()));
+}
+
 TEST_CASE("the nodes of a domain that announced themselves last are asked; a replayed announcement changes nothing") {
     FinderWorld world;
     std::vector<tests::NodeKit> nodes;
