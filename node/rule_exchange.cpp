@@ -12,9 +12,21 @@ void RuleExchange::found(Now now, const overlay::SiblingFound& sibling) {
 
 void RuleExchange::asked(const overlay::RulesAsked& question) {
     const auto& log = rules_.log();
-    // It heard more than is here: the store is an older copy, and its positions will mean something else.
-    if (question.message.log == log.id() && question.message.since > log.head()) rules_.renew_log();
-    listeners_[question.node] = {question.message.log == log.id() ? question.message.since : 0, true};
+    const auto since = question.message.log == log.id() ? question.message.since : 0;
+    auto& listener = listeners_[question.node];
+    // It heard more than was loaded or told since: the store is an older copy, and that position means something else.
+    if (since > log.loaded_head() && since > listener.told) {
+        renew_log();
+    } else {
+        listener.position = since;
+    }
+    listener.asking = true;
+}
+
+/// Whoever listens begins anew with it.
+void RuleExchange::renew_log() {
+    rules_.renew_log();
+    for (auto& [node, listener] : listeners_) listener.position = listener.told = 0;
 }
 
 std::vector<proto::PresentityUri> RuleExchange::told(Now now, const overlay::RulesTold& answer) {
@@ -38,7 +50,9 @@ bool RuleExchange::tell(Now now) {
     for (auto& [node, listener] : listeners_) {
         if (!listener.asking || listener.position >= rules_.log().head()) continue;
         listener.asking = false;
-        overlay_.tell_rules(now, node, rules_.log().after(listener.position));
+        auto message = rules_.log().after(listener.position);
+        listener.told = std::max(listener.told, message.upto);
+        overlay_.tell_rules(now, node, std::move(message));
         busy = true;
     }
     return busy;

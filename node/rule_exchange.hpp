@@ -27,8 +27,11 @@ class RuleExchange {
   private:
     struct Listener {
         std::uint64_t position = 0;  ///< of our log: what it has
+        std::uint64_t told = 0;      ///< of our log: up to where, in this run
         bool asking = true;          ///< since it was told last
     };
+    void renew_log();
+
     RuleBook& rules_;
     overlay::Overlay& overlay_;
     Diagnostics& diagnostics_;

@@ -53,6 +53,7 @@ void RuleLog::load() {
     if (id_ == 0) renew();
     store_.each(store_tables::rule_log, {},
                 [this](std::string_view key, proto::BytesView value) { load_entry(key, value); });
+    loaded_head_ = head_;
     store_.each(store_tables::rule_logs_seen, {}, [this](std::string_view key, proto::BytesView value) {
         proto::NodeId node{};
         if (key.size() != node.size()) return;
@@ -63,6 +64,7 @@ void RuleLog::load() {
 
 void RuleLog::renew() {
     id_ = random_.next() | 1U;
+    loaded_head_ = 0;
     store_.put(store_tables::meta, id_key, two_numbers(id_, 0));
 }
 

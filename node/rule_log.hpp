@@ -43,6 +43,8 @@ class RuleLog {
     void renew();
     std::uint64_t id() const { return id_; }
     std::uint64_t head() const { return head_; }
+    /// What of this log was there when it was loaded: what came after was numbered in this run.
+    std::uint64_t loaded_head() const { return loaded_head_; }
     /// What came after this position, as much as one message holds.
     proto::RulesMessage after(std::uint64_t position) const;
 
@@ -68,6 +70,7 @@ class RuleLog {
     proto::Random& random_;
     std::uint64_t id_ = 0;
     std::uint64_t head_ = 0;
+    std::uint64_t loaded_head_ = 0;
     Entries entries_;
     std::map<std::uint64_t, Entries::iterator> by_position_;
     std::map<std::uint64_t, Entries::iterator> taken_back_;  ///< of those, by position

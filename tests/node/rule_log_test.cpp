@@ -193,6 +193,23 @@ TEST_CASE("what was taken back is remembered up to its bound, the oldest forgott
     CHECK(again.taken_back() == limits::rules_taken_back);
 }
 
+TEST_CASE("what a log held when it was loaded is known, of another log from then on it is nothing") {
+    MemoryStore store;
+    proto::SeededRandom random(1);
+    RuleLog log(store, random);
+    log.load();
+    for (const char* who : {"b.example", "c.example"}) log.note(at(0s), {alice, false, who}, Handling::block);
+    CHECK(log.loaded_head() == 0);
+    RuleLog again(store, random);
+    again.load();
+    again.note(at(0s), {alice, false, "d.example"}, Handling::block);
+    CHECK(again.head() == 3);
+    CHECK(again.loaded_head() == 2);
+    again.renew();
+    CHECK(again.head() == 3);
+    CHECK(again.loaded_head() == 0);
+}
+
 TEST_CASE("how far another node's log was heard is kept") {
     MemoryStore store;
     proto::SeededRandom random(1);

@@ -292,6 +292,34 @@ TEST_CASE("a node whose disk is an older copy learns what it lost, and goes on t
             CHECK(w.handling(*p, uri("user" + std::to_string(i) + "@a.example")) == node::Handling::block);
 }
 
+TEST_CASE("a node whose disk is an older copy, and that grew past what was lost before the other asked") {
+    DomainWorld w;
+    const auto user = [](int i) { return uri("user" + std::to_string(i) + "@a.example"); };
+    const auto decide_some = [&](int from, int to) {
+        for (int i = from; i < to; ++i) w.decide(w.a1, user(i), node::Handling::block);
+        w.world.run_for(1min);
+    };
+    decide_some(0, 10);
+    const auto copy = w.a1.store;
+    decide_some(10, 20);
+    w.crash(w.a1, true);
+    w.crash(w.a2, true);
+    w.a1.store = copy;
+    w.come_back(w.a1);
+    decide_some(20, 32);
+    w.come_back(w.a2);
+    w.world.run_for(1min);
+    decide_some(32, 33);
+    const auto handled = w.a1.datagrams_handled;
+    w.world.run_for(1min);
+    CHECK(w.a1.datagrams_handled - handled < 60);
+    for (int i = 0; i < 33; ++i)
+        for (Provider* p : {&w.a1, &w.a2}) {
+            CAPTURE(i);
+            CHECK(w.handling(*p, user(i)) == node::Handling::block);
+        }
+}
+
 TEST_CASE("rules are told among the nodes of a provider alone") {
     DomainWorld w;
     const auto alice = uri("alice@a.example");
