@@ -17,6 +17,8 @@ namespace presmesh::overlay {
 
 namespace {
 
+constexpr auto review_again = std::chrono::hours{12};  // the wall clock may have been set meanwhile
+
 /// Why a session ended for good: its other end is none of us any more. A session that has merely grown old is made
 /// again.
 bool is_expelled(proto::Reason reason) {
@@ -292,7 +294,9 @@ class Overlay::Impl {
             turn_away(node, watch.watch, *refusal(now, node, watch.presentity, watch.watcher));
         }
         const auto end = settings_.federation->next_delegation_end(now.wall);
-        review_at_ = end == proto::WallTime::max() ? proto::never : now.steady + (end - now.wall);
+        review_at_ = end == proto::WallTime::max()
+                         ? proto::never
+                         : now.steady + std::min<proto::Duration>(end - now.wall, review_again);
     }
 
     /// What this node may not publish any more, as a delegate, is followed there no longer.

@@ -252,6 +252,23 @@ TEST_CASE("a delegation that ends by time counts no longer from that moment, wit
     for (const auto* node : {&delegate, &watcher}) CHECK(node->dht->told_federation_at >= world.end);
 }
 
+TEST_CASE("a delegation that ended when the wall clock was set forward is left within half a day") {
+    Delegated world(25, 30h);
+    auto& delegate = world.delegate;
+    auto& watcher = world.watcher;
+    delegate->set_document(world.now(), alice, 0, online("phone", "through c"));
+    watcher->set_document(world.now(), bob, 0, online("phone", "at b"));
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    const auto asked = delegate->watch(world.now(), uri("anna@a.example"), bob);
+    REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "through c"; }, 10s));
+    REQUIRE(world.network.run_until([&] { return note_of(delegate, asked) == "at b"; }, 10s));
+    world.network.wall_ahead = 31h;
+    world.network.run_for(12h);
+    CHECK(note_of(watcher, watch) == "");
+    CHECK(watcher.cancelled.size() == 1);
+}
+
 TEST_CASE("a watch for a user whom this node does not publish for is answered: no such resource here") {
     DelegatedForTenMinutes world;
     auto& delegate = world.delegate;

@@ -29,13 +29,14 @@ class VirtualNetwork {
     explicit VirtualNetwork(std::uint64_t seed) : random_(seed) {}
 
     Hardship hardship;
+    proto::Duration wall_ahead{0};  ///< what all the wall clocks were set forward by
     /// Sees every datagram as it is sent, lost ones too.
     std::function<void(const proto::Endpoint& from, const proto::Endpoint& to, const proto::Bytes& bytes)> on_send;
 
     /// An hour after the clocks' origin; wall time within the certificates of FederationKit.
     proto::Now now() const {
         return {proto::SteadyTime{std::chrono::hours{1}} + elapsed_,
-                proto::wall_from_seconds(1'800'000'000) + elapsed_};
+                proto::wall_from_seconds(1'800'000'000) + elapsed_ + wall_ahead};
     }
     proto::Duration elapsed() const { return elapsed_; }
 
