@@ -75,11 +75,13 @@ class PresenceService::Impl {
     bool send_documents(Now now);
     void send_document(Now now, const PresentityUri& presentity);
     bool send_standings(Now now);
+    bool send_authorizations(Now now);
     bool tell_views(Now now);
     void tell(Now now, const Relation& relation);
     void set_offline_view(Now now, const PresentityUri& presentity);
 
     // ---- changes of what is ours
+    void rules_changed(const PresentityUri& presentity);
     void domain_gained(Now now, std::string_view domain);
     void domain_lost(Now now, std::string_view domain);
 
@@ -106,6 +108,8 @@ class PresenceService::Impl {
     Watchers watchers_;
     Follows follows_;
     std::set<PresentityUri> offline_views_;  ///< view 1 is
+    std::set<PresentityUri> rules_changed_;  ///< whose own rules or decisions, in this turn
+    bool policy_changed_ = false;            ///< in this turn
 };
 
 // ---- watches of our users
@@ -232,6 +236,17 @@ bool PresenceService::Impl::send_standings(Now now) {
     return !changed.empty();
 }
 
+/// After the standings: whom they concern has been answered, and the rest is about those who watch no longer.
+bool PresenceService::Impl::send_authorizations(Now now) {
+    const auto changed = std::exchange(rules_changed_, {});
+    const bool all = std::exchange(policy_changed_, false);
+    if (all)
+        overlay_.all_authorizations_changed(now);
+    else
+        for (const PresentityUri& presentity : changed) overlay_.authorization_changed(now, presentity);
+    return all || !changed.empty();
+}
+
 void PresenceService::Impl::set_offline_view(Now now, const PresentityUri& presentity) {
     bool wanted = watchers_.any_polite(presentity);
     if (wanted == offline_views_.contains(presentity)) return;
@@ -277,6 +292,11 @@ void PresenceService::Impl::tell(Now now, const Relation& relation) {
 }
 
 // ---- changes of what is ours
+
+void PresenceService::Impl::rules_changed(const PresentityUri& presentity) {
+    watchers_.authorize_again(presentity);
+    rules_changed_.insert(presentity);
+}
 
 /// Its users were watched as strangers; now they are watched here.
 void PresenceService::Impl::domain_gained(Now now, std::string_view domain) {
@@ -419,7 +439,7 @@ const RuleSet& PresenceService::rules(const PresentityUri& presentity) const {
 Result<void> PresenceService::set_rules(Now now, const PresentityUri& presentity, RuleSet rules) {
     if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
     impl_->rules_.set_rules(now, presentity, std::move(rules));
-    impl_->watchers_.authorize_again(presentity);
+    impl_->rules_changed(presentity);
     return {};
 }
 
@@ -427,7 +447,9 @@ Result<void> PresenceService::decide(Now now, const PresentityUri& presentity, c
                                      std::optional<Handling> decision) {
     if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
     auto decided = impl_->rules_.decide(now, presentity, watcher, decision);
-    if (decided) impl_->watchers_.authorize_again(Relation{presentity, watcher});
+    if (!decided) return decided;
+    impl_->watchers_.authorize_again(Relation{presentity, watcher});
+    impl_->rules_changed_.insert(presentity);
     return decided;
 }
 
@@ -460,6 +482,9 @@ ServiceStatus PresenceService::status() const {
 
 void PresenceService::set_policy(Now now, const ServiceSettings& settings) {
     const auto before = std::exchange(impl_->settings_.domains, settings.domains);
+    const auto rules = std::exchange(impl_->settings_.rules, settings.rules);
+    const auto handling = std::exchange(impl_->settings_.default_handling, settings.default_handling);
+    if (rules != settings.rules || handling != settings.default_handling) impl_->policy_changed_ = true;
     impl_->settings_.follow_own_domains = settings.follow_own_domains;
     impl_->overlay_.seek_siblings(now, settings.follow_own_domains);
     impl_->changes_.set_allowance(settings.limits.changes);
@@ -497,7 +522,7 @@ void PresenceService::handle_event(Now now, const overlay::Event& event) {
                    [&](const overlay::RulesAsked& e) { impl_->rule_exchange_.asked(e); },
                    [&](const overlay::RulesTold& e) {
                        for (const auto& presentity : impl_->rule_exchange_.told(now, e))
-                           impl_->watchers_.authorize_again(presentity);
+                           impl_->rules_changed(presentity);
                    },
                },
                event);
@@ -507,6 +532,7 @@ bool PresenceService::flush(Now now) {
     bool busy = impl_->tell_wants(now);
     busy |= impl_->send_documents(now);
     busy |= impl_->send_standings(now);
+    busy |= impl_->send_authorizations(now);
     busy |= impl_->rule_exchange_.tell(now);
     busy |= impl_->tell_views(now);
     return busy;

@@ -88,6 +88,7 @@ void Audience::end(const proto::NodeId& node, const InboundUnwatch& watch) {
     if (watcher == entry->second.watchers.end()) return;
     watcher->second.watches.erase({node, watch.watch});
     if (!watcher->second.watches.empty()) return;
+    entry->second.key_is_out = entry->second.key_is_out || may_see_all(watcher->second.answer);
     entry->second.watchers.erase(watcher);
     events_.push_back(WatchCancelled{watch.presentity, watch.watcher});
     drop_if_empty(watch.presentity);
@@ -105,6 +106,16 @@ void Audience::answer(const proto::PresentityUri& presentity, const proto::Prese
     if (lost_sight) renew_key(presentity, entry->second);
 }
 
+void Audience::authorization_changed(const proto::PresentityUri& presentity) {
+    auto entry = entries_.find(presentity);
+    if (entry != entries_.end() && entry->second.key_is_out) renew_key(presentity, entry->second);
+}
+
+void Audience::all_authorizations_changed() {
+    for (auto& [presentity, entry] : entries_)
+        if (entry.key_is_out) renew_key(presentity, entry);
+}
+
 void Audience::tell(Entry& entry, const Watcher& watcher) {
     const bool all = may_see_all(watcher.answer);
     if (all && !entry.has_key) {
@@ -120,10 +131,11 @@ void Audience::tell(Entry& entry, const Watcher& watcher) {
 /// Who lost the right to see must not be able to open the records to come.
 void Audience::renew_key(const proto::PresentityUri& presentity, Entry& entry) {
     random_.fill(entry.content_key);
+    entry.key_is_out = false;
     for (const auto& [name, watcher] : entry.watchers)
         if (may_see_all(watcher.answer)) tell(entry, watcher);
     if (auto view = entry.views.find(0); view != entry.views.end() && view->second.document)
-        events_.push_back(RecordDue{presentity, view->second.document, entry.content_key, true});
+        events_.push_back(RecordDue{presentity, view->second.document, entry.content_key, !entry.watchers.empty()});
 }
 
 std::optional<Audience::Told> Audience::poll_event() {

@@ -43,6 +43,9 @@ class Audience {
 
     void set_document(const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
     void answer(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
+    /// Who may see it is decided otherwise now, perhaps of one who watches no longer and holds its content key.
+    void authorization_changed(const proto::PresentityUri& presentity);
+    void all_authorizations_changed();
     /// Is this node a source of it?
     bool publishes(const proto::PresentityUri& presentity) const;
     std::size_t published() const { return published_; }
@@ -75,6 +78,7 @@ class Audience {
         std::map<proto::PresentityUri, Watcher> watchers;
         proto::SymmetricKey content_key{};
         bool has_key = false;
+        bool key_is_out = false;  // with one who watches no longer
     };
     void set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view, proto::DocumentPtr document);
     void withdraw(const proto::PresentityUri& presentity, Entry& entry);

@@ -124,6 +124,16 @@ class Overlay::Impl {
         pump(now);
     }
 
+    void authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
+        audience_.authorization_changed(presentity);
+        pump(now);
+    }
+
+    void all_authorizations_changed(proto::Now now) {
+        audience_.all_authorizations_changed();
+        pump(now);
+    }
+
     WatchId watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity) {
         const auto begun = following_.watch(watcher, presentity);
         if (begun.first) finder_.begin(now, presentity);
@@ -539,6 +549,12 @@ bool Overlay::publishes(const proto::PresentityUri& presentity) const {
 void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                      Answer answer) {
     impl_->answer(now, presentity, watcher, std::move(answer));
+}
+void Overlay::authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
+    impl_->authorization_changed(now, presentity);
+}
+void Overlay::all_authorizations_changed(proto::Now now) {
+    impl_->all_authorizations_changed(now);
 }
 WatchId Overlay::watch(proto::Now now, const proto::PresentityUri& watcher, const proto::PresentityUri& presentity) {
     return impl_->watch(now, watcher, presentity);

@@ -160,6 +160,11 @@ class Overlay {
     /// Answers WatchRequested, or changes an earlier answer.
     void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                 Answer answer);
+    /// Who may see it is decided otherwise now, perhaps of one who watches no longer: what it was given opens no record
+    /// to come. Those who watch are answered besides.
+    void authorization_changed(proto::Now now, const proto::PresentityUri& presentity);
+    /// The same for each of our presentities.
+    void all_authorizations_changed(proto::Now now);
 
     // ---- as a watcher
     /// Finds the presentity's sources and follows them until unwatch. WatchChanged tells of every difference.

@@ -263,6 +263,22 @@ TEST_CASE("the content key changes when an authorization ends: old keys open no 
     CHECK(note_of(pair.watcher, watch) == "");
 }
 
+TEST_CASE("the content key changes when an authorization ends of one who does not watch just then") {
+    Pair pair;
+    pair.publish("seen");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "seen"));
+    pair.watcher->unwatch(pair.now(), watch);
+    pair.network.run_for(10s);
+    const auto puts = pair.dht->puts;
+    pair.source->authorization_changed(pair.now(), pair.alice);
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts == puts + 1);
+    pair.source->authorization_changed(pair.now(), pair.alice);
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts == puts + 1);
+}
+
 TEST_CASE("a DHT without an answer is asked again soon after the first neighbour is met") {
     OverlayWorld world(7);
     auto& meeting_point = world.add("c.example");

@@ -320,6 +320,53 @@ TEST_CASE("a node whose disk is an older copy, and that grew past what was lost 
         }
 }
 
+TEST_CASE("a block of one who does not watch just then, wherever it comes from, is sealed off at once") {
+    const auto alice = uri("alice@a.example");
+    const auto block = node::RuleSet::make({node::Rule::make("x.example", node::Handling::block).value()}).value();
+    const auto rule = [&](DomainWorld& w, Provider& p) {
+        w.world.turn(p, [&](proto::Now now) { REQUIRE(p.node->service().set_rules(now, alice, block)); });
+    };
+    const auto policy = [](DomainWorld& w, node::Handling handling) {
+        w.a1.service.default_handling = handling;
+        w.world.turn(w.a1, [&](proto::Now now) { w.a1.node->set_policy(now, w.a1.service); });
+    };
+    struct Way {
+        std::string name;
+        std::size_t records;
+        std::function<void(DomainWorld&)> go;
+    };
+    const Way ways[] = {
+        {"decided here", 1, [&](DomainWorld& w) { w.decide(w.a1, alice, node::Handling::block); }},
+        {"decided at the other node", 1, [&](DomainWorld& w) { w.decide(w.a2, alice, node::Handling::block); }},
+        {"a rule here", 1, [&](DomainWorld& w) { rule(w, w.a1); }},
+        {"a rule at the other node", 1, [&](DomainWorld& w) { rule(w, w.a2); }},
+        {"the node's policy", 1, [&](DomainWorld& w) { policy(w, node::Handling::block); }},
+        {"the same policy again", 0, [&](DomainWorld& w) { policy(w, node::Handling::confirm); }},
+    };
+    for (const Way& way : ways) {
+        CAPTURE(way.name);
+        DomainWorld w;
+        w.confirm();
+        w.decide(w.a1, alice, node::Handling::allow);
+        Device phone{alice, "phone", &w.a1};
+        w.watch(alice);
+        w.say(phone, "here");
+        w.world.run_for(10s);
+        REQUIRE(shows(w.seen(w.x, alice), "phone", "here"));
+        w.stop(w.x);
+        w.world.run_for(5min);
+        const auto records = [&] {
+            for (const auto& [name, n] : w.a1.node->overlay_status().counters)
+                if (name == "record_puts") return n;
+            return std::uint64_t{0};
+        };
+        const auto before = records();
+        way.go(w);
+        w.world.run_for(2s);
+        CHECK(records() - before == way.records);
+    }
+}
+
 TEST_CASE("rules are told among the nodes of a provider alone") {
     DomainWorld w;
     const auto alice = uri("alice@a.example");

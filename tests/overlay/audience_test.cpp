@@ -1,0 +1,82 @@
+// Who holds a presentity's content key, and when it changes. No network, no DHT.
+#include "overlay/audience.hpp"
+
+#include <doctest/doctest.h>
+
+#include "tests/support/federation_kit.hpp"
+#include "tests/support/presence.hpp"
+
+using namespace presmesh;
+using namespace presmesh::overlay;
+using namespace std::chrono_literals;
+
+namespace {
+
+const auto alice = testing::uri("alice@a.example");
+const auto bob = testing::uri("bob@b.example");
+const auto carol = testing::uri("carol@b.example");
+const Answer all_of_it{WatchState::active, 0, {}};
+const Answer nothing{WatchState::terminated, 0, "rejected"};
+
+struct AudienceWorld {
+    tests::FederationKit kit = federation_kit();
+    std::shared_ptr<const proto::Federation> federation = kit.share();
+    tests::NodeKit self = kit.node("a.example");
+    proto::NodeId other = kit.node("b.example").id();
+    proto::SeededRandom random{3};
+    SealedTransport transport{self.key, self.certificate, federation, random};
+    Peers peers{transport, random, 1, 30s};
+    SequenceCounter counter{1};
+    Audience audience{peers, counter, random};
+
+    static tests::FederationKit federation_kit() {
+        tests::FederationKit kit{31};
+        for (const char* domain : {"a.example", "b.example"}) kit.add_domain(domain);
+        return kit;
+    }
+    /// Of the records that are due now, the last one's.
+    std::optional<proto::SymmetricKey> key_due() {
+        std::optional<proto::SymmetricKey> key;
+        while (const auto event = audience.poll_event())
+            if (const auto* due = std::get_if<RecordDue>(&*event)) key = due->content_key;
+        return key;
+    }
+    void sees(std::uint64_t number, const proto::PresentityUri& who, const Answer& answer) {
+        audience.begin(other, {number, alice, who});
+        audience.answer(alice, who, answer);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("who watches no longer keeps its key until somebody's right to see may have ended") {
+    AudienceWorld world;
+    auto& audience = world.audience;
+    audience.set_document(alice, 0, testing::online("phone", "here"));
+    const auto first = world.key_due();
+    REQUIRE(first);
+    audience.authorization_changed(alice);
+    CHECK_FALSE(world.key_due());  // nobody has it
+    world.sees(1, bob, all_of_it);
+    world.sees(2, carol, nothing);
+    audience.end(world.other, {2, alice, carol});
+    audience.authorization_changed(alice);
+    audience.all_authorizations_changed();
+    CHECK_FALSE(world.key_due());  // with one who is there to be answered
+    audience.end(world.other, {1, alice, bob});
+    audience.set_document(alice, 0, testing::online("phone", "there"));
+    CHECK(world.key_due() == first);
+    audience.authorization_changed(alice);
+    const auto second = world.key_due();
+    REQUIRE(second);
+    CHECK(second != first);
+    audience.authorization_changed(alice);
+    audience.all_authorizations_changed();
+    CHECK_FALSE(world.key_due());
+    world.sees(3, bob, all_of_it);
+    audience.end(world.other, {3, alice, bob});
+    audience.all_authorizations_changed();
+    const auto third = world.key_due();
+    REQUIRE(third);
+    CHECK(third != second);
+}
