@@ -320,6 +320,40 @@ TEST_CASE("a node whose disk is an older copy, and that grew past what was lost 
         }
 }
 
+TEST_CASE("a log that begins anew for one node of a provider is told to the others from its beginning") {
+    NodeWorld world{{"a.example/1", "a.example/2", "a.example/3"}, 50ms};
+    auto& a1 = world["a.example/1"];
+    auto& a2 = world["a.example/2"];
+    auto& a3 = world["a.example/3"];
+    const auto user = [](int i) { return uri("user" + std::to_string(i) + "@a.example"); };
+    const auto decide_some = [&](int from, int to) {
+        for (int i = from; i < to; ++i)
+            world.turn(a1, [&](proto::Now now) {
+                REQUIRE(a1.node->service().decide(now, user(i), uri("watcher@x.example"), node::Handling::block));
+            });
+        world.run_for(1min);
+    };
+    world.start_all();
+    decide_some(0, 10);
+    const auto copy = a1.store;
+    world.crash(a3);
+    decide_some(10, 20);  // the second node alone hears of these
+    world.crash(a1);
+    world.crash(a2);
+    a1.store = copy;
+    world.start(a1);
+    world.start(a3);
+    decide_some(20, 32);
+    world.start(a2);
+    world.run_for(10s);
+    world.crash(a2);  // or the third would hear from it
+    decide_some(32, 33);
+    for (int i = 0; i < 33; ++i) {
+        CAPTURE(i);
+        CHECK(a3.node->service().decisions(user(i)).size() == 1);
+    }
+}
+
 TEST_CASE("a block of one who does not watch just then, wherever it comes from, is sealed off at once") {
     const auto alice = uri("alice@a.example");
     const auto block = node::RuleSet::make({node::Rule::make("x.example", node::Handling::block).value()}).value();
