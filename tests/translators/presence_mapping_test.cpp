@@ -229,9 +229,18 @@ TEST_CASE("what tells no presence is refused") {
     CHECK(reason("<presence from='a@a.example' type='error'/>") == Reason::malformed);
     CHECK(reason("<message from='a@a.example'/>") == Reason::malformed);
     CHECK(reason("<presence/>") == Reason::malformed);
-    CHECK(reason("<presence from='a@a.example/r'><priority>128</priority></presence>") == Reason::malformed);
-    CHECK(reason("<presence from='a@a.example/r'><priority>high</priority></presence>") == Reason::malformed);
     CHECK_FALSE(service("<presence from='a@a.example/r'><show>lunch</show></presence>").show.has_value());
+}
+
+TEST_CASE("a priority that cannot be used costs no presence") {
+    const auto priority = [](const std::string& text) {
+        return service("<presence from='a@a.example/r'><priority>" + text + "</priority></presence>").priority;
+    };
+    CHECK(priority(" +5 ") == 5);
+    for (const std::string none : {"", " ", "high", "5.5", "12a", "999a", "-", "0x10"}) CHECK(priority(none) == 0);
+    for (const std::string above : {"128", "1000", "99999999999999999999"}) CHECK(priority(above) == 127);
+    for (const std::string below : {"-129", "-99999999999999999999"}) CHECK(priority(below) == -128);
+    CHECK(service("<presence from='a@a.example/r' type='unavailable'><priority/></presence>").basic == Basic::closed);
 }
 
 TEST_CASE("resources come and go: order leaves no trace, closed ones do not pile up") {

@@ -158,17 +158,18 @@ void add_vanished(std::vector<Element>& out, const Presence& presence, const Pre
 
 // ---- reading
 
-Result<std::int8_t> read_priority(const Element& stanza) {
+/// What is no number is 0, and what does not fit is cut to what does, as servers do: a presence is not lost over it.
+std::int8_t read_priority(const Element& stanza) {
     const auto* element = stanza.child("priority", ns_client);
-    if (element == nullptr) return std::int8_t{0};
+    if (element == nullptr) return 0;
     std::string_view text = element->text;
     const auto first = text.find_first_not_of(" \t\r\n+");
     text = first == std::string_view::npos ? std::string_view{} : text.substr(first);
     text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
     std::int8_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size())
-        return refuse(Reason::malformed, "a priority that is none");
+    if (end != text.data() + text.size()) return 0;
+    if (error == std::errc::result_out_of_range) return text.front() == '-' ? -128 : 127;
     return value;
 }
 
@@ -250,12 +251,10 @@ Result<Service> service_of(const Element& stanza) {
     if (!stanza.is("presence", ns_client) || (!type.empty() && type != "unavailable"))
         return refuse(Reason::malformed, "not a stanza that tells presence");
     if (stanza.get("from").empty()) return refuse(Reason::malformed, "no from");
-    const auto priority = read_priority(stanza);
-    if (!priority) return tl::make_unexpected(priority.error());
     Service out;
     out.id = split_jid(stanza.get("from")).resource;
     out.basic = type.empty() ? Basic::open : Basic::closed;
-    out.priority = type.empty() ? *priority : std::int8_t{0};
+    out.priority = type.empty() ? read_priority(stanza) : std::int8_t{0};
     if (type.empty()) out.show = show_named(stanza.child_text("show", ns_client));
     for (const auto& child : stanza.children) read_child(child, stanza.lang(), out);
     return out;

@@ -20,7 +20,8 @@ std::vector<Element> presence_stanzas(const proto::Presence& presence, const pro
                                       std::string_view from_bare, std::string_view to);
 
 /// The service one stanza tells of; its id is the resource of `from` ("" for a bare address). malformed: no `from`;
-/// type neither absent nor "unavailable"; priority not a number from -128 to 127. An unknown show is passed over.
+/// type neither absent nor "unavailable". An unknown show is passed over; a priority that is no number is 0, one out of
+/// range is the nearest in range.
 proto::Result<proto::Service> service_of(const Element& stanza);
 
 /// Takes in what a server said of one resource. Services stand in order of their ids, so that the order in which
