@@ -113,4 +113,8 @@ TEST_CASE("an error answers a stanza, and its condition is found") {
     CHECK(error_condition(*received(to_wire(error))) == "item-not-found");
     CHECK(error_condition(stanza).empty());
     CHECK(error_condition(Element("presence", ns_client).add(Element("error", ns_client))) == "undefined-condition");
+    CHECK(error_condition(error_reply(stanza, "cancel", "made-up-by-the-sender")) == "undefined-condition");
+    Element two = error_reply(stanza, "cancel", "made-up-by-the-sender");
+    two.children.front().add(Element("gone", ns_stanza_errors));
+    CHECK(error_condition(two) == "gone");
 }

@@ -161,6 +161,7 @@ bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {
 }
 
 void Incoming::handle_error(proto::Now now, const Pair& pair, const Element& stanza) {
+    if (!subscriptions_.find(pair)) return;
     const auto condition = error_condition(stanza);
     host_->count("xmpp_errors", condition);
     const auto state = subscriptions_.state(pair);

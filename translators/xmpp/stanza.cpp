@@ -1,6 +1,37 @@
 #include "translators/xmpp/stanza.hpp"
 
+#include <algorithm>
+#include <array>
+
 namespace presmesh::translators::xmpp {
+
+namespace {
+
+// RFC 6120 section 8.3.3.
+constexpr std::array<std::string_view, 22> stanza_conditions = {"bad-request",
+                                                                "conflict",
+                                                                "feature-not-implemented",
+                                                                "forbidden",
+                                                                "gone",
+                                                                "internal-server-error",
+                                                                "item-not-found",
+                                                                "jid-malformed",
+                                                                "not-acceptable",
+                                                                "not-allowed",
+                                                                "not-authorized",
+                                                                "policy-violation",
+                                                                "recipient-unavailable",
+                                                                "redirect",
+                                                                "registration-required",
+                                                                "remote-server-not-found",
+                                                                "remote-server-timeout",
+                                                                "resource-constraint",
+                                                                "service-unavailable",
+                                                                "subscription-required",
+                                                                "undefined-condition",
+                                                                "unexpected-request"};
+
+}  // namespace
 
 Element presence_stanza(std::string_view from, std::string_view to, std::string_view type) {
     Element out("presence", ns_client);
@@ -24,8 +55,10 @@ Element error_reply(const Element& stanza, std::string_view type, std::string_vi
 std::string_view error_condition(const Element& stanza) {
     const auto* error = stanza.child("error", stanza.ns);
     if (error == nullptr) return {};
-    for (const auto& child : error->children)
-        if (child.ns == ns_stanza_errors && child.name != "text") return child.name;
+    for (const auto& child : error->children) {
+        const auto* known = std::find(stanza_conditions.begin(), stanza_conditions.end(), child.name);
+        if (child.ns == ns_stanza_errors && known != stanza_conditions.end()) return *known;
+    }
     return "undefined-condition";
 }
 

@@ -32,8 +32,8 @@ Element presence_stanza(std::string_view from, std::string_view to, std::string_
 Element error_reply(const Element& stanza, std::string_view type, std::string_view condition,
                     std::string_view text = {});
 
-/// The defined condition inside a stanza's <error/>, "undefined-condition" when it has none, empty when it has no
-/// <error/>.
+/// The condition inside a stanza's <error/>, one of RFC 6120 section 8.3.3 whatever the sender made up;
+/// "undefined-condition" when it has none of these, empty when it has no <error/>.
 std::string_view error_condition(const Element& stanza);
 
 /// As sent on any stream: to_xml with the stanza's own namespace inherited from the stream header.
