@@ -1,5 +1,6 @@
 // Whatever the attached server and the host say in whatever order: presence goes to approved subscribers alone, and
-// what is published was sent to somebody who was approved.
+// what is published was sent to everybody who is let in.
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -46,19 +47,36 @@ struct Play {
             case 12:
                 return world.wanted(contact, user);
             case 13:
+                world.host.decisions.erase({contact, user});  // as the node does when a watch ends
                 return world.unwanted(contact, user);
             case 14:
                 return world.wait(std::chrono::seconds{15});
             case 15:
                 return world.drop(), world.connect();
             default:
+                world.host.decisions.clear();
+                world.host.documents.clear();
                 return world.boot(), world.connect();
         }
     }
     void feed(const std::string& type, const std::string& contact, const std::string& user) {
         const auto attribute = type.empty() ? "" : " type='" + type + "'";
-        world.feed("<presence from='" + contact + "/r' to='" + user + "'" + attribute + "><status>from " + contact +
+        const auto note = "from " + contact + (*rc::gen::element(0, 1) == 0 ? "" : " for " + user);
+        world.feed("<presence from='" + contact + "/r' to='" + user + "'" + attribute + "><status>" + note +
                    "</status></presence>");
+        if (type.empty() || type == "unavailable") told[{contact, user}].insert(type + note);
+    }
+
+    std::map<std::pair<std::string, std::string>, std::set<std::string>> told;  ///< what the server sent to each, ever
+    /// Who is let in was sent what is published, unless it is but "not there".
+    void check_published(const std::string& contact, const proto::Presence& presence) {
+        for (const auto& [who, decision] : world.host.decisions) {
+            if (who.first != contact || decision.first != tr::WatchState::active) continue;
+            for (const auto& service : presence.services) {
+                const std::string type = service.basic == proto::Basic::closed ? "unavailable" : "";
+                for (const auto& note : service.notes) RC_ASSERT(told[who].contains(type + note.text));
+            }
+        }
     }
     void show(const std::string& user, tr::WatchState state, const std::string& reason) {
         proto::Presence presence;
@@ -108,7 +126,8 @@ TEST_CASE("no order of events shows anything to somebody who is not subscribed")
             for (const auto& [name, document] : play.world.host.documents) {
                 if (!document || name.domain() != "x.example") continue;
                 for (const auto presence = document->presence(); const auto& service : presence.services)
-                    for (const auto& note : service.notes) RC_ASSERT(note.text == "from " + name.canonical());
+                    for (const auto& note : service.notes) RC_ASSERT(note.text.starts_with("from " + name.canonical()));
+                play.check_published(name.canonical(), document->presence());
                 bool any = false;
                 for (const auto& [who, decision] : play.world.host.decisions)
                     any = any || (who.first == name.canonical() && decision.first == tr::WatchState::active);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <tuple>
 
 #include "proto/limits.hpp"
 #include "translators/xmpp/presence.hpp"
@@ -44,13 +45,16 @@ Incoming::Copy& Incoming::copy_of(const Pair& pair) {
 void Incoming::wanted(proto::Now now, const Pair& pair) {
     if (!wire_.addresses().of_user(pair.user)) return host_->count("xmpp_refused", "no_component_for_domain");
     auto& copy = copy_of(pair);
+    if (!copy.wanted) copy.parked = !may_see(contacts_.at(pair.contact), copy);
     copy.wanted = true;
     subscriptions_.set_idle(pair, std::nullopt);
     const auto state = subscriptions_.state(pair);
     if (has_to(state)) {
         if (!copy.parked) decide(now, pair, WatchState::active);
         if (!copy.known && copy.due == proto::never) probe(now, pair, copy);
-        return reconcile(now, pair.contact);
+        reconcile(now, pair.contact);
+        if (copy.parked) decide(now, pair, WatchState::pending);
+        return;
     }
     if (now.steady < copy.refused_until) return decide(now, pair, WatchState::terminated, "rejected");
     if (!has_pending_out(state)) ask(now, pair);
@@ -88,10 +92,10 @@ void Incoming::handle_subscribed(proto::Now now, const Pair& pair) {
     if (!step.pass) return;
     subscriptions_.set_state(pair, step.next);
     auto& copy = copy_of(pair);
-    copy.parked = false;
+    copy.parked = copy.wanted && !may_see(contacts_.at(pair.contact), copy);
     copy.refused_until = {};
     if (copy.wanted) {
-        decide(now, pair, WatchState::active);
+        decide(now, pair, copy.parked ? WatchState::pending : WatchState::active);
     } else {
         subscriptions_.set_idle(pair, now.wall);
     }
@@ -266,8 +270,17 @@ void Incoming::sweep(proto::Now now) {
 
 // ---- many copies, one document
 
+bool Incoming::waits(const Pair& pair, const Copy& copy) const {
+    return copy.wanted && has_to(subscriptions_.state(pair));
+}
+
 bool Incoming::votes(const Pair& pair, const Copy& copy) const {
-    return copy.wanted && copy.known && has_to(subscriptions_.state(pair));
+    return copy.known && waits(pair, copy);
+}
+
+/// Was what is published sent to this one too?
+bool Incoming::may_see(const Contact& contact, const Copy& copy) const {
+    return !contact.published || (copy.known && copy.content == contact.shown);
 }
 
 Incoming::Copy* Incoming::first_voter(const proto::PresentityUri& name, Contact& contact) {
@@ -296,91 +309,122 @@ bool Incoming::agree(const proto::PresentityUri& name, Contact& contact, const C
     return false;
 }
 
+/// Nobody is let in whose own copy is still to come?
+bool Incoming::all_known(const proto::PresentityUri& name, const Contact& contact) const {
+    return std::none_of(contact.copies.begin(), contact.copies.end(), [&](const auto& item) {
+        return !item.second.known && !item.second.parked && waits({name, item.first}, item.second);
+    });
+}
+
 void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
     const auto found = contacts_.find(name);
     if (found == contacts_.end()) return;
     auto& contact = found->second;
-    auto* voter = first_voter(name, contact);
+    const auto* voter = first_voter(name, contact);
     if (!voter) {
         contact.settle = proto::never;
-        const bool somebody_waits = std::any_of(contact.copies.begin(), contact.copies.end(), [&](const auto& item) {
-            return item.second.wanted && has_to(subscriptions_.state({name, item.first}));
+        if (all_known(name, contact)) withdraw(now, name, contact);
+    } else if (voter->parked) {
+        settle(now, name, contact);
+    } else if (!agree(name, contact, voter->content)) {
+        if (contact.awaiting > 0) {
+            contact.settle = proto::never;
+        } else if (contact.settle == proto::never) {
+            contact.settle = now.steady + differ_wait;
+        }
+    } else if (!all_known(name, contact)) {
+        if (contact.settle == proto::never) contact.settle = now.steady + answer_wait;
+    } else {
+        show(now, name, contact, voter->content);
+        // Those who are still parked may be the many by now.
+        const bool parked = std::any_of(contact.copies.begin(), contact.copies.end(), [&](const auto& item) {
+            return item.second.parked && votes({name, item.first}, item.second);
         });
-        if (!somebody_waits) withdraw(now, name, contact);
-        plan(name, contact);
-        return;
-    }
-    if (voter->parked) unpark(now, name, contact, nullptr);
-    const auto content = voter->content;
-    if (agree(name, contact, content)) {
-        contact.settle = proto::never;
-        publish(now, name, contact, content);
-        unpark(now, name, contact, &content);
-    } else if (contact.awaiting > 0) {
-        contact.settle = proto::never;
-    } else if (contact.settle == proto::never) {
-        contact.settle = now.steady + differ_wait;
+        if (!parked) {
+            contact.settle = proto::never;
+        } else if (contact.settle == proto::never) {
+            contact.settle = now.steady + differ_wait;
+        }
     }
     plan(name, contact);
 }
 
-/// Those parked who hold `content` again (null: all) see what the others see.
-void Incoming::unpark(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content* content) {
+/// Copies still differ: what most hold is the broadcast. Among equals, what shows the contact as there (whom it has
+/// blocked it shows itself gone to); then what is shown already; then what was there first.
+void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
+    contact.settle = proto::never;
+    struct Group {
+        const Content* content;
+        std::size_t size = 0;
+        bool shown = false;
+        std::uint64_t newest = 0;
+    };
+    std::vector<Group> groups;
+    for (const auto& [user, copy] : contact.copies) {
+        if (!votes({name, user}, copy)) continue;
+        const Content& held = copy.content;  // a structured binding cannot be captured
+        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == held; });
+        if (group == groups.end()) group = groups.insert(groups.end(), Group{&held});
+        ++group->size;
+        group->shown = group->shown || !copy.parked;
+        group->newest = std::max(group->newest, copy.changed);
+    }
+    if (groups.empty()) return;
+    const auto rank = [](const Group& g) { return std::tuple(g.size, !g.content->open.empty(), g.shown); };
+    const auto broadcast = *std::max_element(groups.begin(), groups.end(), [&](const auto& a, const auto& b) {
+        return rank(a) != rank(b) ? rank(a) < rank(b) : a.newest > b.newest;
+    });
+    const auto content = *broadcast.content;
+    park(now, name, contact, content);
+    show(now, name, contact, content);
+}
+
+/// Those who do not hold `content` wait until they do.
+void Incoming::park(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
     for (auto& [user, copy] : contact.copies) {
-        if (!copy.parked || !votes({name, user}, copy) || (content && copy.content != *content)) continue;
+        if (!waits({name, user}, copy) || copy.parked || (copy.known && copy.content == content)) continue;
+        copy.parked = true;
+        decide(now, {name, user}, WatchState::pending);
+        host_->count("xmpp_parked", copy.known ? "copies_differ" : "copy_unknown");
+    }
+}
+
+/// Everybody who is let in holds `content`; it is published, and those parked who hold it are let in too.
+void Incoming::show(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
+    if (!publish(now, name, contact, content)) return;
+    for (auto& [user, copy] : contact.copies) {
+        if (!copy.parked || !votes({name, user}, copy) || copy.content != content) continue;
         copy.parked = false;
         decide(now, {name, user}, WatchState::active);
     }
 }
 
-/// Copies still differ: what most hold is the broadcast; among equals, what was there first.
-void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
-    contact.settle = proto::never;
-    struct Group {
-        const Content* content;
-        std::size_t size;
-        std::uint64_t newest;
-    };
-    std::vector<Group> groups;
-    for (auto& [user, copy] : contact.copies) {
-        if (!votes({name, user}, copy) || copy.parked) continue;
-        const Content& held = copy.content;  // a structured binding cannot be captured
-        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == held; });
-        if (group == groups.end()) group = groups.insert(groups.end(), Group{&held, 0, 0});
-        ++group->size;
-        group->newest = std::max(group->newest, copy.changed);
-    }
-    if (groups.empty()) return;
-    const auto broadcast = *std::max_element(groups.begin(), groups.end(), [](const auto& a, const auto& b) {
-        return a.size != b.size ? a.size < b.size : a.newest > b.newest;
-    });
-    const auto content = *broadcast.content;
-    for (auto& [user, copy] : contact.copies) {
-        if (!votes({name, user}, copy) || copy.parked || copy.content == content) continue;
-        copy.parked = true;
-        decide(now, {name, user}, WatchState::pending);
-        host_->count("xmpp_parked", "copies_differ");
-    }
-    reconcile(now, name);
-}
-
-void Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
+bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
     proto::Presence presence;
     for (const auto& [resource, service] : content.open) presence.services.push_back(*service);
     if (presence.services.empty() && content.last) presence.services.push_back(*content.last);
     auto document = proto::Document::make(std::move(presence));
-    if (!document) return host_->count("xmpp_dropped", proto::to_string(document.error().reason));
-    if (contact.published == (*document)->digest && now.steady < contact.refresh) return;
+    if (!document) {
+        host_->count("xmpp_dropped", proto::to_string(document.error().reason));
+        return false;
+    }
+    if (contact.published == (*document)->digest && now.steady < contact.refresh) return true;
     const auto lifetime = proto::limits::publication_max_expires;
     const auto set = host_->set_publication(now, *owner_, name, *document, lifetime);
-    if (!set) return host_->count("xmpp_refused", proto::to_string(set.error().reason));
+    if (!set) {
+        host_->count("xmpp_refused", proto::to_string(set.error().reason));
+        return false;
+    }
     contact.published = (*document)->digest;
+    contact.shown = content;
     contact.refresh = now.steady + lifetime / 2;
     host_->step(now, "xmpp.publish", name, "");
+    return true;
 }
 
 void Incoming::withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
     contact.published.reset();
+    contact.shown = {};
     contact.refresh = proto::never;
     // Nothing published is no fault here: an earlier run may have left something, or not.
     static_cast<void>(host_->set_publication(now, *owner_, name, nullptr, std::chrono::seconds{0}));
