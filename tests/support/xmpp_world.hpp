@@ -71,6 +71,15 @@ class XmppWorld {
         for (std::size_t i = 0; i < translator->streams(); ++i) translator->disconnected(now, i, reason);
         end_turn();
     }
+    void drop(std::size_t i) {
+        translator->disconnected(now, i, "closed-by-server");
+        end_turn();
+    }
+    std::size_t stream_of(std::string_view component) const {
+        std::size_t i = 0;
+        while (settings_.components.at(i).name != component) ++i;
+        return i;
+    }
     /// Bytes from the server on stream `i`.
     void feed(std::size_t i, std::string_view bytes) {
         translator->handle_input(now, i, proto::as_bytes(bytes));

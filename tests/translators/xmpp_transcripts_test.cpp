@@ -9,7 +9,7 @@
 //   published NAME: SERVICE; SERVICE     resource show "note", or "closed"; "nothing" for none
 //   counted NAME.LABEL N                 a counter stands at N
 //   host asks                            watches begin pending (else: active at once)
-//   wait 5s | restart | server goes | server comes
+//   wait 5s | restart | server goes [COMPONENT] | server comes [COMPONENT]
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -126,6 +126,8 @@ class Player {
         if (line == "restart") return restart();
         if (line == "server goes") return world_.drop();
         if (line == "server comes") return world_.connect();
+        if (take(line, "server goes ")) return world_.drop(world_.stream_of(line));
+        if (take(line, "server comes ")) return world_.connect(world_.stream_of(line));
         std::istringstream words(line);
         std::string subject, verb;
         words >> subject >> verb;

@@ -19,13 +19,17 @@ constexpr proto::Duration differ_wait = 2s;  // the copies of one broadcast come
 constexpr proto::Duration ask_again_after = 10min;  // a refusal stands at least this long
 constexpr int probe_tries = 3;                      // then silence of a server that is up means offline
 constexpr std::size_t swept_at_once = 2000;
+
+template <class ServicePtr>
+bool same(const ServicePtr& a, const ServicePtr& b) {
+    return a == b || (a && b && *a == *b);
+}
+
 }  // namespace
 
 bool Incoming::Content::operator==(const Content& other) const {
-    const auto same = [](const ServicePtr& a, const ServicePtr& b) { return a == b || (a && b && *a == *b); };
-    return same(last, other.last) &&
-           std::equal(open.begin(), open.end(), other.open.begin(), other.open.end(),
-                      [&](const auto& a, const auto& b) { return a.first == b.first && same(a.second, b.second); });
+    return std::equal(open.begin(), open.end(), other.open.begin(), other.open.end(),
+                      [](const auto& a, const auto& b) { return a.first == b.first && same(a.second, b.second); });
 }
 
 Incoming::Incoming(const XmppSettings& settings, Wire& wire, Subscriptions& subscriptions)
@@ -45,7 +49,7 @@ Incoming::Copy& Incoming::copy_of(const Pair& pair) {
 void Incoming::wanted(proto::Now now, const Pair& pair) {
     if (!wire_.addresses().of_user(pair.user)) return host_->count("xmpp_refused", "no_component_for_domain");
     auto& copy = copy_of(pair);
-    if (!copy.wanted) copy.parked = !may_see(contacts_.at(pair.contact), copy);
+    if (!copy.wanted) copy.parked = contacts_.at(pair.contact).published.has_value();  // reconcile() looks closer
     copy.wanted = true;
     subscriptions_.set_idle(pair, std::nullopt);
     const auto state = subscriptions_.state(pair);
@@ -92,7 +96,7 @@ void Incoming::handle_subscribed(proto::Now now, const Pair& pair) {
     if (!step.pass) return;
     subscriptions_.set_state(pair, step.next);
     auto& copy = copy_of(pair);
-    copy.parked = copy.wanted && !may_see(contacts_.at(pair.contact), copy);
+    copy.parked = copy.wanted && contacts_.at(pair.contact).published;
     copy.refused_until = {};
     if (copy.wanted) {
         decide(now, pair, copy.parked ? WatchState::pending : WatchState::active);
@@ -157,8 +161,10 @@ bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {
         content.last.reset();
         return true;
     }
+    // Said once more without the words: they stand.
+    const bool repeated = resource.empty() && recent->notes.empty() && content.open.empty() && content.last;
     resource.empty() ? content.open.clear() : static_cast<void>(content.open.erase(resource));
-    if (content.open.empty()) content.last = recent;
+    if (content.open.empty() && !repeated) content.last = recent;
     auto& shared = contacts_.at(pair.contact).recent;
     while (shared.size() > 2 * proto::limits::xmpp_resources) shared.erase(shared.begin());
     return true;
@@ -211,7 +217,7 @@ void Incoming::close_probe(proto::Now now, const Pair& pair, Copy& copy) {
     } else {
         copy.content.open.clear();
     }
-    if (copy.content.open.empty() && !copy.content.last) went_silent(pair, copy);
+    if (copy.content.open.empty() && !copy.content.last) copy.content.last = offline(contacts_.at(pair.contact));
     copy.asked = false;
     copy.known = true;
     copy.tries = 0;
@@ -220,12 +226,12 @@ void Incoming::close_probe(proto::Now now, const Pair& pair, Copy& copy) {
 }
 
 /// Nobody is there: a closed service, since a known offline is not the same as nothing known.
-void Incoming::went_silent(const Pair& pair, Copy& copy) {
+Incoming::ServicePtr Incoming::offline(Contact& contact) {
     proto::Service offline;
     offline.basic = proto::Basic::closed;
-    auto& recent = contacts_.at(pair.contact).recent[""];
+    auto& recent = contact.recent[""];
     if (!recent || *recent != offline) recent = std::make_shared<const proto::Service>(std::move(offline));
-    copy.content.last = recent;
+    return recent;
 }
 
 void Incoming::forget(proto::Now now, const Pair& pair) {
@@ -276,11 +282,6 @@ bool Incoming::waits(const Pair& pair, const Copy& copy) const {
 
 bool Incoming::votes(const Pair& pair, const Copy& copy) const {
     return copy.known && waits(pair, copy);
-}
-
-/// Was what is published sent to this one too?
-bool Incoming::may_see(const Contact& contact, const Copy& copy) const {
-    return !contact.published || (copy.known && copy.content == contact.shown);
 }
 
 Incoming::Copy* Incoming::first_voter(const proto::PresentityUri& name, Contact& contact) {
@@ -399,10 +400,20 @@ void Incoming::show(proto::Now now, const proto::PresentityUri& name, Contact& c
     }
 }
 
+/// What was said to all who are told that the contact is offline; what was said to some of them stays with these.
+Incoming::ServicePtr Incoming::last_words(const proto::PresentityUri& name, Contact& contact,
+                                          const Content& content) const {
+    const bool shared = std::all_of(contact.copies.begin(), contact.copies.end(), [&](const auto& item) {
+        return !votes({name, item.first}, item.second) || item.second.content != content ||
+               same(item.second.content.last, content.last);
+    });
+    return shared ? content.last : offline(contact);
+}
+
 bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
     proto::Presence presence;
     for (const auto& [resource, service] : content.open) presence.services.push_back(*service);
-    if (presence.services.empty() && content.last) presence.services.push_back(*content.last);
+    if (presence.services.empty() && content.last) presence.services.push_back(*last_words(name, contact, content));
     auto document = proto::Document::make(std::move(presence));
     if (!document) {
         host_->count("xmpp_dropped", proto::to_string(document.error().reason));
@@ -416,7 +427,6 @@ bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact
         return false;
     }
     contact.published = (*document)->digest;
-    contact.shown = content;
     contact.refresh = now.steady + lifetime / 2;
     host_->step(now, "xmpp.publish", name, "");
     return true;
@@ -424,7 +434,6 @@ bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact
 
 void Incoming::withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
     contact.published.reset();
-    contact.shown = {};
     contact.refresh = proto::never;
     // Nothing published is no fault here: an earlier run may have left something, or not.
     static_cast<void>(host_->set_publication(now, *owner_, name, nullptr, std::chrono::seconds{0}));

@@ -7,7 +7,7 @@
 // state is published when every approved, wanted watcher has been sent it. When copies still differ after a while,
 // those who hold the copy of the few are parked: their authorization goes back to pending until they agree with the
 // others again, so that they see neither another's copy nor an old one as if it were news; the copy of the many is
-// published. Who comes while something is published begins parked, unless the same was sent to them too: asking again
+// published. Who comes while something is published begins parked, until the same was sent to them too: asking again
 // shows nothing to somebody whom the contact has blocked (XEP-0191).
 #pragma once
 
@@ -64,6 +64,7 @@ class Incoming {
     struct Content {
         std::map<std::string, ServicePtr> open;
         ServicePtr last;  ///< closed; only when none is open
+        /// Offline is offline: a server repeats that (to a probe, after an approval) without the last words.
         bool operator==(const Content& other) const;
     };
     struct Copy {
@@ -86,7 +87,6 @@ class Incoming {
         std::size_t awaiting = 0;                  ///< copies with a due time: an answer is still to come
         proto::PresentityUri differs;              ///< the copy that differed when last looked; looked at first
         std::optional<proto::Digest> published;
-        Content shown;                             ///< what `published` was made from
         proto::SteadyTime settle = proto::never;   ///< copies have differed for a while when it comes
         proto::SteadyTime refresh = proto::never;  ///< the publication is to be given again
         proto::SteadyTime due = proto::never;      ///< as in contact_due_
@@ -99,14 +99,13 @@ class Incoming {
     void ask(proto::Now now, const Pair& pair);
     void probe(proto::Now now, const Pair& pair, Copy& copy);
     void close_probe(proto::Now now, const Pair& pair, Copy& copy);
-    void went_silent(const Pair& pair, Copy& copy);
+    static ServicePtr offline(Contact& contact);
     bool take(const Pair& pair, Copy& copy, const Element& stanza);
     void refused(proto::Now now, const Pair& pair, std::string reason);
     void decide(proto::Now now, const Pair& pair, WatchState state, std::string reason = {});
 
     bool waits(const Pair& pair, const Copy& copy) const;
     bool votes(const Pair& pair, const Copy& copy) const;
-    bool may_see(const Contact& contact, const Copy& copy) const;
     void reconcile(proto::Now now, const proto::PresentityUri& name);
     Copy* first_voter(const proto::PresentityUri& name, Contact& contact);
     bool agree(const proto::PresentityUri& name, Contact& contact, const Content& content);
@@ -114,6 +113,7 @@ class Incoming {
     void settle(proto::Now now, const proto::PresentityUri& name, Contact& contact);
     void park(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     void show(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
+    ServicePtr last_words(const proto::PresentityUri& name, Contact& contact, const Content& content) const;
     bool publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     void withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact);
     void erase(const Pair& pair);
