@@ -187,6 +187,10 @@ void Incoming::handle_error(proto::Now now, const Pair& pair, const Element& sta
 
 // ---- probes
 
+void Incoming::stream_up(std::size_t component) {
+    up_since_[component] = arrivals_;
+}
+
 void Incoming::resync(proto::Now now, const Pair& pair) {
     const auto* entry = subscriptions_.find(pair);
     if (!entry) return;
@@ -284,6 +288,14 @@ bool Incoming::votes(const Pair& pair, const Copy& copy) const {
     return copy.known && waits(pair, copy);
 }
 
+/// Heard or confirmed on the stream that is up now?
+bool Incoming::is_fresh(const Pair& pair, const Copy& copy) const {
+    const auto address = wire_.addresses().of_user(pair.user);
+    if (!address || !wire_.up(address->component)) return false;
+    const auto since = up_since_.find(address->component);
+    return since != up_since_.end() && copy.changed > since->second;
+}
+
 Incoming::Copy* Incoming::first_voter(const proto::PresentityUri& name, Contact& contact) {
     Copy* parked = nullptr;
     for (auto& [user, copy] : contact.copies) {
@@ -350,12 +362,14 @@ void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
     plan(name, contact);
 }
 
-/// Copies still differ: what most hold is the broadcast. Among equals, what shows the contact as there (whom it has
-/// blocked it shows itself gone to); then what is shown already; then what was there first.
+/// Copies still differ: what most hold is the broadcast; whose stream is away, or has not been asked again since, holds
+/// what was. Among equals, what shows the contact as there (whom it has blocked it shows itself gone to); then what is
+/// shown already; then what was there first.
 void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
     contact.settle = proto::never;
     struct Group {
         const Content* content;
+        std::size_t fresh = 0;
         std::size_t size = 0;
         bool shown = false;
         std::uint64_t newest = 0;
@@ -367,11 +381,12 @@ void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact&
         auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return *g.content == held; });
         if (group == groups.end()) group = groups.insert(groups.end(), Group{&held});
         ++group->size;
+        if (is_fresh({name, user}, copy)) ++group->fresh;
         group->shown = group->shown || !copy.parked;
         group->newest = std::max(group->newest, copy.changed);
     }
     if (groups.empty()) return;
-    const auto rank = [](const Group& g) { return std::tuple(g.size, !g.content->open.empty(), g.shown); };
+    const auto rank = [](const Group& g) { return std::tuple(g.fresh, g.size, !g.content->open.empty(), g.shown); };
     const auto broadcast = *std::max_element(groups.begin(), groups.end(), [&](const auto& a, const auto& b) {
         return rank(a) != rank(b) ? rank(a) < rank(b) : a.newest > b.newest;
     });

@@ -48,6 +48,8 @@ class Incoming {
     void handle_presence(proto::Now now, const Pair& pair, const Element& stanza);
     void handle_error(proto::Now now, const Pair& pair, const Element& stanza);
 
+    /// This stream is up (again): what came before it says little now.
+    void stream_up(std::size_t component);
     /// The stream that carries this pair is up (again): what waits is asked again, what is approved is probed.
     void resync(proto::Now now, const Pair& pair);
     /// The stream that carries this pair has been away too long: what we have of it is worth nothing any more.
@@ -105,6 +107,7 @@ class Incoming {
     void decide(proto::Now now, const Pair& pair, WatchState state, std::string reason = {});
 
     bool waits(const Pair& pair, const Copy& copy) const;
+    bool is_fresh(const Pair& pair, const Copy& copy) const;
     bool votes(const Pair& pair, const Copy& copy) const;
     void reconcile(proto::Now now, const proto::PresentityUri& name);
     Copy* first_voter(const proto::PresentityUri& name, Contact& contact);
@@ -127,6 +130,7 @@ class Incoming {
     std::set<std::pair<proto::SteadyTime, Pair>> copy_due_;
     std::set<std::pair<proto::SteadyTime, proto::PresentityUri>> contact_due_;
     std::uint64_t arrivals_ = 0;
+    std::map<std::size_t, std::uint64_t> up_since_;  ///< by component: arrivals_ when its stream came up
 };
 
 }  // namespace presmesh::translators::xmpp

@@ -66,6 +66,7 @@ void XmppTranslator::came_up(proto::Now now, std::size_t i) {
     host_->count("xmpp_streams", "up");
     links_[i].hold_until = proto::never;
     links_[i].to_resync = pairs_of(i);
+    incoming_.stream_up(i);
     if (!links_[i].to_resync.empty()) resync_at_ = std::min(resync_at_, now.steady);
 }
 
