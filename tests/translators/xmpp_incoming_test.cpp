@@ -7,6 +7,7 @@
 
 using namespace presmesh;
 using namespace presmesh::test;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -29,4 +30,67 @@ TEST_CASE("an error is counted by its defined condition, and only between two wh
     CHECK(world.host.counters["xmpp_errors.undefined-condition"] == 10);
     for (const auto& [name, value] : world.host.counters)
         if (name.starts_with("xmpp_errors.")) CHECK(name == "xmpp_errors.undefined-condition");
+}
+
+TEST_CASE("a refusal is forgotten when it has stood its time, also when nobody has asked again") {
+    XmppWorld world;
+    world.connect();
+    const auto name = [](int i) { return "nobody" + std::to_string(i) + "@x.example"; };
+    for (int i = 0; i < 100; ++i) world.wanted(name(i), "alice@a.example");
+    for (int i = 0; i < 50; ++i) feed_error(world, name(i), "item-not-found");
+    for (int i = 50; i < 100; ++i)
+        world.feed("<presence type='unsubscribed' from='" + name(i) + "' to='alice@a.example'/>");
+    for (int i = 0; i < 99; ++i) world.unwanted(name(i), "alice@a.example");
+    CHECK(world.translator->subscriptions() == 0);
+    CHECK(world.translator->contacts() == 100);
+    // It stands while it stands.
+    world.sent.clear();
+    world.wanted(name(0), "alice@a.example");
+    CHECK(world.sent.empty());
+    world.unwanted(name(0), "alice@a.example");
+    world.wait(2h);
+    CHECK(world.translator->contacts() == 1);  // somebody still asks for the last
+    world.unwanted(name(99), "alice@a.example");
+    CHECK(world.translator->contacts() == 0);
+}
+
+TEST_CASE("a refusal that comes when nobody asks any more is forgotten too") {
+    XmppWorld world;
+    world.connect();
+    world.wanted("juliet@x.example", "alice@a.example");
+    world.unwanted("juliet@x.example", "alice@a.example");
+    world.feed("<presence type='unsubscribed' from='juliet@x.example' to='alice@a.example'/>");
+    world.wait(2h);
+    CHECK(world.translator->subscriptions() == 0);
+    CHECK(world.translator->contacts() == 0);
+}
+
+TEST_CASE("a request that nobody answers and nobody waits for is taken back after a day") {
+    XmppWorld world;
+    world.connect();
+    world.wanted("juliet@x.example", "alice@a.example");
+    world.wanted("nurse@x.example", "alice@a.example");
+    world.unwanted("juliet@x.example", "alice@a.example");
+    world.wait(23h);
+    CHECK(world.translator->subscriptions() == 2);
+    world.sent.clear();
+    world.wait(2h);
+    CHECK(world.translator->subscriptions() == 1);
+    REQUIRE(world.sent.size() == 1);
+    CHECK(xm::to_wire(world.sent.front()) ==
+          R"(<presence from="alice@a.example" to="juliet@x.example" type="unsubscribe"/>)");
+}
+
+TEST_CASE("many requests that nobody waits for are taken back in one hour, bit by bit") {
+    XmppWorld world;
+    world.connect();
+    for (int i = 0; i < 5000; ++i) {
+        const auto name = "n" + std::to_string(i) + "@x.example";
+        world.wanted(name, "alice@a.example");
+        world.unwanted(name, "alice@a.example");
+    }
+    CHECK(world.translator->subscriptions() == 5000);
+    world.wait(25h + 10min);
+    CHECK(world.translator->subscriptions() == 0);
+    CHECK(world.translator->contacts() == 0);
 }

@@ -17,6 +17,7 @@ constexpr proto::Duration first_copy_wait = 2s;  // after an approval the server
 constexpr proto::Duration answer_wait = 5s;  // a probe's answers have no end mark: what came by then is all there is
 constexpr proto::Duration differ_wait = 2s;  // the copies of one broadcast come in one burst
 constexpr proto::Duration ask_again_after = 10min;  // a refusal stands at least this long
+constexpr proto::Duration unanswered_linger = 24h;  // a request that nobody waits for is taken back
 constexpr int probe_tries = 3;                      // then silence of a server that is up means offline
 constexpr std::size_t swept_at_once = 2000;
 
@@ -70,8 +71,8 @@ void Incoming::unwanted(proto::Now now, const Pair& pair) {
     auto& copy = found->second.copies.at(pair.user);
     copy.wanted = copy.parked = false;
     subscriptions_.set_idle(pair, now.wall);
-    if (!subscriptions_.find(pair) && now.steady >= copy.refused_until) erase(pair);
     reconcile(now, pair.contact);
+    if (!subscriptions_.find(pair) && now.steady >= copy.refused_until) erase(pair);
 }
 
 void Incoming::ask(proto::Now now, const Pair& pair) {
@@ -121,9 +122,26 @@ void Incoming::refused(proto::Now now, const Pair& pair, std::string reason) {
     copy = Copy{};
     copy.wanted = was_wanted;
     copy.refused_until = now.steady + ask_again_after;
+    refusals_.emplace_back(copy.refused_until, pair);
     if (was_wanted) decide(now, pair, WatchState::terminated, std::move(reason));
     host_->step(now, "xmpp.unsubscribed", pair.contact, "");
     reconcile(now, pair.contact);
+    forget_refusals(now);
+}
+
+/// A refusal is remembered while it stands, whether or not anybody still asks; the oldest go first when they are many.
+void Incoming::forget_refusals(proto::Now now) {
+    while (!refusals_.empty() &&
+           (refusals_.front().first <= now.steady || refusals_.size() > proto::limits::xmpp_pairs)) {
+        const auto [until, pair] = std::move(refusals_.front());
+        refusals_.pop_front();
+        const auto contact = contacts_.find(pair.contact);
+        if (contact == contacts_.end()) continue;
+        const auto copy = contact->second.copies.find(pair.user);
+        if (copy == contact->second.copies.end() || copy->second.refused_until != until) continue;
+        copy->second.refused_until = {};
+        if (!copy->second.wanted && !subscriptions_.find(pair)) erase(pair);
+    }
 }
 
 void Incoming::handle_presence(proto::Now now, const Pair& pair, const Element& stanza) {
@@ -256,7 +274,14 @@ void Incoming::forget(proto::Now now, const Pair& pair) {
     reconcile(now, pair.contact);
 }
 
-void Incoming::sweep(proto::Now now) {
+bool Incoming::is_over(proto::Now now, const SubscriptionEntry& entry) const {
+    if (!entry.idle_since) return false;
+    const auto linger = has_to(entry.state) ? proto::Duration(settings_.linger)
+                                            : std::min<proto::Duration>(settings_.linger, unanswered_linger);
+    return now.wall - *entry.idle_since >= linger;
+}
+
+bool Incoming::sweep(proto::Now now) {
     std::vector<Pair> over;
     std::vector<Pair> unused;
     for (const auto& [pair, entry] : subscriptions_.all()) {
@@ -265,9 +290,7 @@ void Incoming::sweep(proto::Now now) {
         const bool wanted = contact != contacts_.end() && contact->second.copies.contains(pair.user) &&
                             contact->second.copies.at(pair.user).wanted;
         if (!wanted && !entry.idle_since) unused.push_back(pair);
-        if (entry.idle_since && now.wall - *entry.idle_since >= settings_.linger && over.size() < swept_at_once) {
-            over.push_back(pair);
-        }
+        if (over.size() < swept_at_once && is_over(now, entry) && wire_.up(pair.user)) over.push_back(pair);
     }
     for (const auto& pair : unused) subscriptions_.set_idle(pair, now.wall);
     for (const auto& pair : over) {
@@ -276,6 +299,8 @@ void Incoming::sweep(proto::Now now) {
         subscriptions_.set_state(pair, step.next);
         erase(pair);
     }
+    forget_refusals(now);
+    return over.size() == swept_at_once;
 }
 
 // ---- many copies, one document

@@ -54,11 +54,15 @@ class Incoming {
     void resync(proto::Now now, const Pair& pair);
     /// The stream that carries this pair has been away too long: what we have of it is worth nothing any more.
     void forget(proto::Now now, const Pair& pair);
-    /// Gives authorizations back that nobody has used for XmppSettings::linger.
-    void sweep(proto::Now now);
+    /// Gives back what nobody uses: authorizations after XmppSettings::linger, unanswered requests sooner. True: there
+    /// may be more.
+    bool sweep(proto::Now now);
 
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
+
+    /// Of how many something is kept here.
+    std::size_t contacts() const { return contacts_.size(); }
 
   private:
     using ServicePtr = std::shared_ptr<const proto::Service>;
@@ -119,6 +123,8 @@ class Incoming {
     ServicePtr last_words(const proto::PresentityUri& name, Contact& contact, const Content& content) const;
     bool publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     void withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact);
+    bool is_over(proto::Now now, const SubscriptionEntry& entry) const;
+    void forget_refusals(proto::Now now);
     void erase(const Pair& pair);
 
     const XmppSettings& settings_;
@@ -129,6 +135,7 @@ class Incoming {
     std::map<proto::PresentityUri, Contact> contacts_;
     std::set<std::pair<proto::SteadyTime, Pair>> copy_due_;
     std::set<std::pair<proto::SteadyTime, proto::PresentityUri>> contact_due_;
+    std::deque<std::pair<proto::SteadyTime, Pair>> refusals_;  ///< by their end; a pair may stand in it again, later
     std::uint64_t arrivals_ = 0;
     std::map<std::size_t, std::uint64_t> up_since_;  ///< by component: arrivals_ when its stream came up
 };

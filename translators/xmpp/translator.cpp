@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr proto::Duration resync_every = 50ms;  // a batch of XmppSettings::probes_per_second
 constexpr proto::Duration sweep_every = 1h;
+constexpr proto::Duration sweep_more = 1min;
 
 }  // namespace
 
@@ -230,8 +231,7 @@ void XmppTranslator::handle_timeout(proto::Now now) {
     outgoing_.handle_timeout(now);
     incoming_.handle_timeout(now);
     if (sweep_at_ <= now.steady) {
-        sweep_at_ = now.steady + sweep_every;
-        incoming_.sweep(now);
+        sweep_at_ = now.steady + (incoming_.sweep(now) ? sweep_more : sweep_every);
     }
 }
 

@@ -60,6 +60,8 @@ class XmppTranslator final : public Translator {
 
     // ---- for status
     std::size_t subscriptions() const { return subscriptions_.size(); }
+    /// Users of the server of whom something is kept beside that.
+    std::size_t contacts() const { return incoming_.contacts(); }
     /// That the server has not read from this stream.
     std::size_t queued_bytes(std::size_t stream) const;
 
