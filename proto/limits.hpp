@@ -86,6 +86,7 @@ inline constexpr auto sip_tcp_partial = 30s;                       ///< how long
 inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once
 inline constexpr std::size_t xmpp_output_bytes = 16 * 1024 * 1024; ///< queued for a server that does not read; beyond: the stream is dropped and resynchronized
 inline constexpr std::size_t xmpp_pairs = 500'000;                 ///< subscriptions of one attached server, either way
+inline constexpr std::size_t xmpp_requests_per_domain = xmpp_pairs / 2; ///< of those, unanswered requests of one domain's watchers: no domain can take them all
 inline constexpr std::size_t xmpp_resources = 32;                  ///< of one user that we keep; more are counted and left out
 
 // Datagrams, sessions and channel: see overlay's part below

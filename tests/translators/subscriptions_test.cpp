@@ -1,13 +1,18 @@
-// RFC 6121 appendix A, every cell of its eight tables, as the RFC prints them.
+// RFC 6121 appendix A, every cell of its eight tables, as the RFC prints them; and the pairs that are kept.
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
+#include <rapidcheck.h>
 
+#include "tests/support/xmpp_world.hpp"
 #include "translators/xmpp/subscriptions.hpp"
 
+using namespace presmesh::test;
 using namespace presmesh::translators::xmpp;
 
 namespace {
@@ -149,4 +154,26 @@ TEST_CASE("a state is made of its two sides, and both ends agree") {
         }
     }
     CHECK(seen.size() == 9);  // every state has one mirror: with nothing lost the ends never disagree
+}
+
+TEST_CASE("the requests of a domain that wait are those that stand so, whatever went before and after a restart") {
+    CHECK(rc::check([](const std::vector<std::uint8_t>& steps) {
+        XmppWorld world;
+        Subscriptions kept;
+        kept.start(world.host, *world.translator);
+        for (const auto step : steps) {
+            const Pair pair{XmppWorld::uri(step % 2 == 0 ? "juliet@x.example" : "nurse@x.example"),
+                            XmppWorld::uri(step / 2 % 2 == 0 ? "alice@a.example" : "bob@k.example")};
+            kept.set_state(pair, static_cast<Subscription>(1 + step / 4 % 9));
+        }
+        Subscriptions loaded;
+        loaded.start(world.host, *world.translator);
+        for (const std::string domain : {"a.example", "k.example"}) {
+            const auto waits = std::count_if(kept.all().begin(), kept.all().end(), [&](const auto& item) {
+                return item.first.user.domain() == domain && has_pending_out(item.second.state);
+            });
+            RC_ASSERT(kept.requests_of(domain) == static_cast<std::size_t>(waits));
+            RC_ASSERT(loaded.requests_of(domain) == static_cast<std::size_t>(waits));
+        }
+    }));
 }

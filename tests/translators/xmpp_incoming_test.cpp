@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "proto/limits.hpp"
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
@@ -93,4 +94,14 @@ TEST_CASE("many requests that nobody waits for are taken back in one hour, bit b
     world.wait(25h + 10min);
     CHECK(world.translator->subscriptions() == 0);
     CHECK(world.translator->contacts() == 0);
+}
+
+TEST_CASE("one domain's unanswered requests leave room for another's") {
+    XmppWorld world;
+    const auto alice = world.uri("alice@a.example");
+    for (std::size_t i = 0; i < proto::limits::xmpp_requests_per_domain + 10; ++i)
+        world.translator->wanted(world.now, world.uri("n" + std::to_string(i) + "@x.example"), alice);
+    CHECK(world.translator->subscriptions() == proto::limits::xmpp_requests_per_domain);
+    world.wanted("juliet@x.example", "bob@k.example");
+    CHECK(world.translator->subscriptions() == proto::limits::xmpp_requests_per_domain + 1);
 }

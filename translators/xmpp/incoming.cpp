@@ -77,7 +77,9 @@ void Incoming::unwanted(proto::Now now, const Pair& pair) {
 
 void Incoming::ask(proto::Now now, const Pair& pair) {
     const auto state = subscriptions_.state(pair);
-    if (state == Subscription::none && subscriptions_.size() >= proto::limits::xmpp_pairs) {
+    const bool full = (state == Subscription::none && subscriptions_.size() >= proto::limits::xmpp_pairs) ||
+                      subscriptions_.requests_of(pair.user.domain()) >= proto::limits::xmpp_requests_per_domain;
+    if (full) {
         return host_->count("xmpp_refused", proto::to_string(proto::Reason::quota));
     }
     // Saved before it is sent: resync() sends it (again) when the stream is not up.

@@ -181,6 +181,7 @@ void Subscriptions::start(Host& host, Translator& owner) {
         const auto entry = read_entry(value);
         if (pair && entry) {
             entries_[*pair] = *entry;
+            tally(*pair, none, entry->state);
         } else {
             host.erase(owner, key);
             host.count("xmpp_dropped", "saved_subscription");
@@ -199,6 +200,7 @@ Subscription Subscriptions::state(const Pair& pair) const {
 }
 
 void Subscriptions::set_state(const Pair& pair, Subscription state) {
+    tally(pair, this->state(pair), state);
     if (state == none) {
         if (entries_.erase(pair) > 0) host_->erase(*owner_, saved_key(pair));
         return;
@@ -222,6 +224,18 @@ std::size_t Subscriptions::asked_by(const proto::PresentityUri& contact) const {
         if (has_from(it->second.state) || has_pending_in(it->second.state)) ++count;
     }
     return count;
+}
+
+std::size_t Subscriptions::requests_of(std::string_view domain) const {
+    const auto found = requests_.find(domain);
+    return found == requests_.end() ? 0 : found->second;
+}
+
+void Subscriptions::tally(const Pair& pair, Subscription before, Subscription after) {
+    if (has_pending_out(before) == has_pending_out(after)) return;
+    const auto count = requests_.try_emplace(std::string(pair.user.domain()), 0).first;
+    has_pending_out(after) ? ++count->second : --count->second;
+    if (count->second == 0) requests_.erase(count);
 }
 
 void Subscriptions::save(const Pair& pair, const SubscriptionEntry& entry) {

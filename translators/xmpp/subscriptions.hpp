@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -84,13 +85,17 @@ class Subscriptions {
     std::size_t size() const { return entries_.size(); }
     /// How many users this contact watches or asks to watch; for the bound on one contact.
     std::size_t asked_by(const proto::PresentityUri& contact) const;
+    /// How many requests of this domain's users wait for an answer.
+    std::size_t requests_of(std::string_view domain) const;
 
   private:
     void save(const Pair& pair, const SubscriptionEntry& entry);
+    void tally(const Pair& pair, Subscription before, Subscription after);
 
     Host* host_ = nullptr;
     Translator* owner_ = nullptr;
     std::map<Pair, SubscriptionEntry> entries_;
+    std::map<std::string, std::size_t, std::less<>> requests_;  ///< by the user's domain, those that wait
 };
 
 }  // namespace presmesh::translators::xmpp
