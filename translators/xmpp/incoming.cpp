@@ -364,9 +364,7 @@ void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
     if (!voter) {
         contact.settle = proto::never;
         if (all_known(name, contact)) withdraw(now, name, contact);
-    } else if (voter->parked) {
-        settle(now, name, contact);
-    } else if (!agree(name, contact, voter->content)) {
+    } else if (!voter->parked && !agree(name, contact, voter->content)) {
         if (contact.awaiting > 0) {
             contact.settle = proto::never;
         } else if (contact.settle == proto::never) {
@@ -374,6 +372,8 @@ void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
         }
     } else if (!all_known(name, contact)) {
         if (contact.settle == proto::never) contact.settle = now.steady + answer_wait;
+    } else if (voter->parked) {
+        settle(now, name, contact);
     } else {
         show(now, name, contact, voter->content);
         // Those who are still parked may be the many by now.
