@@ -77,6 +77,8 @@ class EngineNode final : public Host {
             std::make_unique<QueueSocket>([this](const dht::SockAddr& to, BytesView bytes) { send(to, bytes); });
         dht_ = std::make_unique<dht::Dht>(std::move(socket), config, std::shared_ptr<dht::Logger>{});
     }
+    /// The library ends its searches by calling back; nobody is there any more whom it could tell.
+    ~EngineNode() override { gone_ = true; }
 
     void start(Now now, const std::vector<Endpoint>& bootstrap) override {
         now_ = now;
@@ -132,7 +134,7 @@ class EngineNode final : public Host {
         // May be called before listen() returns, and after cancelListen().
         const auto token = dht_->listen(
             watches_[number].key, [this, number](const std::vector<std::shared_ptr<dht::Value>>& values, bool expired) {
-                if (!watches_.contains(number)) return false;
+                if (gone_ || !watches_.contains(number)) return false;
                 for (const auto& value : values) tell(number, *value, expired);
                 return true;
             });
@@ -159,11 +161,12 @@ class EngineNode final : public Host {
         dht_->get(
             key,
             [this, lookup, found](const std::vector<std::shared_ptr<dht::Value>>& values) {
+                if (gone_) return false;
                 if (!values.empty() && !std::exchange(*found, true)) audience_.lookup_found(lookup);
                 return true;
             },
             [this, lookup](bool, const std::vector<std::shared_ptr<dht::Node>>&) {
-                audience_.lookup_done(lookup, hops_.end(lookup));
+                if (!gone_) audience_.lookup_done(lookup, hops_.end(lookup));
             });
         settle();
     }
@@ -218,6 +221,7 @@ class EngineNode final : public Host {
     Audience& audience_;
     proto::Random& random_;
     bool permanent_;
+    bool gone_ = false;
     Now now_{};
     dht::time_point wake_ = dht::time_point::min();
     bool answering_change_ = false;
