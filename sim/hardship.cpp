@@ -18,6 +18,7 @@ Hardship::Hardship(const Scenario& scenario, std::uint64_t seed, World& world, C
       workload_(workload),
       churn_(churn),
       next_change_(scenario.nodes),
+      wanted_(scenario.nodes, true),
       running_(scenario.events.size()),
       held_down_(scenario.nodes, false) {}
 
@@ -26,7 +27,8 @@ void Hardship::begin(Duration span) {
         Dice dice(seed_, Purpose::join, node);
         const Duration at =
             node == 0 ? Duration{0} : Duration{dice.below(static_cast<std::uint64_t>(span.count()) + 1)};
-        if (churn_ == nullptr || churn_->online_at_start(node)) world_.at(at, *this, token(Task::join, node));
+        if (churn_ != nullptr) wanted_[node] = churn_->online_at_start(node);
+        if (wanted_[node]) world_.at(at, *this, token(Task::join, node));
         if (churn_ != nullptr) plan_churn(node);
     }
     for (std::size_t number = 0; number < scenario_.events.size(); ++number)
@@ -50,7 +52,7 @@ void Hardship::act(std::uint64_t what) {
         case Task::join:
         case Task::come_back:
             if (task == Task::come_back) held_down_[node] = false;
-            if (!over_ && !world_.online(node) && !held_down_[node]) world_.join(node);
+            if (!over_) join_if_wanted(node);
             return;
         case Task::churn:
             if (over_) return;
@@ -73,14 +75,19 @@ void Hardship::plan_churn(NodeIndex node) {
     world_.at(next->at, *this, token(Task::churn, node));
 }
 
+/// Who is not there yet, or is held down, has nothing to leave; that churn wants it away is remembered.
 void Hardship::apply(NodeIndex node, const Change& change) {
-    if (change.online == world_.online(node) || (change.online && held_down_[node])) return;
-    if (change.online)
-        world_.join(node);
-    else if (change.crash)
+    wanted_[node] = change.online;
+    if (change.online) return join_if_wanted(node);
+    if (!world_.online(node)) return;
+    if (change.crash)
         world_.crash(node, change.keeps_disk);
     else
         world_.leave(node, change.keeps_disk);
+}
+
+void Hardship::join_if_wanted(NodeIndex node) {
+    if (wanted_[node] && !world_.online(node) && !held_down_[node]) world_.join(node);
 }
 
 // ---- events

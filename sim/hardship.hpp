@@ -39,6 +39,7 @@ class Hardship final : public Actor {
     }
     void plan_churn(NodeIndex node);
     void apply(NodeIndex node, const Change& change);
+    void join_if_wanted(NodeIndex node);
     void start(std::size_t number);
     void finish(std::size_t number);
     void start_cut(const Event& event, Running& running);
@@ -53,6 +54,7 @@ class Hardship final : public Actor {
     Workload& workload_;
     ChurnPlan* churn_;
     std::vector<Change> next_change_;  ///< by node, where one is planned
+    std::vector<bool> wanted_;         ///< churn has it there, whatever else keeps it away
     std::vector<Running> running_;     ///< by event
     std::vector<bool> held_down_;      ///< by an event: churn does not bring it back
     bool over_ = false;

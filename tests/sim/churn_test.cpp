@@ -7,10 +7,13 @@
 #include <sstream>
 
 #include "sim/churn_trace.hpp"
+#include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
+#include "tests/support/hard_world.hpp"
 
 using namespace presmesh;
 using namespace presmesh::sim;
+using namespace presmesh::tests;
 using namespace std::chrono_literals;
 using proto::Duration;
 
@@ -201,4 +204,52 @@ TEST_CASE("a trace with a fault is refused with the line") {
         CHECK(trace.error().detail.find(fault) == 0);
     }
     CHECK(read_churn_trace(std::filesystem::path("/nowhere"), 5).error().reason == proto::Reason::not_found);
+}
+
+namespace {
+
+/// The column `online` of a run with such a trace.
+std::vector<std::uint32_t> online_with(std::uint32_t nodes, const std::string& trace, const std::string& events = {}) {
+    const Folder folder;
+    write(folder.path / "lives", trace);
+    const auto scenario = parse_scenario("nodes = " + std::to_string(nodes) + R"(
+warmup = "60s"
+duration = "60s"
+settle = "1s"
+[churn]
+model = "trace:lives"
+[workload]
+presentities = 1
+watches_per_presentity = "none"
+lookup_every = "never"
+)" + events,
+                                         "traced.toml", folder.path);
+    if (!scenario) FAIL(scenario.error().front());
+    const auto measures = run(*scenario, 1);
+    if (!measures) FAIL(measures.error().detail);
+    std::vector<std::uint32_t> online;
+    for (const auto& row : measures->series) online.push_back(row.online);
+    return online;
+}
+
+}  // namespace
+
+TEST_CASE("a trace is played as written, also to nodes that have not joined yet") {
+    std::string all_leave, all_come_later;
+    for (int node = 1; node < 12; ++node) {
+        all_leave += "0s " + std::to_string(node) + " leave\n";
+        all_come_later += "10ms " + std::to_string(node) + " crash\n65s " + std::to_string(node) + " join\n";
+    }
+    CHECK(online_with(12, all_leave) == std::vector<std::uint32_t>(12, 1));
+    const auto later = online_with(12, all_come_later);
+    CHECK(std::vector(later.begin(), later.begin() + 6) == std::vector<std::uint32_t>(6, 1));
+    CHECK(std::vector(later.begin() + 6, later.end()) == std::vector<std::uint32_t>(6, 12));
+}
+
+TEST_CASE("a killed node does not come back into its absence, and comes when that is over") {
+    const std::string kill = "[[event]]\nat = \"1s\"\nkill = 1.0\nlasts = \"20s\"\n";  // from 61s to 81s
+    CHECK(online_with(3, "65s 1 leave\n105s 1 join\n", kill) ==
+          std::vector<std::uint32_t>{3, 3, 3, 3, 3, 3, 0, 0, 2, 2, 3, 3});
+    CHECK(online_with(3, "65s 1 leave\n75s 1 join\n", kill) ==
+          std::vector<std::uint32_t>{3, 3, 3, 3, 3, 3, 0, 0, 3, 3, 3, 3});
 }
