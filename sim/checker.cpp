@@ -53,7 +53,8 @@ void Checker::back(Presentity& presentity) {
     for (const WatchNumber number : presentity.watches) {
         Watch& watch = watches_[number];
         stop_showing_live(watch);
-        watch.awaits_crash = watch.synced = false;
+        stop_awaiting(watch);
+        watch.synced = false;
     }
     presentity.changed = now();
 }
@@ -86,13 +87,17 @@ void Checker::gone(std::uint32_t number, bool crash) {
     const bool was_there = std::exchange(presentity.there, false);
     if (was_there) presentity.changed = now();
     presentity.node_gone = now();
+    const int own = last_takedown_ == now() ? takedowns_ : 0;
+    presentity.gone_in_hardship = hardships_ > own || cuts_ > 0;
     for (const WatchNumber at : presentity.watches) {
         Watch& watch = watches_[at];
         watch.synced = false;
         if (watch.active && watch.shown != Shown::unknown) {
+            if (!crash) stop_awaiting(watch);
             watch.awaits_crash = crash;
+            watch.overdue = false;
             if (was_there && watch.shown == Shown::live) {
-                watch.shows_gone_live = true;
+                watch.shows_gone_live = now();
                 ++false_online_cases_;
             }
         }
@@ -113,6 +118,7 @@ void Checker::watch_ended(WatchNumber number) {
     if (!watch.active) return;
     count_span(watch);
     stop_showing_live(watch);
+    stop_awaiting(watch);
     if (watch.wrong_since != not_now) --wrong_;
     settled(watch);
     --active_;
@@ -177,7 +183,7 @@ void Checker::note_told_gone(WatchNumber number, Watch& watch, bool was_told) {
     if (std::exchange(watch.awaits_crash, false)) {
         const Duration took = now() - presentity.node_gone;
         measures_.crash_detection_s.add(seconds(took));
-        if (took > scenario_.crash_bound + detection_slack && undisturbed_since(presentity.node_gone))
+        if (took > scenario_.crash_bound + detection_slack && !watch.overdue && !crash_excused(watch))
             violation("crash_bound", number, "was told " + std::to_string(seconds(took)) + " s after the crash");
     }
     const Duration quiet = now() - scenario_.crash_bound - detection_slack;
@@ -186,8 +192,33 @@ void Checker::note_told_gone(WatchNumber number, Watch& watch, bool was_told) {
 }
 
 void Checker::stop_showing_live(Watch& watch) {
-    if (!std::exchange(watch.shows_gone_live, false)) return;
-    false_online_seconds_ += seconds(now() - presentities_[watch.presentity].changed);
+    const Duration since = std::exchange(watch.shows_gone_live, not_now);
+    if (since != not_now) false_online_seconds_ += seconds(now() - since);
+}
+
+/// Its source came back, or it ends: how long it would have taken is not known.
+void Checker::stop_awaiting(Watch& watch) {
+    if (std::exchange(watch.awaits_crash, false)) ++measures_.crash_untold;
+}
+
+/// Once for each crash: who has not been told in time, and perhaps never will be.
+void Checker::judge_overdue(WatchNumber number) {
+    Watch& watch = watches_[number];
+    if (!watch.awaits_crash || watch.overdue) return;
+    const Presentity& presentity = presentities_[watch.presentity];
+    const Duration took = now() - presentity.node_gone;
+    if (took <= scenario_.crash_bound + detection_slack) return;
+    watch.overdue = true;
+    if (!crash_excused(watch))
+        violation("crash_bound", number, "has not been told " + std::to_string(seconds(took)) + " s after the crash");
+}
+
+/// By other hardship than the one that it is of: that many die at once is no excuse.
+bool Checker::crash_excused(const Watch& watch) const {
+    const Presentity& presentity = presentities_[watch.presentity];
+    const Duration gone = presentity.node_gone;
+    const bool since = last_began_ >= gone || last_takedown_ > gone || cuts_ > 0 || last_cut_ > gone;
+    return presentity.gone_in_hardship || since || !judged(watch);
 }
 
 // ---- right and wrong
@@ -233,8 +264,10 @@ bool Checker::judged(const Watch& watch) const {
     return world_->network().reachable_from_outside(presentities_[watch.presentity].home);
 }
 
-void Checker::hardship_began() {
+void Checker::hardship_began(bool takes_down) {
     ++hardships_;
+    if (!takes_down) last_began_ = now();
+    if (takes_down) takedowns_ = std::exchange(last_takedown_, now()) == now() ? takedowns_ + 1 : 1;
     settling_since_ = not_now;
     settling_ = 0;
     for (Watch& watch : watches_) watch.settling = false;
@@ -253,6 +286,7 @@ void Checker::hardship_ended() {
 
 void Checker::churn_ended() {
     churning_ = false;
+    last_hardship_ = now();
     begin_settling();
 }
 
@@ -278,6 +312,11 @@ void Checker::settled(Watch& watch) {
 }
 
 void Checker::tick() {
+    for (WatchNumber number = 0; number < watches_.size(); ++number) judge_overdue(number);
+    judge_settling();
+}
+
+void Checker::judge_settling() {
     if (settling_since_ == not_now || now() < settling_since_ + scenario_.settle) return;
     measures_.settle_s.add(seconds(now() - settling_since_));
     for (WatchNumber number = 0; number < watches_.size(); ++number) {
@@ -333,6 +372,11 @@ void Checker::end_warmup() {
     lookups_.clear();
     watch_seconds_ = wrong_seconds_ = false_online_seconds_ = 0;
     false_online_cases_ = watching_nodes_told_ = 0;
+    for (Watch& watch : watches_) {
+        if (watch.shows_gone_live == not_now) continue;
+        watch.shows_gone_live = now();
+        ++false_online_cases_;
+    }
     Measures fresh;
     fresh.series = std::move(measures_.series);
     fresh.violations = std::move(measures_.violations);
@@ -343,8 +387,12 @@ void Checker::end_warmup() {
 }
 
 void Checker::finish() {
-    for (Watch& watch : watches_)
-        if (watch.active) count_span(watch);
+    for (Watch& watch : watches_) {
+        if (!watch.active) continue;
+        count_span(watch);
+        stop_showing_live(watch);
+        stop_awaiting(watch);
+    }
     measures_.watches = active_;
     measures_.wrong_watcher_share = watch_seconds_ > 0 ? wrong_seconds_ / watch_seconds_ : 0;
     measures_.false_online_s =

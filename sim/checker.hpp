@@ -38,12 +38,13 @@ class Checker final : public Audience {
     void lookup_done(LookupNumber lookup, std::optional<unsigned> hops) override;
 
     // ---- hardship
-    void hardship_began();
+    /// `takes_down`: it is the leavings and crashes of this moment, and so excuses no crash of this moment.
+    void hardship_began(bool takes_down = false);
     /// From now on everyone must become right within Scenario::settle, unless another hardship begins or churn goes on.
     void hardship_ended();
     /// While others come and go, those who stay are measured and judged as ever; only settling has to wait.
     void churn_began() { churning_ = true; }
-    void churn_ended();
+    void churn_ended();  ///< whether there was any or not
     void cut_began() { ++cuts_; }
     void cut_ended();
     /// Once a second or so, and at the end.
@@ -69,6 +70,7 @@ class Checker final : public Audience {
         proto::Duration changed{0};  ///< there_since or gone_since
         proto::Duration node_gone{
             0};  ///< its node's last end: one that was up for a moment had its watchers' ear again
+        bool gone_in_hardship = false;  ///< another one than that which took it down
         std::array<proto::Duration, versions_kept> published{};
         std::vector<WatchNumber> watches;
     };
@@ -84,8 +86,9 @@ class Checker final : public Audience {
         proto::Duration began{0};
         proto::Duration wrong_since = not_now;
         proto::Duration counted_since{0};
-        bool awaits_crash = false;  ///< its source died, it was not told yet
-        bool shows_gone_live = false;
+        bool awaits_crash = false;                  ///< its source died, it was not told yet
+        bool overdue = false;                       ///< and has been judged for that
+        proto::Duration shows_gone_live = not_now;  ///< since when
     };
 
     proto::Duration now() const { return world_->elapsed(); }
@@ -98,6 +101,10 @@ class Checker final : public Audience {
     void note_lost(const Presentity& presentity);
     void count_watching_nodes(const Presentity& presentity);
     void stop_showing_live(Watch& watch);
+    void stop_awaiting(Watch& watch);
+    void judge_overdue(WatchNumber number);
+    void judge_settling();
+    bool crash_excused(const Watch& watch) const;
     bool undisturbed_since(proto::Duration since) const;
     void begin_settling();
     bool judged(const Watch& watch) const;
@@ -124,6 +131,9 @@ class Checker final : public Audience {
     bool churning_ = false;
     int cuts_ = 0;
     proto::Duration last_hardship_ = not_now;  ///< when the last one ended
+    proto::Duration last_began_ = not_now;     ///< when the last one began that is not of nodes taken down
+    proto::Duration last_takedown_ = not_now;
+    int takedowns_ = 0;  ///< that began then
     proto::Duration last_cut_ = not_now;
     proto::Duration settling_since_ = not_now;
     std::uint64_t settling_ = 0;

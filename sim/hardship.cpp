@@ -39,9 +39,7 @@ void Hardship::begin(Duration span) {
 void Hardship::end() {
     over_ = true;
     for (std::size_t number = 0; number < running_.size(); ++number) finish(number);
-    checker_.hardship_began();  // even where there was none, everyone has to be right at the end
-    checker_.churn_ended();
-    checker_.hardship_ended();
+    checker_.churn_ended();  // even where there was none, everyone has to be right at the end
 }
 
 void Hardship::act(std::uint64_t what) {
@@ -121,7 +119,7 @@ void Hardship::start(std::size_t number) {
     Running& running = running_[number];
     running.nodes = event.kind == Event::Kind::provider_failure ? some_providers(event.share, number)
                                                                 : some_nodes(event.share, number);
-    if (event.hurts()) checker_.hardship_began();
+    if (event.hurts()) checker_.hardship_began(event.takes_down());
     running.running = event.hurts();
     const Duration until = world_.elapsed() + event.lasts;
     switch (event.kind) {

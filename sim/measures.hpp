@@ -69,6 +69,7 @@ struct Measures {
     Quantiles notify_delay_s;
     double datagrams_per_change_per_watching_node = 0;
     Quantiles crash_detection_s;      ///< node dies -> its watchers are told "unknown"
+    std::uint64_t crash_untold = 0;   ///< crashes and watches that ended otherwise: back, unwatched, the run over
     std::uint64_t false_offline = 0;  ///< watchers told "unknown" of a source that was there and reachable
     double false_online_s = 0;        ///< mean per leaving or crash and watch: shown live though gone
     double wrong_watcher_share = 0;   ///< of watch-seconds that showed other than the truth

@@ -44,6 +44,8 @@ constexpr MeasureRow rows[] = {
     ROW("crash_detection_s.p50", "s", "node dies to watchers told, median", m.crash_detection_s.at(0.5)),
     ROW("crash_detection_s.p99", "s", "the same, 99 of 100", m.crash_detection_s.at(0.99)),
     ROW("crash_detection_s.max", "s", "the same, worst", m.crash_detection_s.max()),
+    ROW("crash_detection_s.untold", "", "not in these: back, or no more watched, before they were told",
+        m.crash_untold),
     ROW("false_offline", "", "told unknown of a source that was there", m.false_offline),
     ROW("false_online_s", "s", "shown live though gone, mean per leaving and watch", m.false_online_s),
     ROW("wrong_watcher_share", "", "watch-seconds that showed other than the truth", m.wrong_watcher_share),

@@ -113,6 +113,7 @@ struct Event {
     Shape shape = Shape::symmetric;
     bool keeps_disk = true;  ///< of nodes that come back
     bool hurts() const { return kind != Kind::flash_crowd; }
+    bool takes_down() const { return kind == Kind::kill || kind == Kind::restart || kind == Kind::provider_failure; }
 };
 
 struct AttackOptions {

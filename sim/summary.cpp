@@ -33,6 +33,7 @@ void print_summary(const Scenario& scenario, const Measures& m) {
     row("change -> seen, over the way's latency", m.notify_delay_over_latency, "");
     row("datagrams per change and watching node", m.datagrams_per_change_per_watching_node);
     row("crash -> told", m.crash_detection_s, "s");
+    row("crashes that watchers were not told of", static_cast<double>(m.crash_untold));
     row("false offline", static_cast<double>(m.false_offline));
     row("gone but shown live, mean", m.false_online_s, "s");
     row("wrong watcher share", m.wrong_watcher_share);

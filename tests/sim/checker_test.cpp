@@ -159,6 +159,81 @@ TEST_CASE("a node that was up for a moment between two crashes has to be told of
     CHECK(court.measures.crash_detection_s.max() == doctest::Approx(33));
 }
 
+TEST_CASE("a crash that nobody was ever told of is overdue, once for each watch, and counts to the end") {
+    for (const bool killed : {false, true}) {
+        CAPTURE(killed);
+        Court court;
+        court.begin();
+        if (killed) court.checker.hardship_began(true);
+        court.checker.gone(0, true);
+        for (int second = 1; second <= 50; ++second) {
+            court.at(std::chrono::seconds{second});
+            court.checker.tick();
+            if (second == 32) CHECK(court.kinds().empty());
+            if (second == 40) CHECK(court.kinds() == "crash_bound crash_bound ");
+        }
+        court.checker.finish();
+        CHECK(court.kinds() == "crash_bound crash_bound ");
+        CHECK(court.measures.crash_detection_s.count() == 0);
+        CHECK(court.measures.crash_untold == 2);
+        CHECK(court.measures.false_online_s == doctest::Approx(50));
+    }
+}
+
+TEST_CASE("who was found overdue and is told at last is not judged again") {
+    Court court;
+    court.begin();
+    court.checker.gone(0, true);
+    court.at(33s);
+    court.checker.tick();
+    court.at(40s);
+    court.both_see(0);
+    court.checker.tick();
+    CHECK(court.kinds() == "crash_bound crash_bound ");
+    CHECK(court.measures.crash_detection_s.count() == 2);
+    CHECK(court.measures.crash_untold == 0);
+}
+
+TEST_CASE("another hardship excuses that a crash is not told of: before, in the same moment, after") {
+    for (const char* when : {"before", "together, first", "together, last", "after", "healed after"}) {
+        CAPTURE(std::string(when));
+        const std::string_view is = when;
+        Court court;
+        court.begin();
+        if (is == "healed after") court.checker.cut_began();
+        if (is == "before") court.checker.hardship_began();
+        court.at(10s);
+        if (is == "together, first") court.checker.hardship_began();
+        court.checker.hardship_began(true);
+        court.checker.gone(0, true);
+        if (is == "together, last") court.checker.hardship_began();
+        court.at(15s);
+        if (is == "after") court.checker.hardship_began();
+        if (is == "healed after") court.checker.cut_ended();
+        court.at(60s);
+        court.checker.tick();
+        CHECK(court.kinds().empty());
+        court.both_see(0);
+        CHECK(court.kinds().empty());
+    }
+}
+
+TEST_CASE("a crash whose node is back, or whose watch ends, before anybody was told: counted as such") {
+    Court court;
+    court.begin();
+    court.at(10s);
+    court.checker.gone(0, true);
+    court.at(15s);
+    court.checker.watch_ended(court.far);
+    court.at(20s);
+    court.checker.published(0, 2);
+    court.at(60s);
+    court.checker.tick();
+    CHECK(court.kinds().empty());
+    CHECK(court.measures.crash_untold == 2);
+    CHECK(court.measures.crash_detection_s.count() == 0);
+}
+
 TEST_CASE("unknown, of a source that was there all the time, is a false alarm; not in a hardship") {
     Court court;
     court.begin();
@@ -282,6 +357,20 @@ TEST_CASE("the warm-up is cut: nothing measured in it counts, what was wrong in 
     court.checker.finish();
     CHECK(court.measures.wrong_watcher_share == doctest::Approx(10.0 / 40));
     CHECK(court.measures.watches == 2);
+}
+
+TEST_CASE("who is shown live though gone when the warm-up ends, is so from there on") {
+    Court court;
+    court.begin();
+    court.checker.gone(0, true);
+    court.at(20s);
+    court.checker.end_warmup();
+    court.at(25s);
+    court.sees(court.near, 0, Shown::unknown);
+    court.at(27s);
+    court.sees(court.far, 0, Shown::unknown);
+    court.checker.finish();
+    CHECK(court.measures.false_online_s == doctest::Approx((5.0 + 7.0) / 2));
 }
 
 TEST_CASE("look-ups: begun, found, done, hops") {
