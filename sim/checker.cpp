@@ -394,9 +394,9 @@ void Checker::finish() {
         stop_awaiting(watch);
     }
     measures_.watches = active_;
-    measures_.wrong_watcher_share = watch_seconds_ > 0 ? wrong_seconds_ / watch_seconds_ : 0;
-    measures_.false_online_s =
-        false_online_cases_ > 0 ? false_online_seconds_ / static_cast<double>(false_online_cases_) : 0;
+    if (watch_seconds_ > 0) measures_.wrong_watcher_share = wrong_seconds_ / watch_seconds_;
+    if (false_online_cases_ > 0)
+        measures_.false_online_s = false_online_seconds_ / static_cast<double>(false_online_cases_);
 }
 
 double Checker::take_delay_ratio() {

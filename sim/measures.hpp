@@ -1,8 +1,10 @@
 // What one run saw: report.json's rows. Times are virtual unless they say otherwise; shares are in [0, 1]. What
-// happened during the warm-up is not in it, the final settling is (for settle_s and the judgements).
+// happened during the warm-up is not in it, the final settling is (for settle_s and the judgements). Quantiles without
+// values and empty optionals: there was nothing to measure it on.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,9 @@ struct LookupMeasures {
     Quantiles first_ms;       ///< to the first record found
     Quantiles done_ms;        ///< to the end of the search
     Quantiles hops;           ///< to the nearest node that answered: see hop_meter.hpp
-    double success() const { return begun ? static_cast<double>(found) / static_cast<double>(begun) : 0; }
+    std::optional<double> success() const {
+        return begun > 0 ? std::optional(static_cast<double>(found) / static_cast<double>(begun)) : std::nullopt;
+    }
 };
 
 /// One row of series.csv: one interval of virtual time, warm-up included.
@@ -67,21 +71,22 @@ struct Measures {
     std::uint64_t watches = 0;            ///< at the end
     Quantiles notify_delay_over_latency;  ///< change at the source -> seen at a remote watcher, over the way's latency
     Quantiles notify_delay_s;
-    double datagrams_per_change_per_watching_node = 0;
-    Quantiles crash_detection_s;      ///< node dies -> its watchers are told "unknown"
-    std::uint64_t crash_untold = 0;   ///< crashes and watches that ended otherwise: back, unwatched, the run over
-    std::uint64_t false_offline = 0;  ///< watchers told "unknown" of a source that was there and reachable
-    double false_online_s = 0;        ///< mean per leaving or crash and watch: shown live though gone
-    double wrong_watcher_share = 0;   ///< of watch-seconds that showed other than the truth
-    Quantiles settle_s;               ///< per end of a hardship: until the last watcher was right
-    std::uint64_t lost_changes = 0;   ///< changes that stood for `settle` and a reachable watcher never saw
+    std::optional<double> datagrams_per_change_per_watching_node;
+    Quantiles crash_detection_s;           ///< node dies -> its watchers are told "unknown"
+    std::uint64_t crash_untold = 0;        ///< crashes and watches that ended otherwise: back, unwatched, the run over
+    std::uint64_t false_offline = 0;       ///< watchers told "unknown" of a source that was there and reachable
+    std::optional<double> false_online_s;  ///< mean per leaving or crash and watch: shown live though gone
+    std::optional<double> wrong_watcher_share;  ///< of watch-seconds that showed other than the truth
+    Quantiles settle_s;                         ///< per end of a hardship: until the last watcher was right
+    std::uint64_t lost_changes = 0;             ///< changes that stood for `settle` and a reachable watcher never saw
     std::uint64_t forged_accepted = 0;
     std::uint64_t resurrected = 0;  ///< an older state after a newer one
 
     // ---- the DHT
     LookupMeasures lookup;
-    double maintenance_bytes_per_node_per_s = 0;  ///< handshakes, DHT and leases: all but documents and their acks
-    Traffic handshake, dht, channel;              ///< after the warm-up
+    std::optional<double>
+        maintenance_bytes_per_node_per_s;  ///< handshakes, DHT and leases: all but documents and their acks
+    Traffic handshake, dht, channel;       ///< after the warm-up
 
     // ---- attack (0 without one)
     std::uint64_t attackers = 0;

@@ -18,9 +18,28 @@ using proto::Result;
 
 namespace {
 
-#define ROW(name, unit, what, expression)                                                   \
-    MeasureRow {                                                                            \
-        name, unit, what, [](const Measures& m) { return static_cast<double>(expression); } \
+std::optional<double> value(std::optional<double> of) {
+    return of;
+}
+std::optional<double> value(double of) {
+    return of;
+}
+std::optional<double> value(std::uint64_t of) {
+    return static_cast<double>(of);
+}
+std::optional<double> mean(const Quantiles& values) {
+    return values.count() > 0 ? std::optional(values.mean()) : std::nullopt;
+}
+std::optional<double> at(const Quantiles& values, double share) {
+    return values.count() > 0 ? std::optional(values.at(share)) : std::nullopt;
+}
+std::optional<double> most(const Quantiles& values) {
+    return values.count() > 0 ? std::optional(values.max()) : std::nullopt;
+}
+
+#define ROW(name, unit, what, expression)                                     \
+    MeasureRow {                                                              \
+        name, unit, what, [](const Measures& m) { return value(expression); } \
     }
 
 constexpr MeasureRow rows[] = {
@@ -34,32 +53,32 @@ constexpr MeasureRow rows[] = {
     ROW("changes", "", "changes published", m.changes),
     ROW("watches", "", "watches at the end", m.watches),
     ROW("notify_delay_over_latency.mean", "D", "change to remote watcher, in one-way delays of that way",
-        m.notify_delay_over_latency.mean()),
-    ROW("notify_delay_over_latency.p50", "D", "the same, median", m.notify_delay_over_latency.at(0.5)),
-    ROW("notify_delay_over_latency.p99", "D", "the same, 99 of 100", m.notify_delay_over_latency.at(0.99)),
-    ROW("notify_delay_s.p50", "s", "change to remote watcher, median", m.notify_delay_s.at(0.5)),
-    ROW("notify_delay_s.p99", "s", "the same, 99 of 100", m.notify_delay_s.at(0.99)),
+        mean(m.notify_delay_over_latency)),
+    ROW("notify_delay_over_latency.p50", "D", "the same, median", at(m.notify_delay_over_latency, 0.5)),
+    ROW("notify_delay_over_latency.p99", "D", "the same, 99 of 100", at(m.notify_delay_over_latency, 0.99)),
+    ROW("notify_delay_s.p50", "s", "change to remote watcher, median", at(m.notify_delay_s, 0.5)),
+    ROW("notify_delay_s.p99", "s", "the same, 99 of 100", at(m.notify_delay_s, 0.99)),
     ROW("datagrams_per_change_per_watching_node", "", "documents and acknowledgements",
         m.datagrams_per_change_per_watching_node),
-    ROW("crash_detection_s.p50", "s", "node dies to watchers told, median", m.crash_detection_s.at(0.5)),
-    ROW("crash_detection_s.p99", "s", "the same, 99 of 100", m.crash_detection_s.at(0.99)),
-    ROW("crash_detection_s.max", "s", "the same, worst", m.crash_detection_s.max()),
+    ROW("crash_detection_s.p50", "s", "node dies to watchers told, median", at(m.crash_detection_s, 0.5)),
+    ROW("crash_detection_s.p99", "s", "the same, 99 of 100", at(m.crash_detection_s, 0.99)),
+    ROW("crash_detection_s.max", "s", "the same, worst", most(m.crash_detection_s)),
     ROW("crash_detection_s.untold", "", "not in these: back, or no more watched, before they were told",
         m.crash_untold),
     ROW("false_offline", "", "told unknown of a source that was there", m.false_offline),
     ROW("false_online_s", "s", "shown live though gone, mean per leaving and watch", m.false_online_s),
     ROW("wrong_watcher_share", "", "watch-seconds that showed other than the truth", m.wrong_watcher_share),
-    ROW("settle_s.p50", "s", "end of a hardship to the last watcher right, median", m.settle_s.at(0.5)),
-    ROW("settle_s.max", "s", "the same, worst", m.settle_s.max()),
+    ROW("settle_s.p50", "s", "end of a hardship to the last watcher right, median", at(m.settle_s, 0.5)),
+    ROW("settle_s.max", "s", "the same, worst", most(m.settle_s)),
     ROW("lost_changes", "", "changes a reachable watcher never saw", m.lost_changes),
     ROW("forged_accepted", "", "forged, replayed or rolled back and believed", m.forged_accepted),
     ROW("resurrected", "", "older state shown after newer", m.resurrected),
     ROW("lookup.begun", "", "lookups in the DHT", m.lookup.begun),
     ROW("lookup.success", "", "share of them that found", m.lookup.success()),
-    ROW("lookup.hops_mean", "", "hops", m.lookup.hops.mean()),
-    ROW("lookup.p50_ms", "ms", "to the first record, median", m.lookup.first_ms.at(0.5)),
-    ROW("lookup.p99_ms", "ms", "the same, 99 of 100", m.lookup.first_ms.at(0.99)),
-    ROW("lookup.done_p50_ms", "ms", "to the end of the search, median", m.lookup.done_ms.at(0.5)),
+    ROW("lookup.hops_mean", "", "hops", mean(m.lookup.hops)),
+    ROW("lookup.p50_ms", "ms", "to the first record, median", at(m.lookup.first_ms, 0.5)),
+    ROW("lookup.p99_ms", "ms", "the same, 99 of 100", at(m.lookup.first_ms, 0.99)),
+    ROW("lookup.done_p50_ms", "ms", "to the end of the search, median", at(m.lookup.done_ms, 0.5)),
     ROW("maintenance_bytes_per_node_per_s", "B/s", "all but documents and acknowledgements",
         m.maintenance_bytes_per_node_per_s),
     ROW("traffic.handshake.packets", "", "after the warm-up", m.handshake.packets),

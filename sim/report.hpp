@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -17,7 +18,8 @@ struct MeasureRow {
     std::string_view name;
     std::string_view unit;
     std::string_view what;  ///< for people
-    double (*value)(const Measures&);
+    /// None where the run had nothing to measure it on; that is not 0.
+    std::optional<double> (*value)(const Measures&);
 };
 /// In the order of the report. Real time and memory come first; everything after is the same for the same seed.
 std::span<const MeasureRow> measure_rows();

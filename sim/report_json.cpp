@@ -63,7 +63,10 @@ Json report_json(const Scenario& scenario, const Measures& m) {
     report["shape_hash"] = m.shape_hash;
     report["commit"] = commit();
     report["nodes"] = m.nodes;
-    for (const auto& row : measure_rows()) place(report, row.name) = number(row.value(m));
+    for (const auto& row : measure_rows()) {
+        const auto value = row.value(m);
+        place(report, row.name) = value ? number(*value) : Json();
+    }
     report["ok"] = m.ok();
     report["stopped_early"] = m.stopped_early;
     report["violations"] = Json::array();
@@ -92,6 +95,11 @@ const Json* find_number(const Json& report, std::string_view dotted) {
     }
 }
 
+std::size_t measured_in(const Json& point, std::string_view dotted) {
+    if (const Json* fewer = find_number(point, "measured_in." + std::string(dotted))) return fewer->get<std::size_t>();
+    return point.value("replications", std::size_t{1});
+}
+
 Json merge_reports(const std::vector<Json>& runs) {
     PRESMESH_ASSERT(!runs.empty());
     Json merged;
@@ -116,8 +124,9 @@ Json merge_reports(const std::vector<Json>& runs) {
             if (const Json* value = find_number(run, row.name)) values.push_back(value->get<double>());
         }
         const auto e = estimate(values);
-        place(merged, row.name) = number(e.mean);
-        if (runs.size() > 1) place(merged["ci95"], row.name) = e.half_width;
+        place(merged, row.name) = values.empty() ? Json() : number(e.mean);
+        if (values.size() > 1) place(merged["ci95"], row.name) = e.half_width;
+        if (values.size() < runs.size()) place(merged["measured_in"], row.name) = values.size();
     }
     for (auto& [name, points] : runs.front()["distributions"].items())
         merged["distributions"][name] = merge_curves(runs, name);

@@ -10,9 +10,12 @@ namespace presmesh::sim {
 using Json = nlohmann::ordered_json;
 
 Json report_json(const Scenario& scenario, const Measures& measures);
-/// Means of all numbers over the runs, and under "ci95", nested alike, half the width of each one's 95% confidence
-/// interval. With one run there is no "ci95". The runs must be of one scenario.
+/// Means of all numbers over the runs that have them (null: none has), and under "ci95", nested alike, half the width
+/// of each one's 95% confidence interval, where two runs or more have it. Under "measured_in" stands how many have it
+/// where that is not all of the "replications". The runs must be of one scenario.
 Json merge_reports(const std::vector<Json>& runs);
+/// In how many of its runs the point has this measure.
+std::size_t measured_in(const Json& point, std::string_view dotted);
 /// "a.b" in nested objects; null when there is none.
 const Json* find_number(const Json& report, std::string_view dotted);
 

@@ -9,6 +9,12 @@ namespace {
 void row(const char* name, double value, const char* unit = "") {
     std::printf("  %-42s %12.4g %s\n", name, value, unit);
 }
+void row(const char* name, std::optional<double> value, const char* unit = "") {
+    if (value)
+        row(name, *value, unit);
+    else
+        std::printf("  %-42s %12s\n", name, "none");
+}
 void row(const char* name, const Quantiles& values, const char* unit) {
     if (values.count() == 0)
         std::printf("  %-42s %12s\n", name, "none");

@@ -175,9 +175,11 @@ std::string sweep_csv(const Json& points) {
             for (const auto& [key, value] : point["set"].items()) out << '"' << value.get<std::string>() << "\",";
             const Json* mean = find_number(point, row.name);
             const Json* half = find_number(point, "ci95." + std::string(row.name));
-            out << row.name << "," << (mean ? mean->get<double>() : 0) << ",";
+            out << row.name << ",";
+            if (mean) out << mean->get<double>();
+            out << ",";
             if (half) out << half->get<double>();
-            out << "," << point["replications"] << "\n";
+            out << "," << measured_in(point, row.name) << "\n";
         }
     }
     return out.str();

@@ -65,7 +65,7 @@ proto::Result<Json> merge(const std::vector<Job>& jobs);
 /// report.json (a single point's own fields, or "points"), sweep.csv and report.html in `folder`.
 proto::Result<void> write_sweep(const std::filesystem::path& folder, const std::string& title, const Json& points);
 
-/// A row per point's measure: setting, measure, mean, half width, replications.
+/// A row per point's measure: setting, measure, mean (empty: no run had it), half width, replications that had it.
 std::string sweep_csv(const Json& points);
 
 }  // namespace presmesh::sim

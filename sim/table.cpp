@@ -29,7 +29,9 @@ std::string cell_of(const Json& point, std::string_view name) {
     const Json* value = find_number(point, name);
     if (!value) return "";
     const Json* half = find_number(point, "ci95." + std::string(name));
-    return digits(value->get<double>()) + (half ? " +- " + digits(half->get<double>()) : "");
+    const auto in = measured_in(point, name), of = point.value("replications", std::size_t{1});
+    return digits(value->get<double>()) + (half ? " +- " + digits(half->get<double>()) : "") +
+           (in < of ? " (" + std::to_string(in) + " of " + std::to_string(of) + ")" : "");
 }
 
 }  // namespace

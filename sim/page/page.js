@@ -66,8 +66,9 @@
     row.append(element("td", name), element("td", unit));
     for (const p of points) {
       const cell = element("td", show(dig(p, name)));
-      const half = dig(p, "ci95." + name);
+      const half = dig(p, "ci95." + name), fewer = dig(p, "measured_in." + name);
       if (half !== undefined) cell.append(element("span", " \u00b1 " + (half >= 1e6 ? brief(half) : show(Number(half.toPrecision(3)))), "ci"));
+      if (fewer > 0) cell.append(element("span", " (" + fewer + " of " + p.replications + " runs)", "ci"));
       row.append(cell);
     }
     row.title = what;
@@ -160,7 +161,7 @@
       const color = colors[i % colors.length];
       const path = line.ys.map((y, at) => (y == null ? "" : px(xs[at]) + "," + py(y))).filter(Boolean).join(" ");
       put("polyline", { points: path, fill: "none", stroke: color, "stroke-width": 1.6 });
-      if (line.half) line.ys.forEach((y, at) => put("line", { x1: px(xs[at]), x2: px(xs[at]), y1: py(y - line.half[at]), y2: py(y + line.half[at]), stroke: color }));
+      if (line.half) line.ys.forEach((y, at) => y != null && put("line", { x1: px(xs[at]), x2: px(xs[at]), y1: py(y - line.half[at]), y2: py(y + line.half[at]), stroke: color }));
       put("text", { x: w - 14, y: 18 + 14 * i, "text-anchor": "end", style: "fill:" + color }, line.label);
     });
     box.append(svg);
@@ -218,7 +219,7 @@
       if (points.every((p) => !dig(p, name))) continue;
       const lines = groups.map((g) => {
         const of = (x) => points.find((p) => rest(p) === g && parseFloat(p.set[axis]) === x);
-        return { label: g, ys: xs.map((x) => (of(x) ? dig(of(x), name) : null)), half: xs.map((x) => (of(x) && dig(of(x), "ci95." + name)) || 0) };
+        return { label: g, ys: xs.map((x) => (of(x) ? dig(of(x), name) ?? null : null)), half: xs.map((x) => (of(x) && dig(of(x), "ci95." + name)) || 0) };
       });
       draw(byId("sweep-plots"), { title: name + ": " + what, x: axis, y: unit, xs, lines, dots: true, logX });
     }

@@ -41,9 +41,12 @@ Measures measures_of(std::uint64_t seed, double factor) {
     for (int i = 1; i <= 100; ++i) {
         m.notify_delay_over_latency.add(i * 0.01 * factor);
         m.lookup.first_ms.add(i * factor);
+        for (auto* values : {&m.notify_delay_s, &m.crash_detection_s, &m.settle_s, &m.lookup.done_ms})
+            values->add(factor);
         m.lookup.hops.add(i % 4);
     }
     m.datagrams_per_change_per_watching_node = 2 * factor;
+    m.false_online_s = m.wrong_watcher_share = m.maintenance_bytes_per_node_per_s = factor;
     for (int i = 1; i <= 6; ++i) {
         Sample s;
         s.virtual_s = 10.0 * i, s.online = 60 + i, s.bytes_dht = 1000 * i, s.wall_s = 0.1 * i;
@@ -130,6 +133,42 @@ TEST_CASE("replications become means with Student's interval, for every number")
     CHECK(merged["seed"].size() == 5);
     CHECK(merged["distributions"]["lookup_first_ms"][50][1].get<double>() == doctest::Approx(150).epsilon(0.02));
     CHECK(find_number(merge_reports({runs[0]}), "ci95.packets") == nullptr);
+}
+
+TEST_CASE("a run that had nothing to measure something on says so, and is not averaged in as 0") {
+    const auto scenario = *read_scenario("default");
+    Measures with = measures_of(1, 1), none;
+    with.crash_detection_s = {};
+    with.crash_detection_s.add(24);
+    none.seed = 2;
+    none.trace_hash = "hash2";
+    const Json empty = report_json(scenario, none);
+    for (const char* name :
+         {"crash_detection_s.p50", "notify_delay_s.p99", "notify_delay_over_latency.mean", "settle_s.max",
+          "lookup.success", "lookup.hops_mean", "lookup.p50_ms", "lookup.done_p50_ms", "false_online_s",
+          "wrong_watcher_share", "datagrams_per_change_per_watching_node"}) {
+        CAPTURE(name);
+        CHECK(find_number(empty, name) == nullptr);
+    }
+    CHECK(empty["crash_detection_s"]["p50"].is_null());
+    CHECK(find_number(empty, "false_offline")->get<double>() == 0);
+
+    Json point = merge_reports({report_json(scenario, with), empty});
+    CHECK(find_number(point, "crash_detection_s.p50")->get<double>() == 24);
+    CHECK(find_number(point, "ci95.crash_detection_s.p50") == nullptr);
+    CHECK(measured_in(point, "crash_detection_s.p50") == 1);
+    CHECK(find_number(point, "ci95.false_offline") != nullptr);
+    CHECK(measured_in(point, "false_offline") == 2);
+    point["set"] = Json::object();
+    const auto csv = sweep_csv(Json::array({point}));
+    CHECK(csv.find("\ncrash_detection_s.p50,24,,1\n") != std::string::npos);
+    CHECK(csv.find("\nfalse_offline,0,0,2\n") != std::string::npos);
+    CHECK(table_of(Json::array({point})).find("24 (1 of 2)") != std::string::npos);
+
+    Json nothing = merge_reports({empty, empty});
+    CHECK(nothing["crash_detection_s"]["p50"].is_null());
+    nothing["set"] = Json::object();
+    CHECK(sweep_csv(Json::array({nothing})).find("\ncrash_detection_s.p50,,,0\n") != std::string::npos);
 }
 
 TEST_CASE("a failed check of one seed is the point's") {
