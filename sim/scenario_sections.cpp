@@ -114,7 +114,8 @@ Event read_event(TomlSection& section) {
         event.shape = static_cast<Event::Shape>(section.choice("shape", {"symmetric", "asymmetric", "partial"}, 0));
     event.keeps_disk = section.flag("keeps_disk", event.keeps_disk);
     const bool lasting = event.kind == Event::Kind::partition || event.kind == Event::Kind::clog ||
-                         event.kind == Event::Kind::restart || event.kind == Event::Kind::loss;
+                         event.kind == Event::Kind::restart || event.kind == Event::Kind::clock_skew ||
+                         event.kind == Event::Kind::loss;
     if (lasting && event.lasts <= Duration{0})
         section.fault("lasts", "needs lasts: how long the " + std::string(name) + " is");
     section.finish();

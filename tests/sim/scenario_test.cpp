@@ -90,6 +90,7 @@ modle = "drop"
     CHECK(has(faults, "must have one of partition, kill"));
     CHECK(has(faults, "s.toml:13: [[event]] does not know partitoin; is partition meant?"));
     CHECK(has(faults, "s.toml:14: [[event]] needs lasts"));
+    CHECK(has(faults_of("[[event]]\nat = \"1m\"\nclock_skew = \"5m\"\n"), "s.toml:1: [[event]] needs lasts"));
     CHECK(has(faults, "s.toml:18: [attack] does not know modle; is model meant?"));
     CHECK(has(faults_of("nodes = \n"), "s.toml:1: "));
     CHECK(has(faults_of("[churn]\npreset = \"kad\"\n"), "s.toml:2: [churn] preset \"kad\" is not known"));
@@ -180,6 +181,7 @@ crash = 1
 at = "1m"
 clock_skew = "-10m"
 share = 0.3
+lasts = "1m"
 [[event]]
 at = "2m"
 flash_crowd = 50
