@@ -62,6 +62,7 @@ struct ChurnClass {
     std::optional<Distribution> offline;  ///< how long it is away; none: as long as a session
     double crash = 0.5;                   ///< share of leavings without a word
     double keeps_disk = 1;                ///< share of returns that find their store as they left it
+    bool own_offline = false, own_crash = false, own_keeps_disk = false;  ///< said by the class itself
 };
 
 struct ChurnOptions {

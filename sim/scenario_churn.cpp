@@ -42,6 +42,20 @@ void read_habits(TomlSection& section, ChurnClass& c) {
     c.keeps_disk = section.real("keeps_disk", 0, 1, c.keeps_disk);
 }
 
+/// What is said on top of classes that are there already reaches those that have no words of their own for it.
+template <class Habit>
+void inherit(TomlSection& churn, ChurnOptions& options, std::string_view key, Habit ChurnClass::*habit,
+             bool ChurnClass::*own) {
+    if (!churn.has(key) || options.classes.empty()) return;
+    bool reached = false;
+    for (auto& c : options.classes) {
+        if (c.*own) continue;
+        c.*habit = options.habits.*habit;
+        reached = true;
+    }
+    if (!reached) churn.fault(key, std::string(key) + " would reach nobody: each [[churn.class]] says its own");
+}
+
 void read_classes(TomlSection& churn, ChurnOptions& options) {
     if (!churn.has("class")) return;
     if (options.text != "classes") churn.fault("class", "takes class tables only with model = \"classes\"");
@@ -55,6 +69,9 @@ void read_classes(TomlSection& churn, ChurnOptions& options) {
             section.fault("session", "needs session: a distribution, or \"never\" for nodes that stay");
         c.session = read_gap(section, "session", c.session);
         read_habits(section, c);
+        c.own_offline = section.has("offline");
+        c.own_crash = section.has("crash");
+        c.own_keeps_disk = section.has("keeps_disk");
         section.finish();
         options.classes.push_back(std::move(c));
     }
@@ -69,11 +86,10 @@ void read_churn(TomlSection& churn, const std::filesystem::path& folder, ChurnOp
     if (!churn.has("model")) options.preset = preset, options.source = source;
     options.source = churn.text_or("source", options.source);
     read_habits(churn, options.habits);
-    if (options.text != "classes" && !options.classes.empty()) {
-        ChurnClass& all = options.classes.front();
-        all.offline = options.habits.offline;
-        all.crash = options.habits.crash;
-        all.keeps_disk = options.habits.keeps_disk;
+    if (!churn.has("class")) {
+        inherit(churn, options, "offline", &ChurnClass::offline, &ChurnClass::own_offline);
+        inherit(churn, options, "crash", &ChurnClass::crash, &ChurnClass::own_crash);
+        inherit(churn, options, "keeps_disk", &ChurnClass::keeps_disk, &ChurnClass::own_keeps_disk);
     }
     read_classes(churn, options);
     if (options.text == "classes" && options.classes.empty())

@@ -99,6 +99,7 @@ void write_churn(Writer& out, const ChurnOptions& churn) {
         out.text("name", c.name);
         out.real("share", c.share);
         out.gap("session", c.session);
+        if (!c.offline && churn.habits.offline) out.gap("offline", c.offline);
         write_habits(out, c);
     }
 }

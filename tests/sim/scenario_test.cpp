@@ -152,6 +152,42 @@ TEST_CASE("a scenario builds on another, and on presets") {
         has(read_scenario((folder.path / "d.toml").string()).error(), "a.toml:2: does not know nods; is nodes meant?"));
 }
 
+TEST_CASE("habits on top of classes reach those that say nothing of their own, or are refused") {
+    auto all = read_scenario("ipfs-like", {"churn.crash=1", "churn.keeps_disk=0.25"});
+    if (!all) FAIL(all.error().front());
+    REQUIRE(all->churn.classes.size() == 3);
+    for (const auto& c : all->churn.classes) {
+        CHECK(c.crash == 1);
+        CHECK(c.keeps_disk == 0.25);
+    }
+    const auto written = to_toml(*all);
+    auto again = parse_scenario(written, "again.toml");
+    if (!again) FAIL(again.error().front());
+    CHECK(to_toml(*again) == written);
+
+    Folder folder;
+    folder.write("a.toml",
+                 "[churn]\nmodel = \"classes\"\n"
+                 "[[churn.class]]\nname = \"a\"\nshare = 0.5\nsession = \"exponential:1h\"\ncrash = 0.25\n"
+                 "[[churn.class]]\nname = \"b\"\nshare = 0.5\nsession = \"exponential:1h\"\noffline = \"never\"\n");
+    folder.write("b.toml", "base = \"a.toml\"\n[churn]\ncrash = 1\noffline = \"exponential:5m\"\n");
+    auto some = read_scenario((folder.path / "b.toml").string());
+    if (!some) FAIL(some.error().front());
+    CHECK(some->churn.classes.at(0).crash == 0.25);
+    CHECK(some->churn.classes.at(1).crash == 1);
+    CHECK(some->churn.classes.at(0).offline->text() == "exponential:5m");
+    CHECK_FALSE(some->churn.classes.at(1).offline);
+    again = parse_scenario(to_toml(*some), "again.toml");
+    if (!again) FAIL(again.error().front());
+    CHECK(to_toml(*again) == to_toml(*some));
+    CHECK_FALSE(again->churn.classes.at(1).offline);
+
+    folder.write("c.toml", "base = \"ipfs-like\"\n[churn]\noffline = \"exponential:5m\"\n");
+    const auto refused = read_scenario((folder.path / "c.toml").string());
+    REQUIRE_FALSE(refused);
+    CHECK(has(refused.error(), "c.toml:3: [churn] offline would reach nobody"));
+}
+
 TEST_CASE("everything a scenario can say survives being written") {
     auto read = parse_scenario(R"(mode = "engine"
 crypto = "real"
