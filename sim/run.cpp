@@ -62,8 +62,16 @@ class Run final : public Lives, public Actor {
 
     Measures go();
 
-    void joined(NodeIndex node) override { workload_.joined(node); }
-    void gone(NodeIndex node, bool crash) override { workload_.gone(node, crash); }
+    void joined(NodeIndex node) override {
+        count_node_seconds();
+        ++present_;
+        workload_.joined(node);
+    }
+    void gone(NodeIndex node, bool crash) override {
+        count_node_seconds();
+        --present_;
+        workload_.gone(node, crash);
+    }
     void act(std::uint64_t token) override;
 
   private:
@@ -85,6 +93,8 @@ class Run final : public Lives, public Actor {
     }
     void at(Duration when, Task task) { world_.at(when, *this, static_cast<std::uint64_t>(task)); }
     void sample();
+    void end_warmup();
+    void count_node_seconds();
     void tell_progress();
     void run_until(Duration end);
     void finish();
@@ -107,6 +117,8 @@ class Run final : public Lives, public Actor {
     World::TrafficCounts traffic_at_sample_{};
     World::TrafficCounts traffic_at_warmup_{};
     Sample last_;  ///< running totals at the last sample
+    std::uint32_t present_ = 0;
+    Duration counted_to_{0};
     double node_seconds_ = 0;
 };
 
@@ -120,15 +132,27 @@ void Run::act(std::uint64_t token) {
             checker_.tick();
             return at(now + std::chrono::seconds{1}, Task::tick);
         case Task::end_warmup:
-            checker_.end_warmup();
-            traffic_at_warmup_ = world_.traffic();
-            last_.changes = last_.lookups = last_.lookups_found = 0;
-            node_seconds_ = 0;
-            return;
+            return end_warmup();
         case Task::end_of_hardship:
             workload_.stop_changing();
             return hardship_.end();
     }
+}
+
+/// Counts begin anew. What the running row of the series has of them already stays in it: below 0 they go round.
+void Run::end_warmup() {
+    last_.changes -= measures_.changes;
+    last_.lookups -= measures_.lookup.begun;
+    last_.lookups_found -= measures_.lookup.found;
+    checker_.end_warmup();
+    traffic_at_warmup_ = world_.traffic();
+    count_node_seconds();
+    node_seconds_ = 0;
+}
+
+void Run::count_node_seconds() {
+    node_seconds_ += present_ * seconds(world_.elapsed() - counted_to_);
+    counted_to_ = world_.elapsed();
 }
 
 void Run::sample() {
@@ -165,7 +189,6 @@ void Run::sample() {
     last_.lookups = measures_.lookup.begun;
     last_.lookups_found = measures_.lookup.found;
     traffic_at_sample_ = sent;
-    node_seconds_ += row.online * seconds(sample_every_);
 }
 
 void Run::tell_progress() {
@@ -230,6 +253,7 @@ void Run::finish() {
     if (const auto told = checker_.watching_nodes_told(); told > 0)
         measures_.datagrams_per_change_per_watching_node =
             static_cast<double>(sent[3].packets) / static_cast<double>(told);
+    count_node_seconds();
     if (node_seconds_ > 0)
         measures_.maintenance_bytes_per_node_per_s =
             static_cast<double>(sent[0].bytes + sent[1].bytes + sent[2].bytes) / node_seconds_;
