@@ -23,6 +23,7 @@ struct RunArguments {
     std::string until;
     std::string recorded_hash;  ///< of the report that is replayed
     bool quiet = false;
+    bool seed_given = false;
 };
 
 std::optional<Scenario> scenario_of(const ScenarioChoice& choice) {
@@ -114,7 +115,14 @@ int replay_command(RunArguments arguments) {
         std::fprintf(stderr, "%s is not a run's\n", (folder / "manifest.json").c_str());
         return 2;
     }
-    arguments.seed = manifest["seed"].get<std::uint64_t>();
+    const auto recorded = manifest["seed"].get<std::uint64_t>();
+    if (arguments.seed_given && arguments.seed != recorded) {
+        std::fprintf(stderr, "%s is of seed %llu; for another: presmesh-sim run %s --seed %llu\n", folder.c_str(),
+                     static_cast<unsigned long long>(recorded), (folder / "scenario.toml").c_str(),
+                     static_cast<unsigned long long>(arguments.seed));
+        return 2;
+    }
+    arguments.seed = recorded;
     if (arguments.choice.overrides().empty()) arguments.recorded_hash = manifest.value("trace_hash", "");
     arguments.choice.scenario = (folder / "scenario.toml").string();
     std::printf("recorded with commit %s, this is %s\n", manifest.value("commit", "unknown").c_str(),
@@ -179,7 +187,10 @@ void add_replay(CLI::App& app, int& status) {
     auto* command = app.add_subcommand("replay", "run a report's folder, or a scenario and seed, again");
     add_run_options(*command, *arguments);
     command->add_option("--until", arguments->until, "stop just before this time since the start, such as 754.2s");
-    command->callback([arguments, &status] { status = replay_command(*arguments); });
+    command->callback([arguments, command, &status] {
+        arguments->seed_given = command->count("--seed") > 0;
+        status = replay_command(*arguments);
+    });
 }
 
 void add_diff(CLI::App& app, int& status) {

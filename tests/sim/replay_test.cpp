@@ -78,6 +78,10 @@ TEST_CASE("a report's folder replays to the trace that it names" * doctest::skip
     auto again = simulate({"replay", folder.file("report"), "--quiet"});
     CHECK_FALSE(again.has("this is NOT the trace"));
     CHECK(text_of(manifest).find(hash_of(again)) != std::string::npos);
+    CHECK_FALSE(simulate({"replay", folder.file("report"), "--quiet", "--seed", "5"}).has("is of seed"));
+    const auto other = run_program({PRESMESH_SIM, "replay", folder.file("report"), "--quiet", "--seed", "6"});
+    CHECK(other.status == 2);
+    CHECK(other.has("is of seed 5"));
     auto text = text_of(manifest);
     const auto hash = text.find(hash_of(again));
     text[hash] = text[hash] == '0' ? '1' : '0';
