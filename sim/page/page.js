@@ -207,21 +207,27 @@
   }
 
   // ---- sweeps: x is the first thing that was varied in numbers, a line for each of the rest
+  /// A number, or a length of time in seconds; anything else is neither.
+  const amount = (text) => {
+    const found = /^(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(us|ms|s|m|h|d)?$/.exec(text);
+    return found ? Number(found[1]) * { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3600, d: 86400 }[found[2] || "s"] : NaN;
+  };
   const keys = one ? [] : Object.keys(first.set || {});
-  const axis = keys.find((k) => points.every((p) => Number.isFinite(parseFloat(p.set[k]))));
+  const axis = keys.find((k) => points.every((p) => Number.isFinite(amount(p.set[k]))));
   if (axis !== undefined) {
     byId("sweep").hidden = false;
-    const xs = [...new Set(points.map((p) => parseFloat(p.set[axis])))].sort((a, b) => a - b);
+    const xs = [...new Set(points.map((p) => amount(p.set[axis])))].sort((a, b) => a - b);
+    const timed = points.some((p) => /[a-z]$/.test(p.set[axis]));
     const rest = (p) => keys.filter((k) => k !== axis).map((k) => k + "=" + p.set[k]).join(", ") || "mean";
     const groups = [...new Set(points.map(rest))];
     const logX = xs.length > 2 && xs[0] > 0 && xs[xs.length - 1] / xs[0] >= 8;
     for (const [name, unit, what] of data.rows) {
       if (points.every((p) => !dig(p, name))) continue;
       const lines = groups.map((g) => {
-        const of = (x) => points.find((p) => rest(p) === g && parseFloat(p.set[axis]) === x);
+        const of = (x) => points.find((p) => rest(p) === g && amount(p.set[axis]) === x);
         return { label: g, ys: xs.map((x) => (of(x) ? dig(of(x), name) ?? null : null)), half: xs.map((x) => (of(x) && dig(of(x), "ci95." + name)) || 0) };
       });
-      draw(byId("sweep-plots"), { title: name + ": " + what, x: axis, y: unit, xs, lines, dots: true, logX });
+      draw(byId("sweep-plots"), { title: name + ": " + what, x: axis + (timed ? ", seconds" : ""), y: unit, xs, lines, dots: true, logX });
     }
   }
 })();
