@@ -77,6 +77,7 @@ inline constexpr std::size_t sip_transaction_bytes = 32 * 1024 * 1024; ///< of t
 inline constexpr std::size_t sip_unanswered = 20'000;              ///< requests the owner has not come to; more are turned away
 inline constexpr std::size_t sip_unanswered_bytes = 64 * 1024 * 1024; ///< of them all; 20,000 of usual size are 40 MB
 inline constexpr std::size_t sip_sources = 16'384;                 ///< addresses whose rate is counted at a time
+inline constexpr int sip_messages_per_wake = 64;                    ///< read, and given to the node in one turn, before other sockets have theirs
 inline constexpr unsigned sip_udp_buffer = 4 * 1024 * 1024;        ///< bytes; a flash crowd waits in the kernel, not in retransmission
 inline constexpr unsigned sip_tcp_queue = 1'000;                   ///< messages per connection; sofia-sip's own most
 inline constexpr auto sip_tcp_idle = 15min;                        ///< then a connection is closed

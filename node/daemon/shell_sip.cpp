@@ -1,5 +1,3 @@
-#include <boost/asio/post.hpp>
-
 #include "node/daemon/shells.hpp"
 #include "proto/limits.hpp"
 #include "translators/sip/shell_endpoint.hpp"
@@ -18,9 +16,7 @@ class SipShell final : public Shell {
         : runtime_(runtime),
           log_(log),
           translator_(settings, random),
-          endpoint_(
-              settings, [&io](std::function<void()> work) { boost::asio::post(io, std::move(work)); },
-              [this](std::vector<sip::Incoming> messages) { receive(std::move(messages)); }) {}
+          endpoint_(io, settings, [this](std::vector<sip::Incoming> messages) { receive(std::move(messages)); }) {}
 
     translators::Translator& translator() override { return translator_; }
 

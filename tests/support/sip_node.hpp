@@ -2,12 +2,13 @@
 // SIP.
 #pragma once
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <future>
-#include <mutex>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,40 +24,44 @@ class SipNode {
   public:
     explicit SipNode(translators::sip::SipSettings settings)
         : translator_(settings, random_),
-          endpoint_(
-              settings, [this](std::function<void()> work) { post(std::move(work)); },
-              [this](std::vector<translators::sip::Incoming> batch) { receive(std::move(batch)); }) {}
+          endpoint_(io_, settings, [this](std::vector<translators::sip::Incoming> batch) {
+              turn([&] {
+                  for (const auto& message : batch) translator_.handle_input(now(), message);
+              });
+          }) {}
     ~SipNode() { stop(); }
 
     proto::Result<void> start() {
-        auto started = endpoint_.start();
-        if (!started) return started;
-        thread_ = std::thread([this] { loop(); });
-        run([this] { translator_.start(now(), host); });
-        return {};
+        thread_ = std::thread([this] { io_.run(); });
+        proto::Result<void> started;
+        run([&] {
+            started = endpoint_.start();
+            if (started) translator_.start(now(), host);
+        });
+        return started;
     }
     void stop() {
         if (!thread_.joinable()) return;
         run([this] { translator_.stop(now()); });
         run([this] { endpoint_.stop(); });
-        {
-            const std::lock_guard hold(lock_);
-            is_stopping_ = true;
-        }
-        changed_.notify_one();
+        io_.stop();
         thread_.join();
     }
     /// Runs `work` as a turn in the owner's thread, and waits for it.
     void run(const std::function<void()>& work) {
         std::promise<void> done;
-        post([&] {
-            work();
+        boost::asio::post(io_, [&] {
+            turn(work);
             done.set_value();
         });
         done.get_future().get();
     }
     std::uint16_t port() const { return endpoint_.port(); }
-    translators::sip::ShellEndpoint& endpoint() { return endpoint_; }
+    translators::sip::ShellEndpoint::Counters counters() {
+        translators::sip::ShellEndpoint::Counters all;
+        run([&] { all = endpoint_.counters(); });
+        return all;
+    }
     translators::sip::SipTranslator& translator() { return translator_; }
 
     static proto::Now now() {
@@ -68,46 +73,28 @@ class SipNode {
     FakeHost host;  ///< touched in run() alone
 
   private:
-    void post(std::function<void()> work) {
-        {
-            const std::lock_guard hold(lock_);
-            work_.push_back(std::move(work));
-        }
-        changed_.notify_one();
-    }
-    void receive(std::vector<translators::sip::Incoming> batch) {
-        for (const auto& message : batch) translator_.handle_input(now(), message);
-    }
-    void end_turn() {
+    void turn(const std::function<void()>& work) {
+        work();
         host.tell(now());
         std::vector<translators::sip::Outgoing> batch;
         while (auto message = translator_.poll_output()) batch.push_back(std::move(*message));
         endpoint_.send(std::move(batch));
-    }
-    void loop() {
-        for (std::unique_lock hold(lock_); !is_stopping_;) {
-            if (work_.empty()) {
-                const auto wait =
-                    std::min<proto::Duration>(translator_.next_timeout() - now().steady, std::chrono::seconds{1});
-                changed_.wait_for(hold, std::max<proto::Duration>(wait, proto::Duration{0}));
-            }
-            std::deque<std::function<void()>> batch;
-            batch.swap(work_);
-            hold.unlock();
-            for (auto& work : batch) work();
-            if (translator_.next_timeout() <= now().steady) translator_.handle_timeout(now());
-            end_turn();
-            hold.lock();
-        }
+        const auto wait = std::min<proto::Duration>(translator_.next_timeout() - now().steady, std::chrono::seconds{1});
+        timer_.expires_after(std::max<proto::Duration>(wait, proto::Duration{0}));
+        timer_.async_wait([this](boost::system::error_code error) {
+            if (error) return;
+            turn([this] {
+                if (translator_.next_timeout() <= now().steady) translator_.handle_timeout(now());
+            });
+        });
     }
 
     proto::SeededRandom random_{static_cast<std::uint64_t>(now().wall.time_since_epoch().count())};
     translators::sip::SipTranslator translator_;
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_{io_.get_executor()};
+    boost::asio::steady_timer timer_{io_};
     translators::sip::ShellEndpoint endpoint_;
-    std::mutex lock_;
-    std::condition_variable changed_;
-    std::deque<std::function<void()>> work_;
-    bool is_stopping_ = false;
     std::thread thread_;
 };
 

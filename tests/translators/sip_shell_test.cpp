@@ -6,11 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstring>
-#include <deque>
 #include <functional>
-#include <mutex>
 
 #include "tests/support/sip_node.hpp"
 #include "tests/support/sip_talk.hpp"
@@ -232,7 +229,7 @@ TEST_CASE("what is not SIP, or not quite, is named or dropped, and the next requ
     client.send(client.publish("fine"));
     CHECK(has(client.receive(), "SIP/2.0 200"));
     // One thread answers in order: whoever has the last answer finds the earlier ones counted.
-    CHECK(node.endpoint().counters().malformed >= 4);
+    CHECK(node.counters().malformed >= 4);
 }
 
 TEST_CASE("an over-large body over TCP is 413") {
@@ -255,10 +252,9 @@ TEST_CASE("too many from one address: the rest is dropped and counted") {
         CHECK(has(client.receive(), "SIP/2.0 200"));
     }
     for (int i = 0; i < 50; ++i) client.send(client.publish("m" + std::to_string(i)));
-    for (int i = 0; i < 100'000 && node.endpoint().counters().rate_limited == 0; ++i)
-        client.send(client.publish("more"));
-    CHECK(node.endpoint().counters().rate_limited > 0);
-    CHECK(node.endpoint().counters().requests < 40);
+    for (int i = 0; i < 100'000 && node.counters().rate_limited == 0; ++i) client.send(client.publish("more"));
+    CHECK(node.counters().rate_limited > 0);
+    CHECK(node.counters().requests < 40);
 }
 
 namespace {
@@ -268,44 +264,52 @@ class SlowOwner {
   public:
     SlowOwner(const translators::sip::SipSettings& settings, translators::sip::ShellBounds bounds)
         : shell_(
-              settings, [this](std::function<void()> work) { post(std::move(work)); },
-              [this](std::vector<translators::sip::Incoming> batch) { take(std::move(batch)); }, bounds) {
-        REQUIRE(shell_.start());
+              io_, settings, [this](std::vector<translators::sip::Incoming> batch) { take(std::move(batch)); },
+              bounds) {
+        thread_ = std::thread([this] { io_.run(); });
+        run([this] { REQUIRE(shell_.start()); });
     }
-    ~SlowOwner() { shell_.stop(); }
+    ~SlowOwner() {
+        run([this] { shell_.stop(); });
+        busy_.reset();
+        thread_.join();
+    }
 
-    /// Answers every request so far with 200, once there are so many.
+    /// Answers every request so far with 200; there must be so many.
     void answer(std::size_t requests) {
-        while (waiting_.size() < requests) next_work()();
-        std::vector<translators::sip::Outgoing> answers;
-        for (const auto& request : waiting_) answers.emplace_back(translators::sip::answer(request, 200));
-        waiting_.clear();
-        shell_.send(std::move(answers));
+        run([&] {
+            CHECK(waiting_.size() == requests);
+            std::vector<translators::sip::Outgoing> answers;
+            for (const auto& request : waiting_) answers.emplace_back(translators::sip::answer(request, 200));
+            waiting_.clear();
+            shell_.send(std::move(answers));
+        });
     }
-    translators::sip::ShellEndpoint& shell() { return shell_; }
+    translators::sip::ShellEndpoint::Counters counters() {
+        translators::sip::ShellEndpoint::Counters all;
+        run([&] { all = shell_.counters(); });
+        return all;
+    }
+    std::uint16_t port() const { return shell_.port(); }
 
   private:
-    void post(std::function<void()> work) {
-        const std::lock_guard hold(lock_);
-        work_.push_back(std::move(work));
-        changed_.notify_one();
-    }
-    std::function<void()> next_work() {
-        std::unique_lock hold(lock_);
-        REQUIRE(changed_.wait_for(hold, std::chrono::seconds{10}, [this] { return !work_.empty(); }));
-        auto work = std::move(work_.front());
-        work_.pop_front();
-        return work;
+    void run(const std::function<void()>& work) {
+        std::promise<void> done;
+        boost::asio::post(io_, [&] {
+            work();
+            done.set_value();
+        });
+        done.get_future().get();
     }
     void take(std::vector<translators::sip::Incoming> batch) {
         for (auto& item : batch) waiting_.push_back(std::get<translators::sip::Request>(std::move(item)));
     }
 
-    std::mutex lock_;
-    std::condition_variable changed_;
-    std::deque<std::function<void()>> work_;
+    boost::asio::io_context io_{1};
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> busy_{io_.get_executor()};
     std::vector<translators::sip::Request> waiting_;
     translators::sip::ShellEndpoint shell_;
+    std::thread thread_;
 };
 
 }  // namespace
@@ -320,7 +324,7 @@ TEST_CASE("requests that the owner has not answered are bounded in number and in
         bounds.unanswered_bytes = 100'000;
     }
     SlowOwner owner(on("tcp:127.0.0.1:0"), bounds);
-    Client client(AF_INET, SOCK_STREAM, owner.shell().port());
+    Client client(AF_INET, SOCK_STREAM, owner.port());
     const auto large = [&] {
         return client.head("PUBLISH", "sip:alice@a.example") +
                "To: <sip:alice@a.example>\r\nEvent: presence\r\nExpires: 600\r\n" +
@@ -333,19 +337,19 @@ TEST_CASE("requests that the owner has not answered are bounded in number and in
             CHECK_MESSAGE(has(refused, "SIP/2.0 503"), refused);
             CHECK(header(refused, "Retry-After") == "5");
         }
-        const auto full = owner.shell().counters();
+        const auto full = owner.counters();
         CHECK(full.unanswered == 3);
         CHECK(full.unanswered_bytes > 3 * 40'000);
         CHECK(full.unanswered_bytes < 3 * 45'000);
         owner.answer(3);
         for (int i = 0; i < 3; ++i) CHECK(has(client.receive(), "SIP/2.0 200"));
-        CHECK(owner.shell().counters().unanswered_bytes == 0);
+        CHECK(owner.counters().unanswered_bytes == 0);
     }
-    CHECK(owner.shell().counters().remembered == 6);
-    CHECK(owner.shell().counters().remembered_bytes > 6 * 200);  // a key and a place in three containers, each
-    CHECK(owner.shell().counters().sources == 1);
-    CHECK(owner.shell().counters().requests == 6);
-    CHECK(owner.shell().counters().rate_limited == 4);
+    CHECK(owner.counters().remembered == 6);
+    CHECK(owner.counters().remembered_bytes > 6 * 200);  // a key and a place in three containers, each
+    CHECK(owner.counters().sources == 1);
+    CHECK(owner.counters().requests == 6);
+    CHECK(owner.counters().rate_limited == 4);
 }
 
 TEST_CASE("listening where one cannot, or what is no address, is refused by name") {

@@ -8,13 +8,15 @@ struct SofiaRequestOwner;
 
 #include "translators/sip/shell_endpoint.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <atomic>
-#include <future>
-#include <mutex>
-#include <thread>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <filesystem>
+#include <fstream>
+#include <optional>
 #include <unordered_map>
 
 #include <sofia-sip/nta.h>
@@ -42,31 +44,14 @@ namespace limits = proto::limits;
 
 constexpr auto tcp_idle_ms = static_cast<unsigned>(std::chrono::milliseconds{limits::sip_tcp_idle}.count());
 constexpr auto tcp_partial_ms = static_cast<unsigned>(std::chrono::milliseconds{limits::sip_tcp_partial}.count());
+/// sofia-sip's timers are of half a second and more, and it has some run out at once after each message: setting the
+/// kernel's timer for each would cost as much as reading the message.
+constexpr auto timer_grain = std::chrono::milliseconds{10};
 
 proto::SteadyTime steady_now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
     return proto::SteadyTime{std::chrono::duration_cast<proto::Duration>(since)};
 }
-
-/// What crosses to the owner, and whether a visit is on its way already.
-struct Inbox {
-    std::mutex lock;
-    std::vector<Incoming> waiting;
-    bool is_posted = false;
-    bool is_closed = false;
-    ShellEndpoint::Receive receive;
-
-    void deliver() {
-        std::vector<Incoming> batch;
-        {
-            const std::lock_guard hold(lock);
-            batch.swap(waiting);
-            is_posted = false;
-            if (is_closed) return;
-        }
-        receive(std::move(batch));
-    }
-};
 
 /// "udp:127.0.0.1:5060", "tcp:[::1]:5060", "127.0.0.1:5060".
 struct ListenAddress {
@@ -108,6 +93,19 @@ std::size_t kept_bytes(const msg_t* message) {
 
 void no_log(void*, const char*, va_list) {}
 
+/// The epoll instance in which sofia-sip waits for `fd`. It has no name for it; the kernel lists what each one waits
+/// for.
+int epoll_that_waits_for(int fd) {
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo", failed)) {
+        std::ifstream lines(entry.path());
+        for (std::string word; lines >> word;)
+            if (int waited = -1; word == "tfd:" && lines >> waited && waited == fd)
+                return std::atoi(entry.path().filename().c_str());
+    }
+    return -1;
+}
+
 }  // namespace
 
 /// A request of ours on its way; sofia-sip hands it back with the answer.
@@ -117,32 +115,20 @@ struct SofiaRequestOwner {
     nta_outgoing_t* outgoing = nullptr;
 };
 
-/// Lives in sofia-sip's thread, but for what is marked.
 struct SofiaAgentOwner {
-    SofiaAgentOwner(SipSettings with, ShellBounds within, ShellEndpoint::Post to_owner, std::shared_ptr<Inbox> into)
-        : settings(std::move(with)), bounds(within), post(std::move(to_owner)), inbox(std::move(into)) {}
+    SofiaAgentOwner(boost::asio::io_context& io, SipSettings with, ShellEndpoint::Receive to_owner, ShellBounds within)
+        : settings(std::move(with)), bounds(within), deliver(std::move(to_owner)), readable(io), timer(io) {}
 
-    // ---- any thread
     const SipSettings settings;
     const ShellBounds bounds;
-    const ShellEndpoint::Post post;
-    const std::shared_ptr<Inbox> inbox;
-    std::mutex outbox_lock;
-    std::vector<Outgoing> outbox;
-    bool is_woken = false;
-    bool is_stopping = false;
-    int wake_fd = -1;
-    std::atomic<std::uint64_t> requests{0}, malformed{0}, rate_limited{0}, retransmitted{0};
-    std::atomic<std::uint64_t> unanswered_now{0}, unanswered_bytes_now{0}, remembered{0}, remembered_bytes{0};
-    std::atomic<std::uint64_t> sources{0};
-    std::vector<std::string> addresses;  // written before start() returns
+    const ShellEndpoint::Receive deliver;
+    boost::asio::posix::stream_descriptor readable;  ///< sofia-sip's epoll instance; sofia-sip owns it
+    boost::asio::steady_timer timer;                 ///< for sofia-sip's timers
+    std::optional<std::chrono::steady_clock::time_point> armed;
+    std::vector<Incoming> received;  ///< since the owner had them last
+    ShellEndpoint::Counters counted;
+    std::vector<std::string> addresses;
 
-    void wake() const {
-        const std::uint64_t one = 1;
-        static_cast<void>(!::write(wake_fd, &one, sizeof(one)));
-    }
-
-    // ---- sofia-sip's thread
     su_root_t* root = nullptr;
     nta_agent_t* agent = nullptr;
     ServerTransactions transactions{limits::sip_transactions, limits::sip_transaction_bytes};
@@ -151,27 +137,30 @@ struct SofiaAgentOwner {
     std::size_t unanswered_bytes = 0;
     std::unordered_map<const SofiaRequestOwner*, std::unique_ptr<SofiaRequestOwner>> under_way;
     std::vector<std::string> exempt;  ///< addresses of the attached server, bare
-    bool is_done = false;
 
-    void run(std::promise<proto::Result<void>> started);
     proto::Result<void> open();
     proto::Result<void> listen_on(const std::string& text);
+    proto::Result<void> find_epoll();
     void close();
     void list_addresses();
+
+    void wait_readable();
+    void work();
+    void step();
+    bool has_more();
+    void arm(su_duration_t until_timer);
+    void hand_over();
 
     void receive(msg_t* message, const sip_t* sip);
     void receive_request(msg_t* message, const sip_t* sip);
     bool is_flooding(msg_t* message, proto::SteadyTime now);
-    void hand_over(Incoming item);
 
-    void drain();
     void send(Response response);
     void reply(msg_t* request, const Response& response);
     void send(Request request);
     void finish(SofiaRequestOwner* owner, const sip_t* sip, int status);
     const std::string& contact_for(bool tcp, bool v6) const;
-    void count_malformed();
-    void tell_sizes();
+    std::uint64_t malformed() const;
 };
 
 namespace {
@@ -187,20 +176,11 @@ int on_response(SofiaRequestOwner* owner, nta_outgoing_t* outgoing, const sip_t*
     return 0;
 }
 
-int on_wake(su_root_magic_t*, su_wait_t*, su_wakeup_arg_t* argument) {
-    reinterpret_cast<SofiaAgentOwner*>(argument)->drain();
+int on_nothing(su_root_magic_t*, su_wait_t*, su_wakeup_arg_t*) {
     return 0;
 }
 
 }  // namespace
-
-void SofiaAgentOwner::run(std::promise<proto::Result<void>> started) {
-    auto opened = open();
-    const bool is_open = opened.has_value();
-    started.set_value(std::move(opened));
-    while (is_open && !is_done) su_root_step(root, 60'000);
-    close();
-}
 
 proto::Result<void> SofiaAgentOwner::open() {
     su_init();
@@ -208,10 +188,7 @@ proto::Result<void> SofiaAgentOwner::open() {
     su_log_set_level(nullptr, 0);
     root = su_root_create(nullptr);
     if (root == nullptr) return proto::refuse(proto::Reason::unavailable, "sofia-sip does not start");
-    su_wait_t wait[1] = {SU_WAIT_INIT};
-    if (su_wait_create(wait, wake_fd, SU_WAIT_IN) < 0 ||
-        su_root_register(root, wait, on_wake, reinterpret_cast<su_wakeup_arg_t*>(this), 0) < 0)
-        return proto::refuse(proto::Reason::unavailable, "sofia-sip does not start");
+    if (auto found = find_epoll(); !found) return found;
     agent = nta_agent_create(root, reinterpret_cast<const url_string_t*>(-1), on_message, this,
                              NTATAG_MAXSIZE(limits::sip_message_bytes), NTATAG_USE_NAPTR(0), NTATAG_EXTRA_100(0),
                              NTATAG_UA(1), TPTAG_UDP_RMEM(limits::sip_udp_buffer),
@@ -226,6 +203,23 @@ proto::Result<void> SofiaAgentOwner::open() {
         if (server->url_host != nullptr) exempt.emplace_back(server->url_host);
         su_free(nullptr, server);
     }
+    wait_readable();
+    arm(0);
+    return {};
+}
+
+/// With a descriptor of ours registered for a moment, to know it by.
+proto::Result<void> SofiaAgentOwner::find_epoll() {
+    const int mark = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    su_wait_t wait[1] = {SU_WAIT_INIT};
+    const int registered = mark < 0 || su_wait_create(wait, mark, SU_WAIT_IN) < 0
+                               ? -1
+                               : su_root_register(root, wait, on_nothing, nullptr, 0);
+    const int found = registered < 0 ? -1 : epoll_that_waits_for(mark);
+    if (registered >= 0) su_root_deregister(root, registered);
+    if (mark >= 0) ::close(mark);
+    if (found < 0) return proto::refuse(proto::Reason::unavailable, "sofia-sip does not start: is /proc mounted?");
+    readable.assign(found);
     return {};
 }
 
@@ -255,25 +249,68 @@ void SofiaAgentOwner::close() {
     unanswered.clear();
     for (const auto& [at, owner] : under_way) nta_outgoing_destroy(owner->outgoing);
     under_way.clear();
+    received.clear();
+    timer.cancel();
+    if (readable.is_open()) readable.release();
     if (agent != nullptr) nta_agent_destroy(agent);
-    if (root != nullptr) su_root_destroy(root);
+    if (root != nullptr) {
+        su_root_destroy(root);
+        su_deinit();
+    }
     agent = nullptr;
     root = nullptr;
-    su_deinit();
 }
 
-void SofiaAgentOwner::count_malformed() {
+void SofiaAgentOwner::wait_readable() {
+    readable.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
+        if (error) return;
+        work();
+        wait_readable();
+    });
+}
+
+/// What waits in the sockets goes to the owner at once: one turn, one commit.
+void SofiaAgentOwner::work() {
+    if (root == nullptr) return;  // stopped, when this was on its way
+    for (int i = 0; i < limits::sip_messages_per_wake && (i == 0 || has_more()); ++i) step();
+    hand_over();
+}
+
+/// Takes one message of each socket that has one, and runs the timers that are due.
+void SofiaAgentOwner::step() {
+    arm(su_root_step(root, 0));
+}
+
+bool SofiaAgentOwner::has_more() {
+    pollfd waiting{readable.native_handle(), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) > 0;
+}
+
+void SofiaAgentOwner::arm(su_duration_t until_timer) {
+    if (until_timer == static_cast<su_duration_t>(SU_WAIT_FOREVER)) return;
+    const auto at = std::chrono::steady_clock::now() +
+                    std::max<std::chrono::milliseconds>(std::chrono::milliseconds{until_timer}, timer_grain);
+    if (armed && *armed <= at) return;
+    armed = at;
+    timer.expires_at(at);
+    timer.async_wait([this](boost::system::error_code error) {
+        if (error) return;
+        armed.reset();
+        work();
+    });
+}
+
+void SofiaAgentOwner::hand_over() {
+    if (received.empty()) return;
+    std::vector<Incoming> batch;
+    batch.swap(received);
+    deliver(std::move(batch));
+}
+
+std::uint64_t SofiaAgentOwner::malformed() const {
     usize_t bad = 0;
-    nta_agent_get_stats(agent, NTATAG_S_BAD_REQUEST_REF(bad), TAG_END());
-    malformed = bad;
-}
-
-void SofiaAgentOwner::tell_sizes() {
-    unanswered_now = unanswered.size();
-    unanswered_bytes_now = unanswered_bytes;
-    remembered = transactions.size();
-    remembered_bytes = transactions.bytes();
-    sources = rates.sources();
+    if (agent != nullptr) nta_agent_get_stats(agent, NTATAG_S_BAD_REQUEST_REF(bad), TAG_END());
+    return bad;
 }
 
 void SofiaAgentOwner::receive(msg_t* message, const sip_t* sip) {
@@ -294,48 +331,23 @@ bool SofiaAgentOwner::is_flooding(msg_t* message, proto::SteadyTime now) {
 void SofiaAgentOwner::receive_request(msg_t* message, const sip_t* sip) {
     const auto now = steady_now();
     if (is_flooding(message, now)) {
-        ++rate_limited;
+        ++counted.rate_limited;
         if (!is_tcp(sip)) return msg_destroy(message);
         nta_msg_treply(agent, message, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR("5"), TAG_END());
         return;
     }
     const auto seen = transactions.see(now, transaction_key(sip));
     if (seen.verdict != ServerTransactions::Verdict::fresh) {
-        ++retransmitted;
+        ++counted.retransmitted;
         if (seen.verdict == ServerTransactions::Verdict::in_work) return msg_destroy(message);
         return reply(message, *seen.response);
     }
-    ++requests;
+    ++counted.requests;
     auto request = read_request(message, sip);
     request.transaction = seen.transaction;
     unanswered[seen.transaction] = message;
     unanswered_bytes += kept_bytes(message);
-    tell_sizes();
-    hand_over(std::move(request));
-}
-
-void SofiaAgentOwner::hand_over(Incoming item) {
-    {
-        const std::lock_guard hold(inbox->lock);
-        inbox->waiting.push_back(std::move(item));
-        if (inbox->is_posted) return;
-        inbox->is_posted = true;
-    }
-    post([to = inbox] { to->deliver(); });
-}
-
-void SofiaAgentOwner::drain() {
-    std::uint64_t woken = 0;
-    static_cast<void>(!::read(wake_fd, &woken, sizeof(woken)));
-    std::vector<Outgoing> batch;
-    {
-        const std::lock_guard hold(outbox_lock);
-        batch.swap(outbox);
-        is_woken = false;
-        is_done = is_stopping;
-    }
-    for (auto& item : batch) std::visit([this](auto& message) { send(std::move(message)); }, item);
-    count_malformed();
+    received.emplace_back(std::move(request));
 }
 
 void SofiaAgentOwner::send(Response response) {
@@ -350,7 +362,6 @@ void SofiaAgentOwner::send(Response response) {
         response.to_tag = "r" + std::to_string(response.transaction);
     if (response.with_contact) response.contact = contact_for(is_tcp(sip), !source_of(request).is_v4());
     transactions.answered(response.transaction, response);
-    tell_sizes();
     reply(request, response);
 }
 
@@ -402,7 +413,8 @@ void SofiaAgentOwner::send(Request request) {
         unsent.transaction = request.transaction;
         unsent.status = 503;
         unsent.local = true;
-        return hand_over(std::move(unsent));
+        received.emplace_back(std::move(unsent));
+        return;
     }
     const auto* at = owner.get();
     under_way.emplace(at, std::move(owner));
@@ -413,68 +425,38 @@ void SofiaAgentOwner::finish(SofiaRequestOwner* owner, const sip_t* sip, int sta
     response.transaction = owner->transaction;
     nta_outgoing_destroy(owner->outgoing);
     under_way.erase(owner);
-    hand_over(std::move(response));
+    received.emplace_back(std::move(response));
 }
 
-// ---- the owner's side
+// ---- the face
 
 struct ShellEndpoint::Engine {
-    Engine(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds)
-        : inbox(std::make_shared<Inbox>()), sofia(settings, bounds, std::move(post), inbox) {
-        inbox->receive = std::move(receive);
-    }
-    std::shared_ptr<Inbox> inbox;
     SofiaAgentOwner sofia;
-    std::thread thread;
 };
 
-ShellEndpoint::ShellEndpoint(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds)
-    : engine_(std::make_unique<Engine>(settings, std::move(post), std::move(receive), bounds)) {}
+ShellEndpoint::ShellEndpoint(boost::asio::io_context& io, const SipSettings& settings, Receive receive,
+                             ShellBounds bounds)
+    : engine_(new Engine{{io, settings, std::move(receive), bounds}}) {}
 
 ShellEndpoint::~ShellEndpoint() {
     stop();
 }
 
 proto::Result<void> ShellEndpoint::start() {
-    auto& sofia = engine_->sofia;
-    sofia.wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (sofia.wake_fd < 0) return proto::refuse(proto::Reason::unavailable, "no eventfd");
-    std::promise<proto::Result<void>> started;
-    auto outcome = started.get_future();
-    engine_->thread = std::thread([&sofia, promise = std::move(started)]() mutable { sofia.run(std::move(promise)); });
-    auto result = outcome.get();
-    if (!result) stop();
-    return result;
+    auto opened = engine_->sofia.open();
+    if (!opened) stop();
+    return opened;
 }
 
 void ShellEndpoint::send(std::vector<Outgoing> messages) {
     auto& sofia = engine_->sofia;
-    if (messages.empty() || !engine_->thread.joinable()) return;
-    {
-        const std::lock_guard hold(sofia.outbox_lock);
-        if (sofia.outbox.empty())
-            sofia.outbox = std::move(messages);
-        else
-            std::move(messages.begin(), messages.end(), std::back_inserter(sofia.outbox));
-        if (sofia.is_woken) return;
-        sofia.is_woken = true;
-    }
-    sofia.wake();
+    if (messages.empty() || sofia.agent == nullptr) return;
+    for (auto& item : messages) std::visit([&](auto& message) { sofia.send(std::move(message)); }, item);
+    sofia.arm(0);  // what was sent may have set timers, and what could not be sent has its answer already
 }
 
 void ShellEndpoint::stop() {
-    auto& sofia = engine_->sofia;
-    if (!engine_->thread.joinable()) return;
-    {
-        const std::lock_guard hold(sofia.outbox_lock);
-        sofia.is_stopping = true;
-    }
-    sofia.wake();
-    engine_->thread.join();
-    ::close(sofia.wake_fd);
-    sofia.wake_fd = -1;
-    const std::lock_guard hold(engine_->inbox->lock);
-    engine_->inbox->is_closed = true;
+    engine_->sofia.close();
 }
 
 std::vector<std::string> ShellEndpoint::addresses() const {
@@ -495,9 +477,14 @@ std::uint16_t ShellEndpoint::port() const {
 
 ShellEndpoint::Counters ShellEndpoint::counters() const {
     const auto& sofia = engine_->sofia;
-    return {sofia.requests,      sofia.malformed,        sofia.rate_limited,
-            sofia.retransmitted, sofia.unanswered_now,   sofia.unanswered_bytes_now,
-            sofia.remembered,    sofia.remembered_bytes, sofia.sources};
+    auto counted = sofia.counted;
+    counted.malformed = sofia.malformed();
+    counted.unanswered = sofia.unanswered.size();
+    counted.unanswered_bytes = sofia.unanswered_bytes;
+    counted.remembered = sofia.transactions.size();
+    counted.remembered_bytes = sofia.transactions.bytes();
+    counted.sources = sofia.rates.sources();
+    return counted;
 }
 
 }  // namespace presmesh::translators::sip

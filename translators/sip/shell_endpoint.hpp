@@ -1,11 +1,15 @@
-// The shell: sofia-sip's sockets, parser and client transactions, in a thread of its own. Everything is decided
+// The shell: sofia-sip's sockets, parser and client transactions, run by the owner's Asio loop. Everything is decided
 // elsewhere.
 //
-// Requests and answers come to the owner's thread in batches through `post`; what the owner sends crosses in batches
-// too. Malformed requests are answered 400, over-large ones 413, those of an address that brings too many are dropped
-// (UDP) or answered 503 (TCP); all are counted. Retransmitted requests never reach the owner.
+// Requests and answers come to the owner in batches; what the owner sends leaves at once. Malformed requests are
+// answered 400, over-large ones 413, those of an address that brings too many are dropped (UDP) or answered 503 (TCP);
+// all are counted. Retransmitted requests never reach the owner.
+//
+// One thread, on purpose: a PUBLISH is read, decided, saved and its NOTIFY sent without another thread being woken,
+// which took longer than the work.
 #pragma once
 
+#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,24 +31,22 @@ struct ShellBounds {
 
 class ShellEndpoint {
   public:
-    /// Runs a function in the owner's thread, soon; may be called from any thread. Functions posted before stop() may
-    /// still run after it, and then do nothing.
-    using Post = std::function<void(std::function<void()>)>;
-    /// In the owner's thread.
+    /// Called from the loop, with what came since the last time; never from within send().
     using Receive = std::function<void(std::vector<Incoming>)>;
 
-    ShellEndpoint(const SipSettings& settings, Post post, Receive receive, ShellBounds bounds = {});
+    /// `io` is run by one thread, which calls everything here, and outlives this.
+    ShellEndpoint(boost::asio::io_context& io, const SipSettings& settings, Receive receive, ShellBounds bounds = {});
     /// Stops.
     ~ShellEndpoint();
     ShellEndpoint(const ShellEndpoint&) = delete;
     ShellEndpoint& operator=(const ShellEndpoint&) = delete;
 
-    /// Binds every address of SipSettings::listen and starts the thread. unavailable with the address that could not be
-    /// bound; malformed with one that cannot be read. Nothing is received before it has returned.
+    /// Binds every address of SipSettings::listen. unavailable with the address that could not be bound; malformed with
+    /// one that cannot be read. Nothing is received before it has returned.
     proto::Result<void> start();
-    /// From the owner's thread, each item once.
+    /// Each item once.
     void send(std::vector<Outgoing> messages);
-    /// What was sent before is still sent; requests without an answer are forgotten. Waits for the thread. Idempotent.
+    /// What was sent before is still sent; requests without an answer are forgotten. Idempotent.
     void stop();
 
     /// Where it listens, as SIP URIs: "sip:127.0.0.1:5060;transport=udp". Empty before start().
@@ -52,7 +54,7 @@ class ShellEndpoint {
     /// Of the first address; 0 before start().
     std::uint16_t port() const;
 
-    /// Since start, for metrics. Callable from the owner's thread.
+    /// Since start, for metrics.
     struct Counters {
         std::uint64_t requests = 0;
         std::uint64_t malformed = 0;  ///< answered 400 or 413, or dropped for want of a Via
