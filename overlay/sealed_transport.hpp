@@ -38,7 +38,7 @@ struct Peer {
     proto::PublicKey key{};
     std::string domain;
     std::uint8_t roles = 0;
-    proto::Endpoint endpoint;  ///< where its last authentic datagram came from
+    proto::Endpoint endpoint;  ///< where it last answered a handshake from, or read what was sent to it
     proto::SteadyTime last_heard{};
 };
 

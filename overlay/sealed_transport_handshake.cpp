@@ -126,6 +126,9 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
     Session* made = session.get();
     peers_.install(peer, std::move(session), own_, now.steady);
     peer.info.last_heard = now.steady;
+    if (was_up && peer.info.endpoint != from) {
+        ++counters_.moves;
+    }
     peers_.moved(peer, from);
     came_up(now, peer, was_up, old_instance);
     if (done.asked && was_up) {

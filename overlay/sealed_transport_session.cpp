@@ -138,20 +138,14 @@ Result<void> SealedTransport::Impl::on_data(Now now, const Endpoint& from, Bytes
     return {};
 }
 
-/// A sender may write any address. One where another node is known to live is not taken for its own: who is there is
-/// asked, and whoever answers is there.
+/// A sender may write any address, another node's or that of somebody who is to be flooded: what is for it goes there
+/// when it has answered from there, not before.
 void SealedTransport::Impl::follow(Now now, PeerState& peer, const Endpoint& to) {
-    if (peer.info.endpoint == to) {
+    if (peer.info.endpoint == to || now.steady < peer.shake_again_at) {
         return;
     }
-    const PeerState* other = peers_.at(to);
-    if (other == nullptr || other == &peer || !other->current || other->info.endpoint != to) {
-        ++counters_.moves;
-        peers_.moved(peer, to);
-    } else if (now.steady >= peer.shake_again_at) {
-        peer.shake_again_at = now.steady + limits::shake_again_gap;
-        start_handshake(now, to);
-    }
+    peer.shake_again_at = now.steady + limits::shake_again_gap;
+    start_handshake(now, to);
 }
 
 Result<void> SealedTransport::Impl::answer_unknown(Now now, const Endpoint& from, SessionId id) {

@@ -191,7 +191,7 @@ TEST_CASE("what was meant for one node never goes to another that took its addre
     CHECK(world.bob.texts().empty());
 }
 
-TEST_CASE("a peer is followed to another address, by its newest datagram only") {
+TEST_CASE("a peer is followed to another address, when it answers there") {
     TransportPair world;
     world.open();
     const SeenDatagram old = world.last(MessageKind::data);
@@ -209,6 +209,28 @@ TEST_CASE("a peer is followed to another address, by its newest datagram only") 
     replay.from = address(77);
     world.inject(replay);
     CHECK(world.bob.transport->peer(world.alice.id())->endpoint == address(9));
+}
+
+TEST_CASE("a member that writes a stranger's address sends nothing there but a greeting a second") {
+    TransportPair world;
+    world.open();
+    const auto victim = address(66);
+    std::size_t hit = 0;
+    world.filter = [&](SeenDatagram& flight) {
+        if (flight.from == world.alice.endpoint && TransportWorld::kind(flight) == MessageKind::data)
+            flight.from = victim;
+        hit += flight.datagram.to == victim ? 1 : 0;
+        return true;
+    };
+    for (int i = 0; i < 200; ++i) {
+        CHECK(world.alice.transport->send(world.now, world.bob.id(), 8, 8, bytes_of("flood it")).has_value());
+        world.run(10ms);
+        CHECK(world.bob.transport->send(world.now, world.alice.id(), 8, 8, bytes_of("answer")).has_value());
+        world.run(10ms);
+    }
+    CHECK(world.alice.texts().size() == 200);
+    CHECK(hit <= 4 * proto::limits::hello_attempts);  // in four seconds
+    CHECK(hit >= 1);
 }
 
 TEST_CASE("a member that writes another node's address does not get what is sent there") {
