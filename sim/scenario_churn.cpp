@@ -86,6 +86,11 @@ void read_churn(TomlSection& churn, const std::filesystem::path& folder, ChurnOp
     if (!churn.has("model")) options.preset = preset, options.source = source;
     options.source = churn.text_or("source", options.source);
     read_habits(churn, options.habits);
+    if (!options.trace.empty())
+        for (const auto key : {"offline", "crash"})
+            if (churn.has(key))
+                churn.fault(key, std::string(key) +
+                                     " would do nothing: the trace says when each node leaves, crashes and joins");
     if (!churn.has("class")) {
         inherit(churn, options, "offline", &ChurnClass::offline, &ChurnClass::own_offline);
         inherit(churn, options, "crash", &ChurnClass::crash, &ChurnClass::own_crash);

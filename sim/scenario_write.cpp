@@ -89,7 +89,10 @@ void write_churn(Writer& out, const ChurnOptions& churn) {
                           ? churn.text
                           : "trace:" + std::filesystem::absolute(churn.trace).lexically_normal().string());
     if (!churn.source.empty()) out.text("source", churn.source);
-    write_habits(out, churn.habits);
+    if (churn.trace.empty())
+        write_habits(out, churn.habits);
+    else
+        out.real("keeps_disk", churn.habits.keeps_disk);
     out.real("diurnal_amplitude", churn.diurnal_amplitude);
     out.time("diurnal_period", churn.diurnal_period);
     out.time("starts", churn.starts);

@@ -104,6 +104,10 @@ TEST_CASE("what no line says alone is checked as well") {
         faults_of("[churn]\nmodel = \"classes\"\n[[churn.class]]\nname = \"a\"\nshare = 0.5\nsession = \"never\"\n"),
         "must make 1"));
     CHECK(has(faults_of("[churn]\nmodel = \"classes\"\n"), "at least one [[churn.class]]"));
+    const auto traced = faults_of("[churn]\nmodel = \"trace:t\"\ncrash = 0.9\noffline = \"10m\"\nkeeps_disk = 1\n");
+    CHECK(has(traced, "s.toml:3: [churn] crash would do nothing"));
+    CHECK(has(traced, "s.toml:4: [churn] offline would do nothing"));
+    CHECK_FALSE(has(traced, "keeps_disk"));
 }
 
 TEST_CASE("overrides come last, and their faults name them") {
