@@ -3,7 +3,7 @@
 //   server sends STANZA                  what the attached server brings (on the stream that `to` belongs to)
 //   component sends STANZA               the next stanza we send; all must be named, in order
 //   NAME is STANZA [STANZA...]           the host's view of NAME is now the services these stanzas tell of
-//   NAME is pending|unknown|stale|rejected|deactivated|nothing
+//   NAME is pending|unknown|stale|rejected|deactivated|noresource|nothing
 //   WATCHER wants NAME | WATCHER leaves NAME
 //   decided NAME WATCHER STATE [REASON]  the last decision told to the host
 //   published NAME: SERVICE; SERVICE     resource show "note", or "closed"; "nothing" for none
@@ -160,7 +160,7 @@ class Player {
             view.liveness = tr::Liveness::stale;
         else if (what == "nothing")
             view.document = nullptr;
-        else if (what == "rejected" || what == "deactivated")
+        else if (what == "rejected" || what == "deactivated" || what == "noresource")
             view = {tr::WatchState::terminated, what, {}, nullptr};
         else
             view.document = known_[name] = document_of(what);

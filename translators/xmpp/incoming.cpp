@@ -198,8 +198,10 @@ void Incoming::handle_error(proto::Now now, const Pair& pair, const Element& sta
     if (!has_pending_out(state) && !has_to(state)) return;
     const bool gone = condition == "item-not-found" || condition == "gone";
     const bool refusal = condition == "forbidden" || condition == "not-allowed" || condition == "not-authorized" ||
-                         condition == "not-acceptable" || condition == "jid-malformed";
-    // A refusal to a probe says nothing about the subscription (RFC 7247 section 7 names the others as passing).
+                         condition == "not-acceptable" || condition == "jid-malformed" ||
+                         condition == "policy-violation" || condition == "registration-required" ||
+                         condition == "subscription-required";
+    // A refusal to a probe says nothing about the subscription. RFC 7247 section 7 names the others as passing.
     if (!gone && !(refusal && has_pending_out(state))) return;
     subscriptions_.set_state(pair, inbound(state, SubscriptionKind::unsubscribed).next);
     refused(now, pair, gone ? "noresource" : "rejected");

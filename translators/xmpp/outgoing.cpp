@@ -53,6 +53,12 @@ std::vector<ResourceStanza> stanzas_of(const Pair& pair, const View& view) {
     return out;
 }
 
+/// A probe's id comes back in what answers it (RFC 6121 section 4.3.2).
+Element answer_to(const Element& probe, Element stanza) {
+    if (const auto id = probe.get("id"); !id.empty()) stanza.set("id", id);
+    return stanza;
+}
+
 bool is_unknown(const View& view) {
     return !view.document || view.liveness == Liveness::unknown;
 }
@@ -121,22 +127,24 @@ void Outgoing::handle_unsubscribe(proto::Now now, const Pair& pair) {
     host_->step(now, "xmpp.unsubscribe", pair.user, "");
 }
 
-void Outgoing::handle_probe(proto::Now now, const Pair& pair, std::string_view from) {
+void Outgoing::handle_probe(proto::Now now, const Pair& pair, const Element& probe) {
     const auto state = subscriptions_.state(pair);
     const auto found = entries_.find(pair);
-    if (has_from(state) && found != entries_.end()) return answer_probe(now, pair, found->second, from);
+    if (has_from(state) && found != entries_.end()) return answer_probe(now, pair, found->second, probe);
     // While the request waits, "unsubscribed" would take it back at the contact's server.
-    if (!has_pending_in(state))
-        wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed");  // RFC 6121 section 4.3.2
+    if (has_pending_in(state)) return;
+    wire_.send(now, pair.user, {}, pair.contact.jid(), answer_to(probe, presence_stanza({}, {}, "unsubscribed")));
 }
 
-void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, std::string_view from) {
+void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe) {
+    const auto from = probe.get("from");
     if (entry.view.state != WatchState::active || is_unknown(entry.view)) {
-        if (now.steady >= entry.since + settle) wire_.send(now, pair.user, {}, from, unavailable(true));
+        if (now.steady >= entry.since + settle)
+            wire_.send(now, pair.user, {}, from, answer_to(probe, unavailable(true)));
         return;
     }
     for (const auto& stanza : stanzas_of(pair, entry.view))
-        wire_.send(now, pair.user, stanza.resource, from, stanza.element);
+        wire_.send(now, pair.user, stanza.resource, from, answer_to(probe, stanza.element));
 }
 
 // ---- from the host
@@ -192,9 +200,13 @@ void Outgoing::apply_active(proto::Now now, const Pair& pair, Entry& entry) {
 }
 
 void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) {
-    if (entry.view.reason == "rejected") {
+    const auto state = subscriptions_.state(pair);
+    // A request for a user who does not exist is answered. Where an authorization was given, the same is a fault over
+    // there, and passes.
+    const bool nobody = entry.view.reason == "noresource" && has_pending_in(state);
+    if (entry.view.reason == "rejected" || nobody) {
         take_down(now, pair, entry, false);
-        const auto step = outbound(subscriptions_.state(pair), SubscriptionKind::unsubscribed);
+        const auto step = outbound(state, SubscriptionKind::unsubscribed);
         if (step.pass && !wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed")) return;
         subscriptions_.set_state(pair, step.next);
         return erase(now, pair);

@@ -39,7 +39,7 @@ class Outgoing {
     // ---- from the contact. `stanza` is what came; the pair is checked already.
     void handle_subscribe(proto::Now now, const Pair& pair, const Element& stanza, std::size_t component);
     void handle_unsubscribe(proto::Now now, const Pair& pair);
-    void handle_probe(proto::Now now, const Pair& pair, std::string_view from);
+    void handle_probe(proto::Now now, const Pair& pair, const Element& probe);
 
     // ---- from the host
     void view_changed(proto::Now now, WatchId watch, const View& view);
@@ -76,7 +76,7 @@ class Outgoing {
     void apply_terminated(proto::Now now, const Pair& pair, Entry& entry);
     void show_document(proto::Now now, const Pair& pair, Entry& entry);
     void show_unknown(proto::Now now, const Pair& pair, Entry& entry);
-    void answer_probe(proto::Now now, const Pair& pair, Entry& entry, std::string_view from);
+    void answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe);
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);
     void take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown);
     void set_due(const Pair& pair, Entry& entry, proto::SteadyTime due);

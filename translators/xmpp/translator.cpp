@@ -161,7 +161,7 @@ void XmppTranslator::handle_presence(proto::Now now, std::size_t i, const Elemen
 void XmppTranslator::dispatch(proto::Now now, std::size_t i, const Pair& pair, const Element& stanza) {
     const auto type = stanza.get("type");
     if (type.empty() || type == "unavailable") return incoming_.handle_presence(now, pair, stanza);
-    if (type == "probe") return outgoing_.handle_probe(now, pair, stanza.get("from"));
+    if (type == "probe") return outgoing_.handle_probe(now, pair, stanza);
     if (type == "error") return incoming_.handle_error(now, pair, stanza);
     const auto kind = subscription_kind(type);
     if (!kind) {
