@@ -8,6 +8,7 @@
 #include "node/store_keys.hpp"
 #include "node/watchers.hpp"
 #include "overlay/overloaded.hpp"
+#include "proto/channel_messages.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::node {
@@ -120,6 +121,8 @@ Result<WatchId> PresenceService::Impl::watch(Now now, WatchOwner owner, const Re
     bool ours = serves(relation.presentity);
     if (!ours && federation_ && !federation_->find(relation.presentity.domain()))
         return refuse(Reason::not_admitted, "no such domain in the federation");
+    if (!ours && !proto::fits_watch(relation.presentity, relation.watcher))
+        return refuse(Reason::too_large, "the two names together");
     auto id = follows_.add(relation, owner);
     if (!id) return id;
     if (ours) {
@@ -157,6 +160,7 @@ void PresenceService::Impl::search_elsewhere(Now now, const Relation& relation) 
         wanted = settings_.follow_own_domains && watcher && !watcher->standing.polite &&
                  watcher->standing.state != overlay::WatchState::terminated;
     }
+    wanted = wanted && proto::fits_watch(relation.presentity, relation.watcher);
     if (wanted == follow->overlay_watch.has_value()) return;
     if (!wanted) overlay_.unwatch(now, *follow->overlay_watch);
     follows_.set_overlay_watch(

@@ -185,8 +185,12 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
         const bool whole = write(*slot, packet);
         // What has not begun keeps its place: a document must not overtake the answer that names its stream. The rest
         // of a long document lets others pass.
-        if (!whole && packet.messages() == before) break;
+        if (!whole && packet.messages() == before && before > 0) break;
         outbox_.pop();
+        if (packet.messages() == 0 && !whole) {  // it fits no packet: nobody is to wait behind it for good
+            trace_.count(&ChannelCounters::messages_too_large);
+            continue;
+        }
         content = content || (whole && slot->kind == SlotKind::value);
         if (whole) continue;
         outbox_.push(*slot);

@@ -494,6 +494,7 @@ Status Overlay::Impl::status() const {
     count("channel_documents_bad", channels.documents_bad);
     count("channel_watches_refused", channels.watches_refused);
     count("channel_watches_delayed", channels.watches_delayed);
+    count("channel_messages_too_large", channels.messages_too_large);
     count("nodes_doubted", channels.nodes_doubted);
     count("nodes_lost", channels.nodes_lost);
     count("nodes_back", channels.nodes_back);

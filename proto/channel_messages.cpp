@@ -292,6 +292,12 @@ Bytes encode(const ChannelHeader& header) {
     return out.take();
 }
 
+bool fits_watch(const PresentityUri& presentity, const PresentityUri& watcher) {
+    const WatchMessage longest{UINT64_MAX, UINT32_MAX, presentity, watcher, Digest{}};
+    return encode(ChannelPacket{{UINT64_MAX, UINT64_MAX, UINT64_MAX}, {longest}}).size() <=
+           limits::channel_datagram_bytes;
+}
+
 Bytes encode(const ChannelPacket& packet) {
     auto out = encode(packet.header);
     for (const auto& message : packet.messages) {

@@ -135,6 +135,9 @@ struct ChannelPacket {
     bool operator==(const ChannelPacket&) const = default;
 };
 
+/// Two of the longest names, percent-encoded, fill more than a datagram: nobody can be asked about such a pair.
+bool fits_watch(const PresentityUri& presentity, const PresentityUri& watcher);
+
 Bytes encode(const ChannelMessage& message);
 Bytes encode(const ChannelHeader& header);
 /// A packet is its header and then its messages, one after the other.

@@ -10,7 +10,7 @@ namespace {
 
 /// Counters of the overlay whose names say both: the part, and what happened there.
 constexpr std::string_view refused_mark = "refused_";
-constexpr std::array<std::array<std::string_view, 3>, 9> overlay_words{{
+constexpr std::array<std::array<std::string_view, 3>, 10> overlay_words{{
     {"dropped_output", "transport", "queue_full_out"},
     {"dropped_events", "transport", "queue_full_in"},
     {"dropped_queue", "transport", "queue_full_handshake"},
@@ -19,6 +19,7 @@ constexpr std::array<std::array<std::string_view, 3>, 9> overlay_words{{
     {"channel_documents_bad", "channel", "malformed_document"},
     {"channel_watches_refused", "channel", "no_room_for_watch"},
     {"channel_watches_delayed", "channel", "watches_too_fast"},
+    {"channel_messages_too_large", "channel", "message_too_large"},
     {"record_puts_refused", "publisher", "not_signed"},
 }};
 

@@ -155,6 +155,23 @@ TEST_CASE("what is not ours is refused by name") {
     });
 }
 
+TEST_CASE("two names too long to be asked about together are refused by name, unless this node itself knows") {
+    One one;
+    const auto longest = [](const std::string& domain) {
+        std::string user;
+        while (user.size() + 2 <= proto::limits::user_bytes) user += "\xc3\xbc";
+        return uri(user + "@" + domain);
+    };
+    one.turn([&](proto::Now now) {
+        const auto both = one.service().watch(now, one.sip, longest("a.example"), longest("b.example"));
+        REQUIRE(!both);
+        CHECK(both.error().reason == Reason::too_large);
+        CHECK(one.service().watch(now, one.sip, ann, longest("b.example")));
+        CHECK(one.service().watch(now, one.sip, longest("a.example"), longest("a.example")));
+    });
+    CHECK(one.a.node->overlay_status().watches == 1);
+}
+
 TEST_CASE("watches are bounded, in all and by watcher, and an ended one makes room") {
     ServiceLimits limits;
     limits.watches = 2;

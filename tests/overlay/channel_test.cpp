@@ -233,6 +233,23 @@ TEST_CASE("packets in flight are bounded, whatever is to be sent") {
     CHECK(peer.hear().empty());
 }
 
+TEST_CASE("a watch whose names fit no packet is left out, and nobody waits behind it") {
+    Peer peer;
+    const auto longest = [](const std::string& domain) {
+        std::string user;
+        while (user.size() + 2 <= limits::user_bytes) user += "\xc3\xbc";
+        return uri(user + "@" + domain);
+    };
+    peer.say({proto::LeaseMessage{30'000}});  // an acknowledgement is owed, which takes room as well
+    peer.channel.watcher().watch(longest("a.example"), longest("b.example"));
+    const auto second = peer.channel.watcher().watch(alice, bob);
+    const auto asked = peer.hear_all<proto::WatchMessage>();
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].watch == second);
+    CHECK(peer.counters.messages_too_large == 1);
+    CHECK(peer.hear().empty());
+}
+
 TEST_CASE("a document that cannot be read is counted, and not shown") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);

@@ -181,6 +181,19 @@ TEST_CASE("refused, each by its name") {
     CHECK(decode_channel_packet({}).error().reason == Reason::malformed);
 }
 
+TEST_CASE("a watch for two names that no packet holds is known beforehand") {
+    const auto of = [](std::size_t letters, const char* letter) {
+        std::string user;
+        for (std::size_t i = 0; i < letters; ++i) user += letter;
+        return name((user + "@" + std::string(60, 'd') + ".example").c_str());
+    };
+    const auto u_umlauts = limits::user_bytes / 2;
+    CHECK_FALSE(fits_watch(of(u_umlauts, "\xc3\xbc"), of(u_umlauts, "\xc3\xbc")));
+    CHECK(fits_watch(of(u_umlauts, "\xc3\xbc"), of(20, "b")));
+    CHECK(fits_watch(of(limits::user_bytes, "a"), of(limits::user_bytes, "b")));
+    CHECK(fits_watch(name("alice@a.example"), name("bob@b.example")));
+}
+
 TEST_CASE("the longest names fit into a packet of rules") {
     const std::string longest_domain = [] {
         std::string domain;
