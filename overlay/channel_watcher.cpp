@@ -120,7 +120,7 @@ bool ChannelWatcher::receive(const proto::DocumentMessage& message, std::vector<
     if (!whole) return true;
     auto document = proto::Document::read(*whole);
     trace_.count(document ? &ChannelCounters::documents_received : &ChannelCounters::documents_bad);
-    if (document) show(stream, message.sequence, std::move(*document), events);
+    if (document) show(*found, message.sequence, std::move(*document), events);
     return true;
 }
 
@@ -150,7 +150,7 @@ bool ChannelWatcher::receive(const proto::CurrentMessage& message, std::vector<W
     for (auto number : stream.watches) {
         const auto& held = watches_.at(number).document;
         if (!held || held->digest != message.digest) continue;
-        show(stream, message.sequence, proto::DocumentPtr(held), events);
+        show(*found, message.sequence, proto::DocumentPtr(held), events);
         return true;
     }
     if (stream.watches.empty()) return true;
@@ -163,12 +163,16 @@ bool ChannelWatcher::receive(const proto::GoneMessage& message, std::vector<Watc
     auto found = streams_.find(message.stream);
     if (found == streams_.end()) return false;
     if (!found->second.shown || message.sequence > found->second.sequence)
-        show(found->second, message.sequence, nullptr, events);
+        show(*found, message.sequence, nullptr, events);
     return true;
 }
 
-void ChannelWatcher::show(Stream& stream, const proto::Sequence& sequence, proto::DocumentPtr document,
+void ChannelWatcher::show(Streams::value_type& named, const proto::Sequence& sequence, proto::DocumentPtr document,
                           std::vector<WatcherEvent>& events) {
+    auto& [number_of_stream, stream] = named;
+    // The rest of what it overtook may never come.
+    if (auto half = parts_.find(number_of_stream); half != parts_.end() && half->second.sequence <= sequence)
+        parts_.erase(half);
     stream.shown = true;
     stream.sequence = sequence;
     if (!proto::same_document(stream.document, document)) stream.since = trace_.now().steady;

@@ -91,7 +91,8 @@ class ChannelWatcher {
     void join_stream(std::uint64_t number, OutWatch& watch, std::uint64_t stream);
     void leave_stream(std::uint64_t number, OutWatch& watch);
     void ask_whole(std::uint64_t number, OutWatch& watch);
-    void show(Stream& stream, const proto::Sequence& sequence, proto::DocumentPtr document,
+    using Streams = std::map<std::uint64_t, Stream>;
+    void show(Streams::value_type& named, const proto::Sequence& sequence, proto::DocumentPtr document,
               std::vector<WatcherEvent>& events);
     static void show_to(OutWatch& watch, const Stream& stream);
     /// The whole document's bytes, when this was the last part.
@@ -101,7 +102,7 @@ class ChannelWatcher {
     const ChannelTrace& trace_;
     std::map<std::uint64_t, OutWatch> watches_;
     std::set<std::uint64_t> ending_;  // ended here, the peer has not confirmed
-    std::map<std::uint64_t, Stream> streams_;
+    Streams streams_;
     std::uint64_t dropped_ = 0;             // the highest number of a stream that we left: the peer's only rise
     std::map<std::uint64_t, Parts> parts_;  // documents half arrived, by stream
     std::map<std::uint64_t, proto::PresentityUri> queries_;

@@ -101,6 +101,50 @@ TEST_CASE("an older document never replaces a newer one, an older answer never a
     CHECK(seen->document->digest == online("phone", "new")->digest);
 }
 
+TEST_CASE("what has come of a long document is let go when something newer overtakes the rest") {
+    Peer peer;
+    std::map<std::uint64_t, std::uint64_t> watch_of;  // by stream
+    const auto begin = [&](std::uint64_t stream) {
+        const auto user = uri("user" + std::to_string(stream) + "@a.example");
+        watch_of[stream] = peer.channel.watcher().watch(user, bob);
+        peer.hear();
+        peer.say({proto::WatchStateMessage{watch_of[stream], 1, WatchState::active, "", stream, std::nullopt}});
+    };
+    const auto held = online("phone", "held");
+    const auto large = online("phone", std::string(1'500, 'x'));
+    const auto part = [&](std::uint64_t stream, std::uint16_t index) {
+        const auto cut = large->bytes.begin() + limits::document_part_bytes;
+        const auto bytes = index == 0 ? proto::Bytes(large->bytes.begin(), cut) : proto::Bytes(cut, large->bytes.end());
+        return proto::DocumentMessage{stream, {1, 2}, index, 2, bytes};
+    };
+    for (std::uint64_t stream = 1; stream <= limits::streams_receiving_parts; ++stream) {
+        begin(stream);
+        peer.say({proto::DocumentMessage{stream, {1, 1}, 0, 1, held->bytes}, part(stream, 0)});
+    }
+    CHECK(peer.channel.watcher().documents_in_parts() == limits::streams_receiving_parts);
+    begin(100);
+    peer.say({part(100, 0)});
+    CHECK_FALSE(peer.acknowledges(peer.number));
+    for (std::uint64_t stream = 1; stream <= limits::streams_receiving_parts; ++stream) {
+        const proto::Sequence newer{1, 3};
+        if (stream % 3 == 0) peer.say({proto::DocumentMessage{stream, newer, 0, 1, online("phone", "small")->bytes}});
+        if (stream % 3 == 1) peer.say({proto::CurrentMessage{stream, newer, held->digest}});
+        if (stream % 3 == 2) peer.say({proto::GoneMessage{stream, newer}});
+    }
+    CHECK(peer.channel.watcher().documents_in_parts() == 0);
+    for (const std::uint16_t index : {0, 1}) peer.say({part(100, index)});
+    CHECK(peer.acknowledges(peer.number));
+    REQUIRE(peer.channel.watcher().find(watch_of[100])->document);
+    CHECK(peer.channel.watcher().find(watch_of[100])->document->digest == large->digest);
+    // What comes late of something older does not take away what has come of the newest.
+    begin(101);
+    peer.say({part(101, 0)});
+    peer.say({proto::DocumentMessage{101, {1, 1}, 0, 1, held->bytes}});
+    peer.say({part(101, 1)});
+    REQUIRE(peer.channel.watcher().find(watch_of[101])->document);
+    CHECK(peer.channel.watcher().find(watch_of[101])->document->digest == large->digest);
+}
+
 TEST_CASE("what was said to hold is asked for whole when it is not held after all") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
