@@ -25,6 +25,12 @@ bool is_expelled(proto::Reason reason) {
     return reason != proto::Reason::unavailable && reason != proto::Reason::expired && reason != proto::Reason::quota;
 }
 
+/// What one part has verified, none verifies again.
+Settings sharing_verified(Settings settings) {
+    settings.verified = proto::or_own(std::move(settings.verified));
+    return settings;
+}
+
 }  // namespace
 
 /// Carries what the parts say to each other. Every call that takes `now` ends in pump(), which runs until nobody has
@@ -32,7 +38,7 @@ bool is_expelled(proto::Reason reason) {
 class Overlay::Impl {
   public:
     Impl(Settings settings, std::unique_ptr<Dht> dht, proto::Random& random)
-        : settings_(std::move(settings)),
+        : settings_(sharing_verified(std::move(settings))),
           self_(proto::node_id(settings_.certificate.node_key)),
           dht_(std::move(dht)),
           transport_(settings_.node_key, settings_.certificate, settings_.federation, random),
@@ -293,6 +299,11 @@ class Overlay::Impl {
         return known;
     }
 
+    proto::Result<void> may_publish(proto::Now now, std::string_view publisher,
+                                    const proto::PresentityUri& presentity) const {
+        return settings_.federation->may_publish(publisher, presentity.domain(), now.wall, settings_.verified.get());
+    }
+
     /// Delegations end, by a new file or by time: what was granted under one stands no longer.
     void review(proto::Now now) {
         for (const auto& [node, domain] : known_domains()) leave_foreign(now, node, domain);
@@ -312,7 +323,7 @@ class Overlay::Impl {
     /// What this node may not publish any more, as a delegate, is followed there no longer.
     void leave_foreign(proto::Now now, const proto::NodeId& node, const std::string& domain) {
         for (const auto& presentity : following_.followed_at(node)) {
-            if (settings_.federation->may_publish(domain, presentity.domain(), now.wall)) continue;
+            if (may_publish(now, domain, presentity)) continue;
             following_.leave(presentity, node);
             finder_.look_at(now, presentity);
         }
@@ -359,11 +370,9 @@ class Overlay::Impl {
     /// one that this node may publish for.
     std::optional<Refusal> refusal(proto::Now now, const proto::NodeId& node, const proto::PresentityUri& presentity,
                                    const proto::PresentityUri& watcher) const {
-        const auto& federation = *settings_.federation;
-        if (const auto allowed = federation.may_publish(domain_of(node), watcher.domain(), now.wall); !allowed)
+        if (const auto allowed = may_publish(now, domain_of(node), watcher); !allowed)
             return Refusal{allowed.error().reason, "rejected"};
-        if (const auto ours = federation.may_publish(settings_.certificate.domain, presentity.domain(), now.wall);
-            !ours)
+        if (const auto ours = may_publish(now, settings_.certificate.domain, presentity); !ours)
             return Refusal{ours.error().reason, "noresource"};
         return std::nullopt;
     }

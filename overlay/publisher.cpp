@@ -17,7 +17,8 @@ void Publisher::go_online(proto::Now now) {
 }
 
 void Publisher::set(proto::Now now, const RecordDue& due) {
-    if (!federation_->may_publish(settings_.certificate.domain, due.presentity.domain(), now.wall)) {
+    if (!federation_->may_publish(settings_.certificate.domain, due.presentity.domain(), now.wall,
+                                  settings_.verified.get())) {
         ++refused_;
         return;
     }

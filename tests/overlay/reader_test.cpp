@@ -1,7 +1,9 @@
 // What a reader refuses of what the DHT's nodes answer, and whom it lets know that it looks.
 #include <doctest/doctest.h>
 
+#include "overlay/peers.hpp"
 #include "overlay/record_store.hpp"
+#include "overlay/sealed_transport.hpp"
 #include "proto/limits.hpp"
 #include "proto/primitives.hpp"
 #include "tests/support/overlay_world.hpp"
@@ -82,6 +84,9 @@ class Verifications {
     Verifications& operator=(const Verifications&) = delete;
     /// A record ends with its signature.
     int of(const proto::Bytes& record) const { return counts()[proto::Bytes(record.end() - 64, record.end())]; }
+    int of(const proto::Signature& signature) const {
+        return counts()[proto::Bytes(signature.begin(), signature.end())];
+    }
 
   private:
     static std::map<proto::Bytes, int>& counts() {
@@ -250,6 +255,22 @@ TEST_CASE("a delegation that ends by time counts no longer from that moment, wit
     REQUIRE(watcher.cancelled.size() == 1);
     CHECK(watcher.cancelled[0].watcher == anna);
     for (const auto* node : {&delegate, &watcher}) CHECK(node->dht->told_federation_at >= world.end);
+}
+
+TEST_CASE("a delegation is verified once, however many watch under it and however often all is reviewed") {
+    Delegated world(26);
+    world.watcher->set_document(world.now(), bob, 0, online("phone", "at b"));
+    world.network.run_for(5s);
+    const Verifications verifications;
+    for (int i = 0; i < 100; ++i)
+        world.delegate->watch(world.now(), uri("anna" + std::to_string(i) + "@a.example"), bob);
+    world.network.run_for(10s);
+    REQUIRE(world.watcher.requested.size() == 100);
+    for (int i = 0; i < 2; ++i) world.watcher->set_federation(world.now(), world.federation);
+    world.network.run_for(10s);
+    CHECK(world.watcher.cancelled.empty());
+    const auto& delegation = world.federation->find("a.example")->delegations.front();
+    CHECK(verifications.of(delegation.signature) <= 1);
 }
 
 TEST_CASE("a delegation that ended when the wall clock was set forward is left within half a day") {
