@@ -81,6 +81,13 @@ void Audience::begin(const proto::NodeId& node, const InboundWatch& watch) {
     tell(entry, Watcher{watcher.answer, {{node, watch.watch}}});
 }
 
+bool Audience::has(const proto::NodeId& node, const InboundWatch& watch) const {
+    const auto entry = entries_.find(watch.presentity);
+    if (entry == entries_.end()) return false;
+    const auto watcher = entry->second.watchers.find(watch.watcher);
+    return watcher != entry->second.watchers.end() && watcher->second.watches.contains({node, watch.watch});
+}
+
 void Audience::end(const proto::NodeId& node, const InboundUnwatch& watch) {
     auto entry = entries_.find(watch.presentity);
     if (entry == entries_.end()) return;

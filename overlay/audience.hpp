@@ -52,6 +52,8 @@ class Audience {
 
     void begin(const proto::NodeId& node, const InboundWatch& watch);
     void end(const proto::NodeId& node, const InboundUnwatch& watch);
+    /// Was it begun, and has it not ended?
+    bool has(const proto::NodeId& node, const InboundWatch& watch) const;
 
     using Watches = std::vector<std::pair<proto::NodeId, InboundWatch>>;
     /// Those that were begun, have not ended, and are picked.

@@ -66,6 +66,14 @@ void ChannelSource::announce(proto::Bytes record) {
     answer_query({proto::announcement | ++announcements_, false, {std::move(record)}});
 }
 
+std::vector<InboundWatch> ChannelSource::terminated() const {
+    std::vector<InboundWatch> out;
+    for (const auto& [number, watch] : watches_)
+        if (watch.answered && watch.answer.state == WatchState::terminated)
+            out.push_back({number, watch.presentity, watch.watcher});
+    return out;
+}
+
 void ChannelSource::forget(std::vector<SourceEvent>& events) {
     for (const auto& [number, watch] : watches_)
         events.push_back(InboundUnwatch{number, watch.presentity, watch.watcher});

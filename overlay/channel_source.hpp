@@ -59,6 +59,8 @@ class ChannelSource {
     /// Tells the peer, which did not ask, of a node of our domain: its signed record.
     void announce(proto::Bytes record);
     std::size_t watches() const { return watches_.size(); }
+    /// Those that were answered so, and that the peer has not ended.
+    std::vector<InboundWatch> terminated() const;
     /// These three: at most limits::tombstones_per_peer.
     std::size_t ended() const { return buried_.size(); }             ///< watches, remembered
     std::size_t turned_away() const { return turned_away_.size(); }  ///< watches, until the peer knows

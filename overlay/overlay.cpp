@@ -314,6 +314,7 @@ class Overlay::Impl {
             audience_.end(node, {watch.watch, watch.presentity, watch.watcher});
             turn_away(node, watch.watch, *refusal(now, node, watch.presentity, watch.watcher));
         }
+        begin_allowed(now);
         const auto end = settings_.federation->next_delegation_end(now.wall);
         review_at_ = end == proto::WallTime::max()
                          ? proto::never
@@ -371,7 +372,7 @@ class Overlay::Impl {
     std::optional<Refusal> refusal(proto::Now now, const proto::NodeId& node, const proto::PresentityUri& presentity,
                                    const proto::PresentityUri& watcher) const {
         if (const auto allowed = may_publish(now, domain_of(node), watcher); !allowed)
-            return Refusal{allowed.error().reason, "rejected"};
+            return Refusal{allowed.error().reason, "giveup"};  // no user's verdict: it may be allowed tomorrow
         if (const auto ours = may_publish(now, settings_.certificate.domain, presentity); !ours)
             return Refusal{ours.error().reason, "noresource"};
         return std::nullopt;
@@ -385,6 +386,14 @@ class Overlay::Impl {
             return audience_.begin(node, watch);
         }
         turn_away(node, watch.watch, *refused);
+    }
+
+    /// Watches that we turned away, of which the other end has not ended: they need not be asked for again.
+    void begin_allowed(proto::Now now) {
+        for (const auto& node : peers_.nodes())
+            for (const auto& watch : peers_.find(node)->source().terminated())
+                if (!audience_.has(node, watch) && !refusal(now, node, watch.presentity, watch.watcher))
+                    begin(now, node, watch);
     }
 
     void turn_away(const proto::NodeId& node, std::uint64_t watch, const Refusal& refused) {

@@ -57,7 +57,7 @@ using proto::WatchState;
 struct Answer {
     WatchState state = WatchState::pending;
     ViewId view = 0;     ///< meaningful when active
-    std::string reason;  ///< when terminated: RFC 6665 section 4.1.3 ("rejected", "noresource", "deactivated")
+    std::string reason;  ///< when terminated: RFC 6665 section 4.1.3 ("rejected", "noresource", "giveup"...)
 };
 
 /// One source of a watched presentity, as this watch may see it.

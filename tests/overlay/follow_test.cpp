@@ -300,7 +300,7 @@ TEST_CASE("a node may ask for the users of its own domain only") {
     const auto watch = pair.watcher->watch(pair.now(), uri("mallory@c.example"), pair.alice);
     REQUIRE(pair.network.run_until([&] { return !pair.watcher->sources(watch).empty(); }));
     CHECK(pair.watcher->sources(watch)[0].state == WatchState::terminated);
-    CHECK(pair.watcher->sources(watch)[0].reason == "rejected");
+    CHECK(pair.watcher->sources(watch)[0].reason == "giveup");
     CHECK(pair.source.requested.empty());
     CHECK(pair.source.count("channel_refused_foreign_domain") == 1);
 }

@@ -257,6 +257,29 @@ TEST_CASE("a delegation that ends by time counts no longer from that moment, wit
     for (const auto* node : {&delegate, &watcher}) CHECK(node->dht->told_federation_at >= world.end);
 }
 
+TEST_CASE("a watch whose delegation comes late is told to try later, and is begun when it has come") {
+    DelegatedForTenMinutes world;
+    auto& delegate = world.delegate;
+    auto& watcher = world.watcher;
+    const auto asked = delegate->watch(world.now(), uri("anna@a.example"), bob);
+    REQUIRE(world.network.run_until([&] { return note_of(delegate, asked) == "at b"; }, 10s));
+    world.network.run_for(20min);
+    const auto sources = delegate->sources(asked);
+    REQUIRE(sources.size() == 1);
+    CHECK(sources[0].state == overlay::WatchState::terminated);
+    CHECK(sources[0].reason == "giveup");  // she was not rejected: nobody takes her subscription away
+    REQUIRE(watcher.requested.size() == 1);
+    world.kit.delegate("a.example", "c.example");
+    watcher->set_federation(world.now(), world.kit.share());  // the asking node hears of nothing, and asks nothing
+    CHECK(world.network.run_until([&] { return note_of(delegate, asked) == "at b"; }, 10s));
+    CHECK(watcher.requested.size() == 2);
+    watcher->set_document(world.now(), bob, 0, online("phone", "and on"));
+    CHECK(world.network.run_until([&] { return note_of(delegate, asked) == "and on"; }, 10s));
+    delegate->unwatch(world.now(), asked);
+    world.network.run_for(1min);
+    CHECK(watcher.cancelled.size() == 2);
+}
+
 TEST_CASE("a delegation is verified once, however many watch under it and however often all is reviewed") {
     Delegated world(26);
     world.watcher->set_document(world.now(), bob, 0, online("phone", "at b"));
