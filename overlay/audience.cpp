@@ -93,9 +93,9 @@ void Audience::end(const proto::NodeId& node, const InboundUnwatch& watch) {
     if (entry == entries_.end()) return;
     auto watcher = entry->second.watchers.find(watch.watcher);
     if (watcher == entry->second.watchers.end()) return;
-    watcher->second.watches.erase({node, watch.watch});
-    if (!watcher->second.watches.empty()) return;
+    if (watcher->second.watches.erase({node, watch.watch}) == 0) return;
     entry->second.key_is_out = entry->second.key_is_out || may_see_all(watcher->second.answer);
+    if (!watcher->second.watches.empty()) return;
     entry->second.watchers.erase(watcher);
     events_.push_back(WatchCancelled{watch.presentity, watch.watcher});
     drop_if_empty(watch.presentity);

@@ -80,7 +80,7 @@ class Audience {
         std::map<proto::PresentityUri, Watcher> watchers;
         proto::SymmetricKey content_key{};
         bool has_key = false;
-        bool key_is_out = false;  // with one who watches no longer
+        bool key_is_out = false;  // with one who watches no longer, or a node where one watches no longer
     };
     void set_view(const proto::PresentityUri& presentity, Entry& entry, ViewId view, proto::DocumentPtr document);
     void withdraw(const proto::PresentityUri& presentity, Entry& entry);

@@ -10,6 +10,7 @@
 #include "overlay/overloaded.hpp"
 #include "overlay/peers.hpp"
 #include "overlay/publisher.hpp"
+#include "overlay/rights.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "overlay/siblings.hpp"
 
@@ -205,6 +206,8 @@ class Overlay::Impl {
         for (; auto event = peers_.poll_event(); any = true) handle(now, *event);
         // Once for all the watches of a presentity: there may be thousands, and each look goes over all of them.
         for (const auto& presentity : std::exchange(updated_, {})) finder_.look_at(now, presentity);
+        // Who may not ask any more may hold content keys, of watches that have ended by now.
+        if (std::exchange(keys_to_renew_, false)) audience_.all_authorizations_changed();
         for (; auto told = audience_.poll_event(); any = true) handle(now, std::move(*told));
         while (auto presentity = finder_.poll_settled()) following_.presentity_changed(*presentity);
         return any;
@@ -315,6 +318,9 @@ class Overlay::Impl {
             turn_away(node, watch.watch, *refusal(now, node, watch.presentity, watch.watcher));
         }
         begin_allowed(now);
+        auto rights = Rights(*settings_.federation, now.wall, settings_.verified.get());
+        keys_to_renew_ = keys_to_renew_ || rights.any_lost_since(rights_);
+        rights_ = std::move(rights);
         const auto end = settings_.federation->next_delegation_end(now.wall);
         review_at_ = end == proto::WallTime::max()
                          ? proto::never
@@ -333,6 +339,7 @@ class Overlay::Impl {
     void expel(proto::Now now, const proto::NodeId& node) {
         const auto left = following_.detach(node);
         peers_.drop(node);
+        keys_to_renew_ = true;
         for (const auto& presentity : left) finder_.look_at(now, presentity);
     }
 
@@ -460,6 +467,8 @@ class Overlay::Impl {
     Siblings siblings_;
     Bootstrap bootstrap_;
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
+    Rights rights_;                                           // at the last review
+    bool keys_to_renew_ = false;
     std::deque<Event> events_;
     std::set<proto::PresentityUri> updated_;          // presentities of whose watches the channels told something
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels

@@ -296,6 +296,44 @@ TEST_CASE("a delegation is verified once, however many watch under it and howeve
     CHECK(verifications.of(delegation.signature) <= 1);
 }
 
+TEST_CASE("the content key changes when a delegation ends under which somebody watched") {
+    DelegatedForTenMinutes world;
+    const auto key =
+        proto::dht_key(world.federation->key, bob.domain(), proto::presentity_key(world.federation->key, bob));
+    const auto asked = world.delegate->watch(world.now(), uri("anna@a.example"), bob);
+    REQUIRE(world.network.run_until([&] { return note_of(world.delegate, asked) == "at b"; }, 10s));
+    SUBCASE("and watches on") {}
+    SUBCASE("or did once") {
+        world.delegate->unwatch(world.now(), asked);
+    }
+    world.network.run_for(world.end + limits::record_clock_skew - world.now().wall - 1s);
+    const auto before = world.dht->values(world.now(), key);
+    REQUIRE(before.size() == 1);
+    world.network.run_for(3s);
+    CHECK(world.dht->values(world.now(), key) != before);
+}
+
+TEST_CASE("the content key changes when a node that had it is expelled, and not when a member joins") {
+    Pair pair;
+    pair.publish("seen");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "seen"));
+    SUBCASE("while it watches") {}
+    SUBCASE("when it watches no longer") {
+        pair.watcher->unwatch(pair.now(), watch);
+    }
+    pair.network.run_for(30min);
+    const auto puts = pair.dht->puts;
+    pair.kit.add_domain("d.example");
+    pair.reload_federation();
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts == puts);
+    pair.kit.revoke(pair.watcher.kit);
+    pair.reload_federation();
+    pair.network.run_for(10s);
+    CHECK(pair.dht->puts == puts + 1);
+}
+
 TEST_CASE("a delegation that ended when the wall clock was set forward is left within half a day") {
     Delegated world(25, 30h);
     auto& delegate = world.delegate;
