@@ -353,7 +353,7 @@ class Overlay::Impl {
                        [&](const InboundQuery& query) {
                            ++queries_in_;
                            peers_.open(node).source().answer_query({query.query, audience_.publishes(query.presentity),
-                                                                    finder_.known_records(query.presentity, now.wall)});
+                                                                    records_to_tell(now, query.presentity)});
                        },
                        [&](const WatchUpdated& updated) {
                            if (const auto* presentity = following_.updated(node, updated.watch))
@@ -368,6 +368,12 @@ class Overlay::Impl {
                        [&](const proto::RulesMessage& message) { from_sibling(node, message); },
                    },
                    std::get<ChannelEvent>(event.what));
+    }
+
+    /// Of users whom we may speak for. Whom else our users watch is nobody's business.
+    std::vector<proto::Bytes> records_to_tell(proto::Now now, const proto::PresentityUri& presentity) const {
+        if (!may_publish(now, settings_.certificate.domain, presentity)) return {};
+        return finder_.known_records(presentity, now.wall);
     }
 
     struct Refusal {

@@ -334,6 +334,76 @@ TEST_CASE("the content key changes when a node that had it is expelled, and not 
     CHECK(pair.dht->puts == puts + 1);
 }
 
+namespace {
+
+/// A member's node that asks over the channel whatever it likes.
+struct Curious {
+    tests::NodeKit kit;
+    proto::SeededRandom random{5};
+    overlay::SealedTransport transport;
+    overlay::Peers peers{transport, random, 1, 30s};
+    std::vector<overlay::SourcesAnswered> answers;
+    proto::Now now{};
+
+    Curious(tests::NodeKit node, std::shared_ptr<const proto::Federation> federation)
+        : kit(std::move(node)), transport(kit.key, kit.certificate, std::move(federation), random) {}
+
+    void handle_input(proto::Now at, const proto::Endpoint& from, proto::BytesView bytes) {
+        now = at;
+        transport.handle_input(at, from, bytes);
+        pump();
+    }
+    void handle_timeout(proto::Now at) {
+        now = at;
+        transport.handle_timeout(at);
+        peers.handle_timeout(at);
+        pump();
+    }
+    proto::SteadyTime next_timeout() const { return std::min(transport.next_timeout(), peers.next_timeout()); }
+    std::optional<proto::Datagram> poll_output() {
+        for (;;) {
+            if (auto datagram = transport.poll_output()) return datagram;
+            if (!peers.wants_flush()) return std::nullopt;
+            peers.flush(now);
+            pump();
+        }
+    }
+    void pump() {
+        while (auto event = transport.poll_event()) {
+            if (const auto* up = std::get_if<overlay::PeerUp>(&*event)) peers.session_up(now, up->node);
+            if (const auto* got = std::get_if<overlay::Received>(&*event); got && got->own_port == 8)
+                CHECK(peers.handle_input(now, got->node, got->bytes));
+        }
+        while (auto event = peers.poll_event())
+            if (const auto* told = std::get_if<overlay::ChannelEvent>(&event->what))
+                if (const auto* answer = std::get_if<overlay::SourcesAnswered>(told)) answers.push_back(*answer);
+    }
+};
+
+}  // namespace
+
+TEST_CASE("no member is told what records of foreign users another one has looked up") {
+    Liars world;
+    const auto key =
+        proto::dht_key(world.federation->key, alice.domain(), proto::presentity_key(world.federation->key, alice));
+    const auto wire = world.record(world.a, "pres:alice@a.example");
+    world.dht->lie = [&](const proto::DhtKey& asked, Wires) { return asked == key ? Wires{wire} : Wires{}; };
+    const auto watch = world.reader->watch(world.now(), bob, alice);
+    world.network.run_for(20s);
+    REQUIRE(world.reader->sources(watch).size() == 1);  // it has the record
+
+    Curious curious(world.kit.node("c.example"), world.federation);
+    world.network.attach(proto::Endpoint::v4(0x0a000063, 4000), curious);
+    curious.now = world.now();
+    curious.peers.learn(world.reader.id(), {world.reader.endpoint});
+    auto& asking = curious.peers.open(world.reader.id()).watcher();
+    asking.watch(bob, uri("carol@c.example"));  // a question alone keeps no channel
+    asking.query(alice);
+    REQUIRE(world.network.run_until([&] { return !curious.answers.empty(); }, 10s));
+    CHECK_FALSE(curious.answers[0].own);
+    CHECK(curious.answers[0].records.empty());
+}
+
 TEST_CASE("a delegation that ended when the wall clock was set forward is left within half a day") {
     Delegated world(25, 30h);
     auto& delegate = world.delegate;
