@@ -238,6 +238,20 @@ void Channel::forget_peer(std::uint64_t memory) {
     move_events(source_events_, events_);
 }
 
+/// As many slots as may wait for what lives.
+std::size_t Channel::still_counts() const {
+    return watcher_.watches() + watcher_.queries() + 2 * source_.watches() + source_.turned_away() + source_.answers();
+}
+
+std::size_t Channel::leftovers() const {
+    const auto kept = outbox_.size() + watcher_.ending();
+    return kept - std::min(kept, still_counts());
+}
+
+bool Channel::is_overgrown() const {
+    return liveness_ == Liveness::unknown && leftovers() > std::max(limits::channel_leftovers, still_counts());
+}
+
 // ---- time
 
 void Channel::handle_timeout(proto::Now now, proto::Random& random) {

@@ -57,6 +57,10 @@ class Channel {
     void session_made();
     /// Ends the peer's watches of ours, and what we told it about us (a peer silent for limits::peer_forget).
     void forget_peer(std::uint64_t memory);
+    /// For a peer out of reach so much is kept of what is over that forget_peer is in place.
+    bool is_overgrown() const;
+    /// What waits to be sent or confirmed and counts no longer: at least so much.
+    std::size_t leftovers() const;
     /// The packet of a clean stop. Not sent again: there is nobody left to do it.
     proto::Bytes goodbye() const;
 
@@ -88,6 +92,7 @@ class Channel {
     void watch_lease(proto::Now now);
     void count_lease(Liveness now);
     proto::Duration lease_interval() const;
+    std::size_t still_counts() const;
     std::size_t pending(SlotKind kind) const { return outbox_.waiting(kind) + flight_.items(kind); }
 
     std::uint64_t memory_;

@@ -21,7 +21,9 @@ void ChannelWatcher::unwatch(std::uint64_t number) {
     auto found = watches_.find(number);
     if (found == watches_.end()) return;
     leave_stream(number, found->second);
+    const bool sent = found->second.sent;
     watches_.erase(found);
+    if (!sent) return;
     ending_.insert(number);
     outbox_.push({SlotKind::unwatch, number});
 }
@@ -72,7 +74,7 @@ void ChannelWatcher::ask_again() {
     parts_.clear();
     ending_.clear();  // what the peer has forgotten need not be ended
     for (auto& [number, watch] : watches_) {
-        watch.answered = watch.shown = watch.ask_whole = false;
+        watch.answered = watch.shown = watch.ask_whole = watch.sent = false;
         watch.stream = 0;
         watch.state_revision = 0;
         outbox_.push({SlotKind::watch, number});
@@ -202,10 +204,12 @@ bool ChannelWatcher::write(Slot slot, PacketBuilder& packet) {
     }
     auto found = watches_.find(slot.id);
     if (found == watches_.end()) return true;
-    const auto& watch = found->second;
+    auto& watch = found->second;
     proto::WatchMessage message{slot.id, watch.revision, watch.presentity, watch.watcher, std::nullopt};
     if (watch.document && !watch.ask_whole) message.held = watch.document->digest;
-    return packet.add(message, {slot, watch.revision, 0});
+    if (!packet.add(message, {slot, watch.revision, 0})) return false;
+    watch.sent = true;
+    return true;
 }
 
 void ChannelWatcher::acknowledged(const SentItem& item) {

@@ -37,6 +37,7 @@ struct OutWatch {
     std::uint64_t state_revision = 0;
     std::uint64_t stream = 0;
     bool ask_whole = false;
+    bool sent = false;  // the peer may know of it
 };
 
 struct WatchUpdated {
@@ -57,8 +58,12 @@ class ChannelWatcher {
     std::uint64_t watch(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher);
     void unwatch(std::uint64_t watch);
     std::uint64_t query(const proto::PresentityUri& presentity);
+    /// Nobody waits for the answer any more.
+    void cancel_query(std::uint64_t query) { queries_.erase(query); }
     const OutWatch* find(std::uint64_t watch) const;
     std::size_t watches() const { return watches_.size(); }
+    std::size_t queries() const { return queries_.size(); }           ///< unanswered
+    std::size_t ending() const { return ending_.size(); }             ///< watches, until the peer knows
     std::size_t documents_in_parts() const { return parts_.size(); }  ///< of which some have come
     const std::map<std::uint64_t, OutWatch>& all() const { return watches_; }
 

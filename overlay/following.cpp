@@ -42,7 +42,7 @@ std::optional<proto::PresentityUri> Following::unwatch(WatchId id) {
         attached.watches.erase(watcher);
     }
     if (!place->second.watchers.empty()) return std::nullopt;
-    for (const auto& [node, attached] : place->second.nodes) queries_.erase({node, attached.query});
+    for (const auto& [node, attached] : place->second.nodes) cancel_query(node, attached);
     followed_.erase(place);
     auto domain = by_domain_.find(presentity.domain());
     domain->second.erase(presentity);
@@ -214,9 +214,13 @@ void Following::leave(const proto::PresentityUri& presentity, const proto::NodeI
     if (found == followed_.end() || !found->second.nodes.contains(node)) return;
     const auto& attached = found->second.nodes.at(node);
     for (const auto& [watcher, number] : attached.watches) peers_.open(node).watcher().unwatch(number);
-    queries_.erase({node, attached.query});
+    cancel_query(node, attached);
     found->second.nodes.erase(node);
     changed(found->second);
+}
+
+void Following::cancel_query(const proto::NodeId& node, const Attached& attached) {
+    if (queries_.erase({node, attached.query}) > 0) peers_.open(node).watcher().cancel_query(attached.query);
 }
 
 std::vector<proto::PresentityUri> Following::detach(const proto::NodeId& node) {

@@ -89,6 +89,7 @@ class Following {
     bool is_gone(const proto::NodeId& node) const;
     bool holds_something(const proto::NodeId& node, const Attached& attached) const;
     bool gives_way(const proto::NodeId& node, const Attached& attached, std::optional<proto::WallTime> issued) const;
+    void cancel_query(const proto::NodeId& node, const Attached& attached);
     bool make_room(const proto::PresentityUri& presentity, std::optional<proto::WallTime> issued);
     void changed(const Followed& followed);
 

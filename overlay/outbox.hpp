@@ -23,6 +23,7 @@ class Outbox {
         ++count_of(slot.kind);
     }
     bool empty() const { return line_.empty(); }
+    std::size_t size() const { return line_.size(); }
     std::size_t waiting(SlotKind kind) const { return counts_[static_cast<std::size_t>(kind)]; }
     /// The next one, left where it is.
     std::optional<Slot> peek() const { return line_.empty() ? std::nullopt : std::optional(line_.front()); }

@@ -171,6 +171,10 @@ void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
     auto found = states_.find(node);
     if (found == states_.end()) return;
     auto& peer = found->second;
+    if (peer.channel->is_overgrown()) {
+        peer.channel->forget_peer(next_memory());
+        drain(node, peer);
+    }
     const auto* session = transport_.peer(node);
     if (session != nullptr) {
         send_all(now, node, peer);

@@ -143,6 +143,7 @@ inline constexpr auto lease_bound_most = 10min;
 inline constexpr int channel_packets_per_second_per_peer = 4'000; ///< that want an acknowledgement, from one node; twice that in a burst. 100,000 answers with their documents in 10 s are 2,500. What is over comes again
 inline constexpr int watches_per_second_per_peer = 10'000; ///< begun or asked about by one node; twice that in a burst: a flash crowd of 100,000 in 10 s
 inline constexpr std::size_t tombstones_per_peer = 1'024;  ///< ended watches remembered, against late copies of their start
+inline constexpr std::size_t channel_leftovers = 1'024;    ///< of ended watches and questions, kept for a peer out of reach; beyond, and beyond what still counts, all is forgotten and what counts asked anew
 inline constexpr std::size_t endpoints_per_node = 4;       ///< addresses a node may be dialed at: its record's two, and where it was seen
 inline constexpr auto dial_first = 1s;                     ///< between attempts to reach a node we follow
 inline constexpr std::size_t bootstrap_endpoints = 256;    ///< a node or two of every member

@@ -265,6 +265,62 @@ TEST_CASE("what was meant for an earlier us is not taken in, and answered so tha
     CHECK(told<proto::AckMessage>(sent[0]).empty());
 }
 
+TEST_CASE("a watch that the peer never heard of ends without a word") {
+    Peer peer;
+    peer.channel.watcher().unwatch(peer.channel.watcher().watch(alice, bob));
+    CHECK(peer.channel.watcher().ending() == 0);
+    CHECK(peer.hear_all<proto::UnwatchMessage>().empty());
+    const auto heard_of = peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    peer.channel.watcher().unwatch(heard_of);
+    CHECK(peer.hear_all<proto::UnwatchMessage>().size() == 1);
+    const auto query = peer.channel.watcher().query(alice);
+    peer.channel.watcher().cancel_query(query);
+    CHECK(peer.hear_all<proto::QueryMessage>().empty());
+}
+
+TEST_CASE("what is over for a peer out of reach is bounded, and what still counts comes first when it is back") {
+    Peer peer;
+    auto& watcher = peer.channel.watcher();
+    const auto standing = watcher.watch(alice, bob);
+    std::uint64_t memory = 1000;
+    bool session = false;
+    SUBCASE("with no session") {}
+    SUBCASE("with a session in which nobody answers") {
+        session = true;
+    }
+    std::size_t most = 0;
+    for (int i = 0; i < 10'000; ++i) {
+        const auto fetched = uri("user" + std::to_string(i) + "@a.example");
+        const auto watch = watcher.watch(fetched, bob);
+        const auto query = watcher.query(fetched);
+        if (session) {
+            peer.hear();
+            peer.wait(20s);
+        }
+        watcher.unwatch(watch);
+        watcher.cancel_query(query);
+        if (peer.channel.is_overgrown()) peer.channel.forget_peer(++memory);
+        most = std::max(most, peer.channel.leftovers());
+    }
+    CHECK(most <= limits::channel_leftovers + 8);
+    CHECK(watcher.queries() == 0);
+    CHECK(watcher.ending() <= limits::channel_leftovers + 8);
+    if (session) {
+        CHECK(memory > 1000);
+        peer.channel.forget_peer(++memory);
+    }
+    peer.channel.session_made();
+    bool asked = false;
+    for (std::size_t packets = 0; !asked && packets < 200; ++packets) {
+        const auto bytes = peer.channel.poll_output(at(peer.time));
+        REQUIRE(bytes);
+        for (const auto& one : told<proto::WatchMessage>(*bytes)) asked = asked || one.watch == standing;
+        CHECK(packets < 2);
+    }
+    CHECK(asked);
+}
+
 TEST_CASE("packets in flight are bounded, whatever is to be sent") {
     Peer peer;
     for (std::uint64_t i = 1; i <= 200; ++i) {

@@ -321,6 +321,27 @@ TEST_CASE("withdrawn: the watcher is told that there is no source, and of the ne
     CHECK(pair.network.elapsed() - before == 50ms);
 }
 
+TEST_CASE("fetches at a node that is gone leave nothing behind, and it is followed again when it is back") {
+    Pair pair;
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    pair.crash(pair.source);
+    pair.network.run_for(2min);
+    std::size_t most = 0;
+    for (int i = 0; i < 5'000; ++i) {
+        const auto fetch = pair.watcher->watch(pair.now(), uri("user" + std::to_string(i) + "@b.example"), pair.alice);
+        if (i % 50 == 0) pair.network.run_for(1s);
+        pair.watcher->unwatch(pair.now(), fetch);
+        for (const auto& peer : pair.watcher->status().peers) most = std::max(most, peer.asking);
+    }
+    CHECK(most > 0);
+    CHECK(most <= proto::limits::channel_leftovers + 100);
+    pair.start(pair.source, {&pair.watcher});
+    pair.publish("after");
+    CHECK(pair.shows(watch, "after", 1min));
+}
+
 TEST_CASE("a member that leaves the federation takes its watches along, at both ends") {
     Pair pair;
     pair.publish("first");
