@@ -19,6 +19,16 @@ bool carries_document(const proto::ChannelPacket& packet) {
     });
 }
 
+/// Acknowledgements and leases go without: whoever is in trouble must be able to say that it is alive.
+bool is_metered(const proto::ChannelPacket& packet) {
+    return packet.header.number != 0 ||
+           std::any_of(packet.messages.begin(), packet.messages.end(), [](const proto::ChannelMessage& message) {
+               return !std::holds_alternative<proto::AckMessage>(message) &&
+                      !std::holds_alternative<proto::LeaseMessage>(message) &&
+                      !std::holds_alternative<proto::LeaveMessage>(message);
+           });
+}
+
 template <typename From>
 void move_events(std::vector<From>& from, proto::Fifo<ChannelEvent>& to) {
     for (auto& event : from) std::visit([&](auto& e) { to.emplace_back(std::move(e)); }, event);
@@ -63,8 +73,12 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
     const auto& header = packet->header;
     if (header.own == 0) return proto::refuse(proto::Reason::malformed, "a packet of nobody's");
     if (header.own < peer_memory_) return {};  // of an earlier run, late
-    if (header.number != 0 && !packets_.take(now.steady)) return proto::refuse(proto::Reason::rate_limited, "packets");
-    if (header.own > peer_memory_) peer_has_memory(header.own);
+    if (is_metered(*packet) && !packets_.take(now.steady)) return proto::refuse(proto::Reason::rate_limited, "packets");
+    if (header.own > peer_memory_) {
+        if (peer_memory_ != 0 && !memories_.take(now.steady))
+            return proto::refuse(proto::Reason::rate_limited, "memories");
+        peer_has_memory(header.own);
+    }
     trace_.at(now);
     lease_.heard(now);
     watch_lease(now);
@@ -128,6 +142,7 @@ bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message)
                 return true;
             },
             [&](const proto::SourcesMessage& m) {
+                if ((m.query & proto::announcement) != 0 && !may_ask(now)) return false;
                 watcher_.receive(m, watcher_events_);
                 return true;
             },

@@ -107,6 +107,7 @@ class Channel {
     ChannelRules rules_;
     Lease lease_;
     TokenBucket packets_{proto::limits::channel_packets_per_second_per_peer};
+    TokenBucket memories_{proto::limits::memories_per_second_per_peer, proto::limits::memories_burst_per_peer};
     TokenBucket questions_{proto::limits::watches_per_second_per_peer};
     Liveness liveness_ = Liveness::unknown;
     bool doubted_ = false;  // since it was live last

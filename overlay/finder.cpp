@@ -346,24 +346,39 @@ void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView
         return;
     }
     if (!lookup.presentity.empty()) return use(now, lookup.presentity, *record);
-    if (record->kind == proto::RecordKind::domain && record->domain == lookup.domain)
-        node_announced(now, lookup.domain, *record, lookup.listen);
+    const auto domain = domains_.find(lookup.domain);
+    if (record->kind != proto::RecordKind::domain || record->domain != lookup.domain || domain == domains_.end())
+        return;
+    if (lookup.listen)
+        node_announced(now, domain->second, *record);
+    else
+        node_found(now, domain->second, *record);
 }
 
-void Finder::node_announced(proto::Now now, const std::string& name, const proto::Record& record, bool by_listen) {
-    auto found = domains_.find(name);
-    if (found == domains_.end()) return;
-    auto& nodes = found->second.nodes;
+/// None when it is known by a newer record, or there are too many.
+Finder::DomainNode* Finder::node_found(proto::Now now, DomainSearch& domain, const proto::Record& record) {
+    auto& nodes = domain.nodes;
     const auto node = proto::node_id(record.node_key());
-    if (!nodes.contains(node) && nodes.size() >= limits::peers_per_domain) return;
-    auto& announced = nodes[node];
-    if (announced.issued > record.issued) return;
-    announced = {record.issued, record.expires, record.endpoints};
-    if (!by_listen) return;
-    for (const auto& presentity : std::set(found->second.resting)) {
+    if (!nodes.contains(node) && nodes.size() >= limits::peers_per_domain) {
+        std::erase_if(nodes, [&](const auto& entry) { return entry.second.expires <= now.wall; });
+        if (nodes.size() >= limits::peers_per_domain) return nullptr;
+    }
+    auto& known = nodes[node];
+    if (known.issued > record.issued) return nullptr;
+    known = {record.issued, record.expires, record.endpoints, known.told};
+    return &known;
+}
+
+/// False when those who rest have been told by this very record: it costs nothing then.
+bool Finder::node_announced(proto::Now now, DomainSearch& domain, const proto::Record& record) {
+    auto* known = node_found(now, domain, record);
+    if (known == nullptr || std::exchange(known->told, record.issued) >= record.issued) return false;
+    const auto node = proto::node_id(record.node_key());
+    for (const auto& presentity : std::set(domain.resting)) {
         following_.attach(presentity, node, record.endpoints);
         climb(now, presentity, searches_.at(presentity));
     }
+    return true;
 }
 
 void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire) {
@@ -383,7 +398,7 @@ std::optional<proto::NodeId> Finder::take_announcement(proto::Now now, const std
         return std::nullopt;
     }
     const auto node = proto::node_id(record->node_key());
-    node_announced(now, name, *record, true);
+    if (!node_announced(now, domains_[name], *record)) return std::nullopt;
     for (const auto& presentity : following_.of_domain(name)) following_.attach(presentity, node, record->endpoints);
     return node;
 }

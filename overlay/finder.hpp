@@ -40,7 +40,7 @@ class Finder {
     /// A signed record that a peer told of.
     void take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire);
     /// A node of this domain told of one, itself perhaps: the users of the domain that we watch are watched there too.
-    /// The node that was told of.
+    /// The node that was told of, if that is news.
     std::optional<proto::NodeId> take_announcement(proto::Now now, const std::string& domain, proto::BytesView wire);
     /// Records in hand about this presentity's other sources, to tell a node that asks.
     std::vector<proto::Bytes> known_records(const proto::PresentityUri& presentity, proto::WallTime now) const;
@@ -70,6 +70,7 @@ class Finder {
         proto::WallTime issued{};
         proto::WallTime expires{};
         std::vector<proto::Endpoint> endpoints;
+        proto::WallTime told{};  // the record by which those who watch elsewhere were told of it
     };
     struct DomainSearch {
         std::map<proto::NodeId, DomainNode> nodes;
@@ -102,7 +103,8 @@ class Finder {
     void look_soon(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void leave_rest(proto::Now now, const proto::PresentityUri& presentity);
     void listen(proto::Now now, const std::string& name, DomainSearch& domain);
-    void node_announced(proto::Now now, const std::string& name, const proto::Record& record, bool by_listen);
+    DomainNode* node_found(proto::Now now, DomainSearch& domain, const proto::Record& record);
+    bool node_announced(proto::Now now, DomainSearch& domain, const proto::Record& record);
     void start_waiting_lookups(proto::Now now);
     void lookup_done(proto::Now now, const LookupDone& done);
     void domain_done(proto::Now now, const std::string& domain, bool ok);

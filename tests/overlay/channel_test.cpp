@@ -321,6 +321,45 @@ TEST_CASE("what is over for a peer out of reach is bounded, and what still count
     CHECK(asked);
 }
 
+TEST_CASE("who claims anew and anew to remember nothing is asked again a few times only") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::LeaseMessage{30'000}});
+    peer.hear();
+    std::size_t asked = 0;
+    const auto again = [&] {
+        ++peer.memory;
+        const auto taken =
+            peer.channel.handle_input(at(peer.time), encode(proto::ChannelPacket{{peer.memory, 0, 0}, {}}));
+        if (!taken) CHECK(taken.error().reason == proto::Reason::rate_limited);
+        for (const auto& one : peer.hear_all<proto::WatchMessage>()) asked += one.watch == watch ? 1 : 0;
+        return taken.has_value();
+    };
+    for (int i = 0; i < 1'000; ++i) {
+        peer.time += 1ms;
+        again();
+    }
+    CHECK(asked >= 1);
+    CHECK(asked <= limits::memories_burst_per_peer + limits::memories_per_second_per_peer);
+    peer.time += 1s;
+    CHECK(again());  // a real one is taken in, if a little later
+}
+
+TEST_CASE("what costs something counts towards the peer's rate, though it wants no acknowledgement") {
+    Peer peer;
+    peer.say({proto::LeaseMessage{30'000}});
+    const auto send = [&](proto::ChannelMessage message) {
+        const auto bytes = encode(proto::ChannelPacket{{peer.memory, 1000, 0}, {std::move(message)}});
+        return peer.channel.handle_input(at(peer.time), bytes).has_value();
+    };
+    const proto::ChannelMessage announced = proto::SourcesMessage{proto::announcement | 1, false, {}};
+    for (int i = 1; i < 2 * limits::channel_packets_per_second_per_peer; ++i) CHECK(send(announced));
+    CHECK_FALSE(send(announced));
+    CHECK(send(proto::LeaseMessage{30'000}));
+    CHECK(send(proto::AckMessage{1, 0}));
+    CHECK(send(proto::LeaveMessage{}));
+}
+
 TEST_CASE("packets in flight are bounded, whatever is to be sent") {
     Peer peer;
     for (std::uint64_t i = 1; i <= 200; ++i) {

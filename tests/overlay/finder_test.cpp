@@ -200,6 +200,39 @@ TEST_CASE("the nodes of a domain that announced themselves last are asked; a rep
     for (const auto& node : nodes) CHECK(world.follows_at(node) == (node.id() != nodes.front().id()));
 }
 
+TEST_CASE("an announcement told again costs nothing; a newer one does what it says") {
+    FinderWorld world;
+    std::string domain = "a.example";
+    auto user = alice;
+    SUBCASE("of a domain that is being looked for") {}
+    SUBCASE("of one that is not") {
+        domain = "c.example";
+        user = testing::uri("carol@c.example");
+        world.following.watch(bob, user);
+    }
+    const auto node = world.kit.node(domain);
+    const auto told = [&](proto::Duration since) {
+        proto::Record record;
+        record.kind = proto::RecordKind::domain;
+        record.domain = domain;
+        record.sequence = {1, static_cast<std::uint64_t>(since / 1s)};
+        record.issued = world.now.wall - 1h + since;
+        record.expires = world.now.wall + 1h;
+        record.endpoints = {proto::Endpoint::v4(0x0a000005, 4000)};
+        REQUIRE(proto::sign(record, node.key, node.certificate));
+        return world.finder.take_announcement(world.now, domain, record.wire);
+    };
+    const auto follows = [&] { return world.following.followed_at(node.id()).contains(user); };
+    CHECK(told(10s) == node.id());
+    CHECK(follows());
+    world.following.leave(user, node.id());
+    CHECK(told(10s) == std::nullopt);
+    CHECK(told(9s) == std::nullopt);
+    CHECK_FALSE(follows());
+    CHECK(told(11s) == node.id());
+    CHECK(follows());
+}
+
 TEST_CASE("an announcement that ran out before the look-up ended is not followed, and no foreign node's is") {
     FinderWorld world;
     const auto a = world.kit.node("a.example");
