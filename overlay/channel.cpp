@@ -131,11 +131,7 @@ bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message)
                 source_.forget(source_events_);
                 return true;
             },
-            [&](const proto::QueryMessage& m) {
-                if (!may_ask(now)) return false;
-                source_.receive(m, source_events_);
-                return true;
-            },
+            [&](const proto::QueryMessage& m) { return may_ask(now) && source_.receive(m, source_events_); },
             [&](const proto::WatchMessage& m) { return may_ask(now) && source_.receive(m, source_events_); },
             [&](const proto::UnwatchMessage& m) {
                 source_.receive(m, source_events_);

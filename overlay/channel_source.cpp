@@ -56,14 +56,18 @@ void ChannelSource::set_value(const proto::PresentityUri& presentity, ViewId vie
 }
 
 void ChannelSource::answer_query(proto::SourcesMessage answer) {
+    if (asked_ == 0) return;  // the peer has forgotten that it asked
+    --asked_;
     const auto query = answer.query;
     answers_[query] = std::move(answer);
-    if (answers_.size() > limits::tombstones_per_peer) answers_.erase(answers_.begin());
     outbox_.push({SlotKind::answer, query});
 }
 
 void ChannelSource::announce(proto::Bytes record) {
-    answer_query({proto::announcement | ++announcements_, false, {std::move(record)}});
+    const auto number = proto::announcement | ++announcements_;
+    announced_.emplace(number, proto::SourcesMessage{number, false, {std::move(record)}});
+    if (announced_.size() > limits::peers_per_domain) announced_.erase(announced_.begin());
+    outbox_.push({SlotKind::answer, number});
 }
 
 std::vector<InboundWatch> ChannelSource::terminated() const {
@@ -81,6 +85,8 @@ void ChannelSource::forget(std::vector<SourceEvent>& events) {
     streams_.clear();
     stream_of_.clear();
     answers_.clear();
+    announced_.clear();
+    asked_ = 0;
     turned_away_.clear();
     buried_.clear();
     buried_order_.clear();
@@ -163,8 +169,12 @@ void ChannelSource::receive(const proto::UnwatchMessage& message, std::vector<So
     watches_.erase(found);
 }
 
-void ChannelSource::receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events) {
+bool ChannelSource::receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events) {
+    if (answers_.contains(message.query)) return true;
+    if (answers_.size() + asked_ >= limits::tombstones_per_peer) return false;
+    ++asked_;
     events.push_back(InboundQuery{message.query, message.presentity});
+    return true;
 }
 
 void ChannelSource::bury(std::uint64_t watch) {
@@ -227,12 +237,13 @@ bool ChannelSource::write_value(std::uint64_t number, PacketBuilder& packet) {
 }
 
 bool ChannelSource::write_answer(std::uint64_t number, PacketBuilder& packet) {
-    auto found = answers_.find(number);
-    return found == answers_.end() || packet.add(found->second, {{SlotKind::answer, number}, 0, 0});
+    const auto& waiting = answers_of(number);
+    auto found = waiting.find(number);
+    return found == waiting.end() || packet.add(found->second, {{SlotKind::answer, number}, 0, 0});
 }
 
 void ChannelSource::acknowledged(const SentItem& item) {
-    if (item.slot.kind == SlotKind::answer) answers_.erase(item.slot.id);
+    if (item.slot.kind == SlotKind::answer) answers_of(item.slot.id).erase(item.slot.id);
     if (item.slot.kind == SlotKind::state) turned_away_.erase(item.slot.id);
 }
 
@@ -246,7 +257,7 @@ void ChannelSource::lost(const SentItem& item) {
         if (found == streams_.end() || found->second.version != item.version) return;
         found->second.due.insert(item.part);
         outbox_.push(item.slot);
-    } else if (answers_.contains(item.slot.id)) {
+    } else if (answers_of(item.slot.id).contains(item.slot.id)) {
         outbox_.push(item.slot);
     }
 }

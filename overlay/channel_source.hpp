@@ -55,8 +55,10 @@ class ChannelSource {
                 const StreamValue& value);
     /// Does nothing when nobody follows this view here.
     void set_value(const proto::PresentityUri& presentity, ViewId view, const StreamValue& value);
+    /// Each InboundQuery wants one.
     void answer_query(proto::SourcesMessage answer);
-    /// Tells the peer, which did not ask, of a node of our domain: its signed record.
+    /// Tells the peer, which did not ask, of a node of our domain: its signed record. The oldest gives way, one for
+    /// each node being enough (limits::peers_per_domain).
     void announce(proto::Bytes record);
     std::size_t watches() const { return watches_.size(); }
     /// Those that were answered so, and that the peer has not ended.
@@ -72,7 +74,8 @@ class ChannelSource {
     /// False when it must come again later: too many wait to be told that there is no room.
     bool receive(const proto::WatchMessage& message, std::vector<SourceEvent>& events);
     void receive(const proto::UnwatchMessage& message, std::vector<SourceEvent>& events);
-    void receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events);
+    /// Likewise: too many answers wait for the peer.
+    bool receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events);
     /// Adds what the slot has to say; false when the packet is full and the slot has to come again.
     bool write(Slot slot, PacketBuilder& packet);
     void acknowledged(const SentItem& item);
@@ -107,6 +110,8 @@ class ChannelSource {
     bool write_answer(std::uint64_t number, PacketBuilder& packet);
     bool turn_away(std::uint64_t watch);
     void bury(std::uint64_t watch);
+    using Answers = std::map<std::uint64_t, proto::SourcesMessage>;
+    Answers& answers_of(std::uint64_t query) { return (query & proto::announcement) != 0 ? announced_ : answers_; }
 
     Outbox& outbox_;
     const ChannelTrace& trace_;
@@ -114,7 +119,9 @@ class ChannelSource {
     std::map<std::uint64_t, Watch> watches_;
     std::map<std::uint64_t, Stream> streams_;
     std::map<std::pair<proto::PresentityUri, ViewId>, std::uint64_t> stream_of_;
-    std::map<std::uint64_t, proto::SourcesMessage> answers_;
+    Answers answers_;        // to questions
+    std::size_t asked_ = 0;  // questions that the owner has not answered yet
+    Answers announced_;
     std::uint64_t announcements_ = 0;
     std::map<std::uint64_t, std::uint64_t> turned_away_;  // watches without room, until the peer knows: revision
     std::uint64_t last_stream_ = 0;

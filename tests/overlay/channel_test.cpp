@@ -360,6 +360,61 @@ TEST_CASE("what costs something counts towards the peer's rate, though it wants 
     CHECK(send(proto::LeaveMessage{}));
 }
 
+TEST_CASE("every question that was acknowledged is answered, however slowly the answers are taken") {
+    Peer peer;
+    auto& source = peer.channel.source();
+    const std::uint64_t questions = 3'000;
+    std::set<std::uint64_t> asking, answered;
+    for (std::uint64_t number = 1; number <= questions; ++number) asking.insert(number);
+    std::map<std::uint64_t, std::vector<std::uint64_t>> unacknowledged;  // questions, by packet
+    std::map<std::uint64_t, std::vector<std::uint64_t>> arrived;         // answers, by packet
+    for (int round = 0; round < 10'000 && answered.size() < questions; ++round) {
+        for (auto next = asking.begin(); next != asking.end() && unacknowledged.size() < 20;) {
+            std::vector<std::uint64_t> some;
+            std::vector<proto::ChannelMessage> messages;
+            for (; next != asking.end() && some.size() < 10; ++next) {
+                some.push_back(*next);
+                messages.push_back(proto::QueryMessage{*next, alice});
+            }
+            peer.say(std::move(messages));
+            unacknowledged[peer.number] = some;
+        }
+        while (auto event = peer.channel.poll_event())
+            if (const auto* query = std::get_if<InboundQuery>(&*event))
+                source.answer_query({query->query, true, {proto::Bytes(500), proto::Bytes(500)}});
+        source.announce({1, 2, 3});
+        CHECK(source.answers() <= limits::tombstones_per_peer);
+        for (const auto& bytes : peer.hear()) {
+            for (const auto& ack : told<proto::AckMessage>(bytes))
+                for (auto it = unacknowledged.begin(); it != unacknowledged.end();) {
+                    const auto behind = ack.largest - it->first - 1;
+                    if (it->first != ack.largest &&
+                        (it->first > ack.largest || behind > 63 || !(ack.below >> behind & 1))) {
+                        ++it;
+                        continue;
+                    }
+                    for (auto number : it->second) asking.erase(number);
+                    it = unacknowledged.erase(it);
+                }
+            for (const auto& answer : told<proto::SourcesMessage>(bytes))
+                if ((answer.query & proto::announcement) == 0)
+                    arrived[proto::decode_channel_packet(bytes)->header.number].push_back(answer.query);
+        }
+        unacknowledged.clear();  // given up: what is still in `asking` is asked again
+        for (int taken = 0; taken < 3 && !arrived.empty(); ++taken) {  // of each round's packets three arrive
+            for (auto number : arrived.begin()->second) answered.insert(number);
+            peer.say({proto::AckMessage{arrived.begin()->first, 0}});
+            arrived.erase(arrived.begin());
+        }
+        arrived.clear();
+        peer.wait(50ms);
+    }
+    for (std::uint64_t number = 1; number <= questions; ++number) {
+        CAPTURE(number);
+        REQUIRE(answered.contains(number));
+    }
+}
+
 TEST_CASE("packets in flight are bounded, whatever is to be sent") {
     Peer peer;
     for (std::uint64_t i = 1; i <= 200; ++i) {
