@@ -1,5 +1,7 @@
 // presmesh federation: the file that all providers share, made and changed without an editor, checked before it is
 // written.
+#include <algorithm>
+
 #include "node/cli/commands.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
@@ -12,12 +14,17 @@ namespace {
 
 using proto::Federation;
 using proto::Member;
+using proto::Reason;
+using proto::refuse;
+using proto::Result;
 
 struct Asked {
     std::string file = "federation.toml";
     std::string domain;
     std::string other;  ///< a key, an entry file, a delegate, a node
     std::vector<std::string> bootstrap;
+    std::string only;  ///< of a file with several members, the one that is meant
+    bool replace_key = false;
     std::string domain_key = "domain.key";
     int days = 365;
 };
@@ -55,33 +62,66 @@ int create(const Options& options, const Asked& asked) {
                 "made " + asked.file + " with a key of its own; its copies must stay among the members\n");
 }
 
-/// From a provider's own federation file (what its init made), or from a domain, key and addresses.
+/// The member that `add` is about, from a domain, key and addresses.
+Result<Member> member_of_words(const Asked& asked) {
+    auto domain = proto::canonical_domain(asked.domain);
+    if (!domain) return tl::make_unexpected(domain.error());
+    const auto key = proto::from_hex(asked.other);
+    Member member;
+    if (key.size() != member.key.size())
+        return refuse(Reason::malformed, "the domain's key must be 64 hexadecimal digits");
+    std::copy(key.begin(), key.end(), member.key.begin());
+    member.domain = *domain;
+    return member;
+}
+
+/// The same from a provider's own federation file (what its init made). A file of several members would bring in what
+/// its owner knows of all the others: which one is meant has to be said.
+Result<Member> member_of_file(const Asked& asked, const Federation& theirs) {
+    if (asked.only.empty() && theirs.members.size() != 1) {
+        return refuse(Reason::forbidden, asked.domain + " has " + std::to_string(theirs.members.size()) +
+                                             " members: say --domain and the one that is meant");
+    }
+    const auto* member = asked.only.empty() ? &theirs.members.begin()->second : theirs.find(asked.only);
+    if (member == nullptr) return refuse(Reason::not_found, asked.only + " is no member in " + asked.domain);
+    return *member;
+}
+
+/// What is known of a member already holds on: nobody's node comes back because its provider was added again.
+Member merged(const Member& known, Member fresh) {
+    fresh.revoked.insert(known.revoked.begin(), known.revoked.end());
+    if (fresh.bootstrap.empty()) fresh.bootstrap = known.bootstrap;
+    if (fresh.key != known.key) return fresh;  // the old key's delegations have ended with it
+    auto delegations = known.delegations;
+    for (auto& delegation : fresh.delegations) {
+        if (std::find(delegations.begin(), delegations.end(), delegation) == delegations.end())
+            delegations.push_back(std::move(delegation));
+    }
+    fresh.delegations = std::move(delegations);
+    return fresh;
+}
+
 int add(const Options& options, const Asked& asked) {
     auto federation = load(options, asked.file);
     if (!federation) return exit_refused;
-    std::vector<std::string> added;
-    if (!asked.other.empty()) {
-        auto domain = proto::canonical_domain(asked.domain);
-        if (!domain) return misused(options, domain.error());
-        const auto key = proto::from_hex(asked.other);
-        Member member;
-        if (key.size() != member.key.size()) return misused(options, "the domain's key must be 64 hexadecimal digits");
-        std::copy(key.begin(), key.end(), member.key.begin());
-        member.domain = *domain;
-        member.bootstrap = asked.bootstrap;
-        federation->add(member);
-        added.push_back(*domain);
-    } else {
-        const auto theirs = load(options, asked.domain);
-        if (!theirs) return exit_refused;
-        for (const auto& [domain, member] : theirs->members) {
-            federation->add(member);
-            added.push_back(domain);
+    const bool in_words = !asked.other.empty();
+    if (in_words && !asked.only.empty()) return misused(options, "--domain chooses from a file; there is none here");
+    const auto theirs = in_words ? Federation() : load(options, asked.domain);
+    if (!theirs) return exit_refused;
+    auto member = in_words ? member_of_words(asked) : member_of_file(asked, *theirs);
+    if (!member) return in_words ? misused(options, member.error()) : refused(options, member.error());
+    if (!asked.bootstrap.empty()) member->bootstrap = asked.bootstrap;
+    if (const auto* known = federation->find(member->domain)) {
+        if (known->key != member->key && !asked.replace_key) {
+            return refused(options,
+                           {Reason::conflict, member->domain + " is a member with another key (" +
+                                                  proto::to_hex(known->key).substr(0, 16) +
+                                                  "...): --replace-key if its provider has told you of a new one"});
         }
+        *member = merged(*known, std::move(*member));
     }
-    std::string text = "added";
-    for (const auto& domain : added) text += " " + domain;
-    return save(options, asked.file, *federation, text);
+    federation->add(*member);
+    return save(options, asked.file, *federation, "added " + member->domain);
 }
 
 int remove(const Options& options, const Asked& asked) {
@@ -184,6 +224,9 @@ void add_federation(CLI::App& app, const Options& options, Run& run) {
     adding->add_option("MEMBER", asked->domain, "a provider's federation.toml, or its domain")->required();
     adding->add_option("KEY", asked->other, "with a domain: its public key in hexadecimal");
     adding->add_option("--bootstrap", asked->bootstrap, "host:port of one of its nodes; may be said again");
+    adding->add_option("--domain", asked->only, "of a file with several members, the one to add");
+    adding->add_flag("--replace-key", asked->replace_key,
+                     "the domain has a new key: what was signed with the old one counts no more");
     add_action(*group, options, run, asked, "remove", "end a membership", remove)
         ->add_option("DOMAIN", asked->domain, "the member that goes")
         ->required();

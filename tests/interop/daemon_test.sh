@@ -1,38 +1,25 @@
 #!/bin/bash
 # Two real presmeshd on loopback: publish at one, watch at the other, approve, kill -9 and restart, clean stop.
 # usage: daemon_test.sh BIN_FOLDER
-set -u
-bin=$1
-dir=$(mktemp -d)
-pids=()
-trap 'for p in "${pids[@]}"; do kill -9 "$p" 2>/dev/null; done; rm -rf "$dir"' EXIT
-fail() { echo "FAILED: $*"; cat "$dir"/*.log; exit 1; }
-port=$((20000 + ($$ % 2000) * 8))
-cd "$dir" || exit 1
+. "$(dirname "$0")/daemon_kit.sh"
 
-for n in a b; do
-  "$bin/presmesh" init $n.example --dir $n --advertise 127.0.0.1:$port --http 127.0.0.1:$((port + 1)) >/dev/null || fail init $n
-  port=$((port + 8))
-done
+for n in a b; do make_node $n; done
 "$bin/presmesh" init a.example --dir a >/dev/null 2>&1 && fail "init overwrote"
 "$bin/presmesh" federation add a/federation.toml b/federation.toml >/dev/null || fail federation
 cp a/federation.toml b/federation.toml
 
-usage() { "$bin/presmesh" "$@" >/dev/null 2>&1; [ $? = 2 ] || fail "exit status of: $*"; }
-usage init c.example --dir c --advertise nonsense
-usage init c.example --dir c --advertise 127.0.0.1:4001
-usage init c.example --dir c --http nonsense
-usage init 'not a domain' --dir c
-usage node-cert 'not a domain'
-usage federation add a/federation.toml c.example 1234
-usage federation revoke a/federation.toml a.example 1234
-usage rules alice@a.example nobody
+exits 2 init c.example --dir c --advertise nonsense
+exits 2 init c.example --dir c --advertise 127.0.0.1:4001
+exits 2 init c.example --dir c --http nonsense
+exits 2 init 'not a domain' --dir c
+exits 2 node-cert 'not a domain'
+exits 2 federation add a/federation.toml c.example 1234
+exits 2 federation revoke a/federation.toml a.example 1234
+exits 2 rules alice@a.example nobody
 [ ! -e c ] || fail "init with wrong arguments left a folder"
 
-start() { "$bin/presmeshd" --config $1/presmesh.toml 2>>$1.log & pid=$!; pids+=($pid); }
 a() { "$bin/presmesh" -c a/presmesh.toml "$@"; }
 b() { "$bin/presmesh" -c b/presmesh.toml --as bob@b.example "$@"; }
-wait_for() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; fail "$*"; }
 start a; pid_a=$pid
 start b; pid_b=$pid
 wait_for a status

@@ -1,0 +1,35 @@
+#!/bin/bash
+# What an operator does, and is told: federation files, reloads, doctor, and what the command line promises.
+# usage: operator_test.sh BIN_FOLDER
+. "$(dirname "$0")/daemon_kit.sh"
+
+for n in a b; do make_node $n; done
+exits 0 federation new all.toml
+for n in a b; do exits 0 federation add all.toml $n/federation.toml; done
+
+# ---- federation add: what is known of a member holds on, and a key is replaced only when that is said
+key_of() { grep -A1 "\"$1.example\"" $2 | sed -n 's/^key = "\(.*\)"/\1/p'; }
+shown() { "$bin/presmesh" --json federation show $1; }
+revoked=$(printf '1%.0s' $(seq 40))
+exits 0 federation revoke all.toml b.example $revoked
+exits 0 federation delegate all.toml b.example a.example --domain-key b/domain.key
+b_member='"bootstrap":\["[0-9.:]*"\],"revoked":1,"delegates":\["a.example"\]'
+shown all.toml | grep -q "$b_member" || fail "revoke and delegate: $(shown all.toml)"
+exits 0 federation add all.toml b/federation.toml
+shown all.toml | grep -q "$b_member" || fail "adding b again forgot: $(shown all.toml)"
+exits 0 federation add all.toml b.example $(key_of b b/federation.toml) --bootstrap 192.0.2.7:4000
+shown all.toml | grep -q '"bootstrap":\["192.0.2.7:4000"\],"revoked":1,"delegates":\["a.example"\]' ||
+  fail "adding b by its key forgot: $(shown all.toml)"
+cp all.toml before.toml
+exits 1 federation add all.toml b.example $(key_of a all.toml)
+exits 1 federation add all.toml all.toml
+exits 1 federation add all.toml all.toml --domain c.example
+exits 2 federation add all.toml b.example $(key_of b all.toml) --domain b.example
+cmp -s all.toml before.toml || fail "a refused member changed the file"
+exits 0 federation add all.toml b.example $(key_of a all.toml) --replace-key
+shown all.toml | grep -q '"revoked":1,"delegates":\[\]' || fail "a new key: $(shown all.toml)"
+exits 0 federation remove all.toml b.example
+exits 0 federation add all.toml before.toml --domain b.example
+cmp -s all.toml before.toml || fail "adding b from a file of several"
+
+echo "1 passed, 0 failed"
