@@ -163,7 +163,7 @@ Result<void> Daemon::Impl::start_http() {
     HttpApiSettings settings;
     settings.open_metrics = !config_.http.allow_remote;
     http_api_ = std::make_unique<HttpApi>(settings, node_->service(), [this] { return report(); });
-    http_api_->set_tokens(std::move(material_.tokens));
+    http_api_->set_tokens(system_now(), std::move(material_.tokens));
     node_->add_translator(*http_api_);
     if (!config_.http.enabled) return {};
     http_ = std::make_unique<HttpServer>(
@@ -262,10 +262,10 @@ void Daemon::Impl::reload() {
     }
     if (auto done = log_.configure(loaded.config.log); !done)
         log_.error("the log stays as it is: " + done.error().detail);
-    http_api_->set_tokens(std::move(loaded.material.tokens));
     material_.federation = loaded.material.federation;
     config_.presence = loaded.config.presence;
-    runtime_.run_turn([this](proto::Now now) {
+    runtime_.run_turn([this, tokens = std::move(loaded.material.tokens)](proto::Now now) {
+        http_api_->set_tokens(now, tokens);
         node_->set_federation(now, material_.federation);
         node_->set_policy(now, service_settings(config_, *material_.federation, now.wall));
     });

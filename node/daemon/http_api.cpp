@@ -28,8 +28,19 @@ HttpApi::HttpApi(HttpApiSettings settings, node::PresenceService& service, std::
 
 HttpApi::~HttpApi() = default;
 
-void HttpApi::set_tokens(Tokens tokens) {
+void HttpApi::set_tokens(proto::Now now, Tokens tokens) {
     tokens_ = std::move(tokens);
+    std::vector<WatchId> over;
+    for (const auto& [watch, reader] : readers_) {
+        if (!still_granted(reader)) over.push_back(watch);
+    }
+    for (const auto watch : over)
+        end_reader(take_reader(now, watch), {Reason::unauthorized, "the token was taken back"});
+}
+
+bool HttpApi::still_granted(const Reader& reader) const {
+    const auto* grant = tokens_.find(reader.token);
+    return grant != nullptr && grant->may_act_for(reader.watcher);
 }
 
 void HttpApi::start(proto::Now now, translators::Host& host) {
@@ -38,17 +49,9 @@ void HttpApi::start(proto::Now now, translators::Host& host) {
 }
 
 void HttpApi::stop(proto::Now now) {
-    auto readers = std::move(readers_);
-    readers_.clear();
-    watch_of_.clear();
-    fetches_ = 0;
-    for (auto& [watch, reader] : readers) {
-        service_.unwatch(now, watch);
-        if (reader.streaming) {
-            outputs_.push_back({reader.exchange, HttpOutput::Kind::stream_end, {}, {}});
-        } else {
-            respond(reader.exchange, problem(503, to_string(Reason::unavailable), "the node is being stopped"));
-        }
+    while (!readers_.empty()) {
+        const auto reader = take_reader(now, readers_.begin()->first);
+        end_reader(reader, {Reason::unavailable, "the node is being stopped"});
     }
 }
 
@@ -81,7 +84,7 @@ std::optional<HttpOutput> HttpApi::poll_output() {
 
 void HttpApi::handle_request(proto::Now now, ExchangeId exchange, const HttpRequest& request) {
     auto target = read_target(request.target);
-    Call call{now, exchange, request, {}, nullptr, {}};
+    Call call{now, exchange, request, {}, nullptr, {}, {}};
     if (!target) return refuse(call, target.error());
     call.target = std::move(*target);
     route(call);
@@ -138,7 +141,8 @@ bool HttpApi::authorize(Call& call, Access wanted) {
     const auto& first = call.target.path[0];
     if (first == "healthz" || (first == "metrics" && settings_.open_metrics)) return true;
     const auto token = bearer_token(call.request.header("authorization"));
-    call.grant = token.empty() ? nullptr : tokens_.find(token);
+    call.token = Tokens::digest_of(token);
+    call.grant = token.empty() ? nullptr : tokens_.find(call.token);
     if (call.grant == nullptr) {
         refuse(call, {Reason::unauthorized, token.empty() ? "a bearer token is wanted" : "the token is not known"});
         return false;
@@ -223,6 +227,8 @@ void HttpApi::start_reader(Call& call, Reader reader) {
     const auto watch = service_.watch(call.now, *this, *watcher, call.presentity);
     if (!watch) return refuse(call, watch.error());
     reader.exchange = call.exchange;
+    reader.token = call.token;
+    reader.watcher = *watcher;
     reader.presentity = call.presentity;
     if (reader.streaming) {
         HttpResponse head;
@@ -253,24 +259,29 @@ void HttpApi::send_event(Reader& reader, const View& view) {
     outputs_.push_back(std::move(output));
 }
 
-void HttpApi::answer_fetch(proto::Now now, WatchId watch, const View& view) {
-    const auto found = readers_.find(watch);
-    const Reader reader = std::move(found->second);
-    readers_.erase(found);
-    --fetches_;
+/// Nothing is kept of it, and its watch ends.
+HttpApi::Reader HttpApi::take_reader(proto::Now now, WatchId watch) {
+    auto reader = std::move(readers_.extract(watch).mapped());
+    if (!reader.streaming) --fetches_;
     watch_of_.erase(reader.exchange);
     service_.unwatch(now, watch);
+    return reader;
+}
+
+/// Before its client wanted so: a stream can only end, a waiting fetch is told why.
+void HttpApi::end_reader(const Reader& reader, const proto::Error& why) {
+    if (!reader.streaming) return respond(reader.exchange, problem(why));
+    outputs_.push_back({reader.exchange, HttpOutput::Kind::stream_end, {}, {}});
+}
+
+void HttpApi::answer_fetch(proto::Now now, WatchId watch, const View& view) {
+    const auto reader = take_reader(now, watch);
     respond(reader.exchange, view_response(reader.presentity, view, reader.media));
 }
 
 void HttpApi::handle_closed(proto::Now now, ExchangeId exchange) {
     const auto found = watch_of_.find(exchange);
-    if (found == watch_of_.end()) return;
-    service_.unwatch(now, found->second);
-    const auto reader = readers_.find(found->second);
-    if (!reader->second.streaming) --fetches_;
-    readers_.erase(reader);
-    watch_of_.erase(found);
+    if (found != watch_of_.end()) take_reader(now, found->second);
 }
 
 // ---- time

@@ -29,11 +29,12 @@ class HttpApi final : public translators::Translator {
     HttpApi(HttpApiSettings settings, node::PresenceService& service, std::function<NodeReport()> report);
     ~HttpApi() override;
 
-    void set_tokens(Tokens tokens);
     /// Event streams and waiting fetches that are open.
     std::size_t streams() const { return readers_.size(); }
 
     // ---- within a turn
+    /// What a token that is gone, or grants less, had opened ends here and now.
+    void set_tokens(proto::Now now, Tokens tokens);
     void handle_request(proto::Now now, ExchangeId exchange, const HttpRequest& request);
     /// The client is gone; nothing more is told about the exchange.
     void handle_closed(proto::Now now, ExchangeId exchange);
@@ -59,10 +60,13 @@ class HttpApi final : public translators::Translator {
         const HttpRequest& request;
         Target target;
         const Grant* grant = nullptr;
+        proto::Digest token{};  ///< its digest, when there is a grant
         proto::PresentityUri presentity;
     };
     struct Reader {
         ExchangeId exchange = 0;
+        proto::Digest token{};  ///< the digest of the one that opened it
+        proto::PresentityUri watcher;
         proto::PresentityUri presentity;
         bool streaming = false;
         std::string_view media;  ///< of a fetch's answer
@@ -102,6 +106,9 @@ class HttpApi final : public translators::Translator {
     proto::Result<Chosen> choose(const Call& call) const;
     proto::Result<proto::PresentityUri> watcher_of(const Call& call) const;
     void start_reader(Call& call, Reader reader);
+    bool still_granted(const Reader& reader) const;
+    Reader take_reader(proto::Now now, translators::WatchId watch);
+    void end_reader(const Reader& reader, const proto::Error& why);
     void answer_fetch(proto::Now now, translators::WatchId watch, const translators::View& view);
     void check_fetches(proto::Now now);
     void send_heartbeats(proto::Now now);

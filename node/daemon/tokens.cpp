@@ -73,7 +73,7 @@ tl::expected<Tokens, std::vector<proto::FileFault>> Tokens::parse(std::string_vi
         if (words.empty()) continue;
         auto grant = grant_of(words);
         if (grant) {
-            tokens.entries_.push_back({proto::blake2b_256(proto::as_bytes(words[0])), std::move(*grant)});
+            tokens.entries_.push_back({digest_of(words[0]), std::move(*grant)});
         } else {
             faults.push_back({line, grant.error().detail});
         }
@@ -82,8 +82,11 @@ tl::expected<Tokens, std::vector<proto::FileFault>> Tokens::parse(std::string_vi
     return tokens;
 }
 
-const Grant* Tokens::find(std::string_view token) const {
-    const auto digest = proto::blake2b_256(proto::as_bytes(token));
+proto::Digest Tokens::digest_of(std::string_view token) {
+    return proto::blake2b_256(proto::as_bytes(token));
+}
+
+const Grant* Tokens::find(const proto::Digest& digest) const {
     const Grant* found = nullptr;
     for (const auto& entry : entries_) {
         if (sodium_memcmp(entry.digest.data(), digest.data(), digest.size()) == 0) found = &entry.grant;

@@ -32,4 +32,16 @@ exits 0 federation remove all.toml b.example
 exits 0 federation add all.toml before.toml --domain b.example
 cmp -s all.toml before.toml || fail "adding b from a file of several"
 
+# ---- a token taken away ends what it opened
+echo "carols-very-own-token carol@a.example read" >>a/tokens
+start a; pid_a=$pid
+a() { timeout 20 "$bin/presmesh" -c a/presmesh.toml "$@"; }
+wait_for a status
+a --token carols-very-own-token watch alice@a.example >carol.out 2>&1 & carol=$!; pids+=($carol)
+wait_for grep -q alice carol.out
+sed -i '/^carols/d' a/tokens
+kill -HUP $pid_a
+ended() { ! kill -0 $1; }
+wait_for ended $carol
+
 echo "1 passed, 0 failed"

@@ -289,6 +289,40 @@ TEST_CASE("events tell every state, and end with the client") {
     CHECK(world.until([&] { return world.node->service().status().watches == 0; }));
 }
 
+TEST_CASE("what a token opened ends when the token is taken back, or is another user's") {
+    HttpWorld world;
+    const auto stream = [&](const std::string& whose, const std::string& query = {}) {
+        const auto reader = world.client();
+        reader->send(HttpWorld::request("GET", presence + "/events" + query, whose));
+        CHECK(reader->comes("event: presence"));
+        return reader;
+    };
+    const auto alices = stream(alice);
+    const auto anns = stream(ann);
+    const auto annas = stream(admin, "?watcher=anna@a.example");
+    const auto own = stream(admin);
+    const auto waiting = world.client();  // b.example's node is never there
+    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alice));
+    world.until([&] { return world.node->service().status().watches == 5; });
+    const auto set_tokens = [&](const std::string& text) {
+        world.runtime.run_turn(
+            [&](proto::Now now) { world.api->set_tokens(now, daemon::Tokens::parse(text).value()); });
+    };
+    // The token that was anybody's is alice's now, hers is gone, and ann's is in another line.
+    set_tokens("anns-token-to-read-by ann@a.example read\nall-powerful-token alice@a.example\n");
+    CHECK(alices->ends());
+    CHECK(annas->ends());
+    CHECK(refusal(waiting->reply()) == Refusal{401, "unauthorized"});
+    CHECK(world.node->service().status().watches == 2);
+    CHECK(world.api->streams() == 2);
+    CHECK_FALSE(anns->closed);
+    CHECK_FALSE(own->closed);
+    set_tokens("");
+    CHECK(anns->ends());
+    CHECK(own->ends());
+    CHECK(world.node->service().status().watches == 0);
+}
+
 TEST_CASE("events of somebody who refuses say so; a stopping node ends streams and answers what waits") {
     HttpWorld world{{}, {.heartbeat = 20ms}};
     world.ask("PUT", "/v1/rules/alice@a.example", alice + json, R"({"rules":[{"who":"*","handling":"block"}]})");

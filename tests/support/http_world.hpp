@@ -137,10 +137,10 @@ class HttpWorld {
         node = std::make_unique<node::Node>(now, std::move(node_settings), std::make_unique<overlay::DhtFake>(dht),
                                             store, random, diagnostics);
         api = std::make_unique<daemon::HttpApi>(api_settings, node->service(), [this] { return report; });
-        api->set_tokens(daemon::Tokens::parse("all-powerful-token *\n"
-                                              "alices-very-own-token alice@a.example\n"
-                                              "anns-token-to-read-by ann@a.example read\n")
-                            .value());
+        api->set_tokens(now, daemon::Tokens::parse("all-powerful-token *\n"
+                                                   "alices-very-own-token alice@a.example\n"
+                                                   "anns-token-to-read-by ann@a.example read\n")
+                                 .value());
         node->add_translator(*api);
         server = std::make_unique<daemon::HttpServer>(
             io, settings,
