@@ -87,9 +87,22 @@ void check_ports(const daemon::Config& config, bool running, Findings& findings)
     }
 }
 
+/// The daemon keeps the certificate it started with.
+void check_running_certificate(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
+    const auto& file = loaded.config.node.certificate_file;
+    const auto& certificate = *loaded.material.certificate;
+    const bool same = word(node, "node") == proto::to_hex(proto::node_id(certificate.node_key)) &&
+                      word(node, "certificate_not_after") == proto::to_rfc3339(certificate.not_after);
+    findings.add(same, "restart",
+                 same ? "the daemon runs with the certificate in " + file
+                      : "the daemon runs with another certificate than " + file + ", that of node " +
+                            word(node, "node") + " until " + word(node, "certificate_not_after") + ": restart it");
+}
+
 void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
     findings.add(word(node, "domain") == loaded.config.node.domain, "daemon",
                  "runs for " + word(node, "domain") + ", version " + word(node, "version"));
+    check_running_certificate(node, loaded, findings);
     const auto& peers = part(part(node, "overlay"), "peers");
     const auto live =
         std::count_if(peers.begin(), peers.end(), [](const Json& peer) { return word(peer, "liveness") == "live"; });

@@ -87,6 +87,7 @@ class Daemon::Impl {
     void wait_for_signal();
     void wait_until_idle(std::chrono::steady_clock::time_point until);
     void watch_certificate();
+    void compare_certificate(const Loaded& loaded, proto::WallTime now);
     void set_policy();
     NodeReport report() const;
 
@@ -224,12 +225,27 @@ void Daemon::Impl::watch_certificate() {
     const auto left = material_.certificate->not_after - now;
     if (left < certificate_warning) {
         const auto days = std::to_string(std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
-        log_.warning("the node's certificate runs out soon; make a new one with presmesh node-cert", {{"days", days}});
+        log_.warning(
+            "the certificate that the node runs with runs out soon; make a new one with presmesh node-cert, and "
+            "restart the node",
+            {{"days", days}});
     }
     certificate_timer_.expires_after(certificate_check);
     certificate_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) watch_certificate();
     });
+}
+
+/// The node keeps the certificate it started with, whatever the new files say.
+void Daemon::Impl::compare_certificate(const Loaded& loaded, proto::WallTime now) {
+    const auto& running = *material_.certificate;
+    if (auto admitted = loaded.material.federation->admit(running, now); !admitted) {
+        log_.error("restart the node: the certificate it runs with is refused by every member now",
+                   {{"why", std::string(proto::to_string(admitted.error().reason))}});
+    } else if (*loaded.material.certificate != running) {
+        log_.warning("restart the node: it runs with another certificate than the file holds",
+                     {{"file", loaded.config.node.certificate_file}});
+    }
 }
 
 /// A domain whose delegation ends is served no longer, without anybody reading the file again.
@@ -255,13 +271,15 @@ void Daemon::Impl::wait_for_signal() {
 }
 
 void Daemon::Impl::reload() {
-    auto loaded = load_all(config_path_, system_now().wall);
+    const auto read_at = system_now().wall;
+    auto loaded = load_all(config_path_, read_at);
     if (!loaded.faults.empty()) {
         for (const auto& fault : loaded.faults) log_.error("not reloaded: " + fault.to_string());
         return;
     }
     if (auto done = log_.configure(loaded.config.log); !done)
         log_.error("the log stays as it is: " + done.error().detail);
+    compare_certificate(loaded, read_at);
     material_.federation = loaded.material.federation;
     config_.presence = loaded.config.presence;
     runtime_.run_turn([this, tokens = std::move(loaded.material.tokens)](proto::Now now) {

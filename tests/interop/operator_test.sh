@@ -44,4 +44,28 @@ kill -HUP $pid_a
 ended() { ! kill -0 $1; }
 wait_for ended $carol
 
+# ---- the certificate that the node runs with, against that of the file
+cp all.toml a/federation.toml
+cp all.toml b/federation.toml
+kill -HUP $pid_a
+start b; pid_b=$pid
+healthy() { a doctor >doctor.out; }
+finds() { ! a doctor >doctor.out && grep -q "^FAULT $1" doctor.out; }
+wait_for healthy
+renew() { "$bin/presmesh" node-cert a.example --domain-key a/domain.key --node-key a/node.key --out a/node.cert "$@" >/dev/null || fail node-cert; }
+again() { kill $pid_a; wait $pid_a; start a; pid_a=$pid; wait_for healthy; }
+renew --days 100
+kill -HUP $pid_a
+wait_for grep -q 'another certificate than the file holds' a.log
+finds "restart: .*: restart it" || fail "a renewed certificate that is not used: $(cat doctor.out)"
+again
+id=$(a status | sed -n 's/^node *\([0-9a-f]*\) of.*/\1/p')
+mv a/node.key a/old.key
+renew
+for n in a b; do exits 0 federation revoke $n/federation.toml a.example $id; done
+kill -HUP $pid_a $pid_b
+wait_for grep -q 'refused by every member now.*revoked' a.log
+finds "restart: .*: restart it" || fail "a revoked certificate that is used: $(cat doctor.out)"
+again
+
 echo "1 passed, 0 failed"
