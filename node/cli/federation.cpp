@@ -155,8 +155,7 @@ int show(const Options& options, const Asked& asked) {
         if (!member.revoked.empty()) text += "  (" + std::to_string(member.revoked.size()) + " nodes revoked)";
         text += "\n";
     }
-    // The same for everybody who has the same file, and tells nothing about its key.
-    const auto digest = proto::to_hex(proto::blake2b_256(proto::as_bytes(federation->to_toml()))).substr(0, 16);
+    const auto digest = daemon::federation_digest(*federation);
     return done(options, {{"file", asked.file}, {"digest", digest}, {"members", members}},
                 text + "digest " + digest + " (the same at every member)\n");
 }

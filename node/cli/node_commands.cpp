@@ -99,6 +99,15 @@ void check_running_certificate(const Json& node, const daemon::Loaded& loaded, F
                             word(node, "node") + " until " + word(node, "certificate_not_after") + ": restart it");
 }
 
+void check_federation_in_use(const Json& node, const proto::Federation& federation, Findings& findings) {
+    const auto digest = daemon::federation_digest(federation);
+    const bool same = word(node, "federation") == digest;
+    findings.add(same, "reload",
+                 same ? "the daemon uses the federation file as it is"
+                      : "the daemon uses another federation file, with digest " + word(node, "federation") +
+                            "; the file has " + digest + ": send the daemon SIGHUP");
+}
+
 void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
     findings.add(word(node, "domain") == loaded.config.node.domain, "daemon",
                  "runs for " + word(node, "domain") + ", version " + word(node, "version"));
@@ -106,7 +115,7 @@ void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& find
     const auto& peers = part(part(node, "overlay"), "peers");
     const auto live =
         std::count_if(peers.begin(), peers.end(), [](const Json& peer) { return word(peer, "liveness") == "live"; });
-    const auto members = loaded.material.federation ? loaded.material.federation->members.size() : 0;
+    const auto members = loaded.material.federation->members.size();
     findings.add(members < 2 || live > 0, "peers",
                  live > 0      ? std::to_string(live) + (live == 1 ? " other node answers" : " other nodes answer")
                  : members < 2 ? "there is nobody else in the federation"
@@ -117,11 +126,7 @@ void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& find
     findings.add(loaded.config.node.shards >= shards, "shards",
                  std::to_string(users) + " users want " + std::to_string(shards) + " shards, and [node] shards is " +
                      std::to_string(loaded.config.node.shards));
-    const bool same = word(node, "members") == std::to_string(members);
-    findings.add(same, "reload",
-                 same ? "the daemon uses the federation file as it is"
-                      : "the daemon knows " + word(node, "members") + " members and the file names " +
-                            std::to_string(members) + ": send the daemon SIGHUP");
+    check_federation_in_use(node, *loaded.material.federation, findings);
 }
 
 int doctor(const Options& options) {

@@ -109,7 +109,8 @@ std::string status_text(const Json& json) {
                                    word(service, "pending") + " wait to be approved");
     text += line("DHT", counted(dht, "good_peers", "peer", "peers") + " in the routing tables, " +
                             counted(dht, "stored_records", "record", "records") + " held");
-    text += line("federation", counted(json, "members", "member", "members") + ", this one included");
+    text += line("federation", counted(json, "members", "member", "members") + ", this one included; digest " +
+                                   word(json, "federation"));
     text += line("leases", leases_text(part(json, "leases")));
     text += line("repair", repair_text(part(json, "repair")));
     text += queues_text(part(json, "queues"));

@@ -327,6 +327,7 @@ NodeReport Daemon::Impl::report() const {
     report.advertised = config_.node.advertise;
     for (const auto& shell : shells_) report.translators.emplace_back(shell->translator().name());
     report.members = material_.federation->members.size();
+    report.federation = federation_digest(*material_.federation);
     const auto now = system_now();
     report.now = now.wall;
     report.steady = now.steady;

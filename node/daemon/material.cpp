@@ -112,6 +112,11 @@ std::shared_ptr<const proto::Federation> load_federation(const std::string& path
     return nullptr;
 }
 
+std::string federation_digest(const proto::Federation& federation) {
+    constexpr std::size_t digits = 16;
+    return proto::to_hex(proto::blake2b_256(proto::as_bytes(federation.to_toml()))).substr(0, digits);
+}
+
 Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults) {
     if (!http.enabled || http.token_file.empty()) return {};
     auto text = read_file(http.token_file);

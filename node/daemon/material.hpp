@@ -32,6 +32,8 @@ struct Material {
 Material load_material(const Config& config, proto::WallTime now);
 /// The parts that a reload reads again.
 std::shared_ptr<const proto::Federation> load_federation(const std::string& path, std::vector<FileFaultAt>& faults);
+/// The same for everybody who has the same file, and tells nothing about its key.
+std::string federation_digest(const proto::Federation& federation);
 Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
 
 /// Key files: one line of hexadecimal digits; lines that start with # are for people.

@@ -139,6 +139,7 @@ std::string report_to_json(const NodeReport& report) {
                        {"advertised", std::move(advertised)},
                        {"translators", report.translators},
                        {"members", report.members},
+                       {"federation", report.federation},
                        {"now", to_rfc3339(report.now)},
                        {"started", to_rfc3339(report.started)},
                        {"certificate_not_after", to_rfc3339(report.certificate_not_after)},

@@ -25,6 +25,7 @@ struct NodeReport {
     std::vector<proto::Endpoint> advertised;
     std::vector<std::string> translators;
     std::size_t members = 0;
+    std::string federation;  ///< the digest of the file in use
     proto::WallTime now{};
     proto::SteadyTime steady{};  ///< of the same moment
     proto::WallTime started{};

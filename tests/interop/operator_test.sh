@@ -68,4 +68,12 @@ wait_for grep -q 'refused by every member now.*revoked' a.log
 finds "restart: .*: restart it" || fail "a revoked certificate that is used: $(cat doctor.out)"
 again
 
+# ---- the federation file in use, against the file
+exits 0 federation revoke a/federation.toml b.example ${revoked//1/2}
+finds "reload: .*SIGHUP" || fail "a revocation that is not in use yet: $(cat doctor.out)"
+kill -HUP $pid_a
+wait_for healthy
+
+kill $pid_a $pid_b
+wait $pid_a $pid_b
 echo "1 passed, 0 failed"
