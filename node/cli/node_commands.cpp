@@ -108,6 +108,18 @@ void check_federation_in_use(const Json& node, const proto::Federation& federati
                             "; the file has " + digest + ": send the daemon SIGHUP");
 }
 
+void check_links(const Json& node, Findings& findings) {
+    for (const auto& link : part(node, "links")) {
+        const auto state = word(link, "state");
+        auto text = word(link, "name") + " is " + state + " since " + word(link, "since");
+        if (state == "down")
+            text += " (" + word(link, "reason") + "): is the attached server there, and does it take us?";
+        if (state == "untried")
+            text = word(link, "name") + ": the attached server was not asked anything yet, or has still time to answer";
+        findings.add(state != "down", "link", text);
+    }
+}
+
 void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
     findings.add(word(node, "domain") == loaded.config.node.domain, "daemon",
                  "runs for " + word(node, "domain") + ", version " + word(node, "version"));
@@ -127,6 +139,7 @@ void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& find
                  std::to_string(users) + " users want " + std::to_string(shards) + " shards, and [node] shards is " +
                      std::to_string(loaded.config.node.shards));
     check_federation_in_use(node, *loaded.material.federation, findings);
+    check_links(node, findings);
 }
 
 int doctor(const Options& options) {

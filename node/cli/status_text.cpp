@@ -80,6 +80,12 @@ std::string coalesced_text(const Json& coalesced, const Json& service) {
            word(service, "views_held") + " views";
 }
 
+std::string link_text(const Json& link) {
+    auto text = word(link, "name") + ": " + word(link, "state") + " since " + word(link, "since");
+    if (link.contains("reason")) text += ", " + word(link, "reason");
+    return text;
+}
+
 std::string peer_text(const Json& peer) {
     std::string text = word(peer, "domain");
     text += peer.contains("endpoint") ? " at " + word(peer, "endpoint") : ", no session";
@@ -102,6 +108,7 @@ std::string status_text(const Json& json) {
     text += line("certificate", "good until " + word(json, "certificate_not_after"));
     text += line("reached at", names_of(part(json, "advertised")));
     text += line("translators", names_of(part(json, "translators")));
+    for (const auto& link : part(json, "links")) text += line("  link", link_text(link));
     text += line("publishing", counted(service, "presentities", "user", "users") + " with " +
                                    counted(service, "publications", "publication", "publications"));
     text += line("watching", counted(service, "watches", "watch", "watches") + " of our users");

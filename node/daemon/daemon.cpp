@@ -10,6 +10,7 @@
 #include "node/daemon/delegation_timer.hpp"
 #include "node/daemon/http_api.hpp"
 #include "node/daemon/http_server.hpp"
+#include "node/daemon/link_log.hpp"
 #include "node/daemon/shells.hpp"
 #include "node/daemon/sqlite_store.hpp"
 #include "node/daemon/system.hpp"
@@ -155,7 +156,11 @@ Result<void> Daemon::Impl::start_shells() {
     for (auto& shell : shells_) {
         if (auto done = shell->start(); !done) return done;
         node_->add_translator(shell->translator());
-        runtime_.after_turn([&shell = *shell] { shell.flush(); });
+        const auto link_log = std::make_shared<LinkLog>(log_, shell->links());
+        runtime_.after_turn([&shell = *shell, link_log] {
+            shell.flush();
+            link_log->tell(shell.links());
+        });
     }
     return {};
 }
@@ -325,7 +330,10 @@ NodeReport Daemon::Impl::report() const {
     report.id = node_->id();
     report.epoch = node_->epoch();
     report.advertised = config_.node.advertise;
-    for (const auto& shell : shells_) report.translators.emplace_back(shell->translator().name());
+    for (const auto& shell : shells_) {
+        report.translators.emplace_back(shell->translator().name());
+        for (const auto& link : shell->links()) report.links.push_back(link);
+    }
     report.members = material_.federation->members.size();
     report.federation = federation_digest(*material_.federation);
     const auto now = system_now();

@@ -90,6 +90,16 @@ void add_service(Families& out, const node::ServiceStatus& status) {
     out.gauge("watchers_pending", "Of them, those that wait for a decision", static_cast<double>(status.pending));
 }
 
+/// A server that nothing was asked of yet is neither.
+void add_links(Families& out, const NodeReport& report) {
+    using translators::LinkState;
+    for (const auto& link : report.links) {
+        if (link.state == LinkState::untried) continue;
+        out.gauge("translator_up", "Is the attached server there, and does it take us?",
+                  link.state == LinkState::up ? 1 : 0, {{"name", link.name}});
+    }
+}
+
 void add_leases(Families& out, const NodeReport& report) {
     const auto count = leases(report);
     const char* help = "Nodes that our users' watches are followed at, by the state of their lease";
@@ -153,6 +163,7 @@ std::string report_to_prometheus(const NodeReport& report) {
     add_service(out, report.service);
     add_overlay(out, report.overlay);
     add_leases(out, report);
+    add_links(out, report);
     add_repair(out, report);
     add_bounds(out, report);
     for (const auto& [at, value] : report.counters)

@@ -26,6 +26,16 @@ Json peer_json(const overlay::PeerStatus& peer, proto::SteadyTime now) {
     return json;
 }
 
+Json links_json(const NodeReport& report) {
+    Json json = Json::array();
+    for (const auto& link : report.links) {
+        Json one = {{"name", link.name}, {"state", to_string(link.state)}, {"since", to_rfc3339(link.since)}};
+        if (!link.reason.empty()) one["reason"] = link.reason;
+        json.push_back(std::move(one));
+    }
+    return json;
+}
+
 Json overlay_json(const overlay::Status& status, proto::SteadyTime now) {
     Json peers = Json::array();
     for (const auto& peer : status.peers) peers.push_back(peer_json(peer, now));
@@ -138,6 +148,7 @@ std::string report_to_json(const NodeReport& report) {
                        {"epoch", report.epoch},
                        {"advertised", std::move(advertised)},
                        {"translators", report.translators},
+                       {"links", links_json(report)},
                        {"members", report.members},
                        {"federation", report.federation},
                        {"now", to_rfc3339(report.now)},

@@ -12,6 +12,7 @@
 #include "proto/bytes.hpp"
 #include "proto/fill.hpp"
 #include "proto/time.hpp"
+#include "translators/link_status.hpp"
 
 namespace presmesh::daemon {
 
@@ -24,6 +25,7 @@ struct NodeReport {
     std::uint64_t epoch = 0;
     std::vector<proto::Endpoint> advertised;
     std::vector<std::string> translators;
+    std::vector<translators::LinkStatus> links;  ///< to attached servers
     std::size_t members = 0;
     std::string federation;  ///< the digest of the file in use
     proto::WallTime now{};

@@ -35,6 +35,7 @@ class SipShell final : public Shell {
 
     void stop() override { endpoint_.stop(); }
 
+    std::span<const translators::LinkStatus> links() const override { return translator_.links(); }
     void tell(Counters& counters, proto::Fills& fills) const override {
         const auto counted = endpoint_.counters();
         counters[{"sip_shell", "requests"}] += counted.requests;

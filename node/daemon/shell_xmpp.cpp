@@ -23,6 +23,7 @@ class ComponentShell final : public Shell {
     void flush() override { sockets_.flush(); }
     void stop() override {}
     bool idle() const override { return sockets_.idle(); }
+    std::span<const translators::LinkStatus> links() const override { return translator_.links(); }
     void tell(Counters&, proto::Fills& fills) const override {
         const auto name = std::string(translator_.name());
         fills.push_back({name + ".subscriptions", translator_.subscriptions(), proto::limits::xmpp_pairs});

@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "node/daemon/log.hpp"
 #include "node/daemon/node_report.hpp"
 #include "node/node.hpp"
+#include "translators/link_status.hpp"
 
 namespace presmesh::daemon {
 
@@ -28,6 +30,8 @@ class Shell {
     /// After the node's stop. May go on sending until idle().
     virtual void stop() = 0;
     virtual bool idle() const { return true; }
+    /// To attached servers; as many as ever, each in its place.
+    virtual std::span<const translators::LinkStatus> links() const = 0;
     /// Adds what it counts and how full its queues are.
     virtual void tell(Counters& counters, proto::Fills& fills) const = 0;
 };

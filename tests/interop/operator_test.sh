@@ -74,6 +74,19 @@ finds "reload: .*SIGHUP" || fail "a revocation that is not in use yet: $(cat doc
 kill -HUP $pid_a
 wait_for healthy
 
+# ---- an attached server that is away, or refuses us, is told of
+cat >>a/presmesh.toml <<END
+[[xmpp]]
+domain = "a.example"
+server = "127.0.0.1:$((port + 5))"
+components = [{ host = "b.example", secret = "never asked for" }]
+END
+kill $pid_a; wait $pid_a; start a; pid_a=$pid
+wait_for grep -q 'is not to be had link=xmpp.a.example/b.example why=connection-refused' a.log
+finds "link: xmpp.a.example/b.example is down .*connection-refused" || fail "an attached server that is away: $(cat doctor.out)"
+[ "$(grep -c 'is not to be had' a.log)" = 1 ] || fail "each attempt is in the log"
+a status | grep -q 'link.*down' || fail "status says nothing of the link"
+
 kill $pid_a $pid_b
 wait $pid_a $pid_b
 echo "1 passed, 0 failed"

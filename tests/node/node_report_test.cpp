@@ -5,6 +5,7 @@
 
 #include "node/cli/status_text.hpp"
 #include "node/daemon/node_report.hpp"
+#include "proto/rfc3339.hpp"
 #include "tests/support/presence.hpp"
 
 using namespace presmesh;
@@ -35,6 +36,9 @@ NodeReport busy_node() {
                             peer("c.example", overlay::Liveness::stale, 5, 2, 0),
                             peer("d.example", overlay::Liveness::unknown, 1),
                             peer("e.example", overlay::Liveness::live, 0, 0, 5)};  // not followed
+    report.links = {{"xmpp.x.example/a.example", translators::LinkState::up, {}, at(2s).wall},
+                    {"xmpp.x.example/k.example", translators::LinkState::down, "not-authorized", at(3s).wall},
+                    {"sip.attach", translators::LinkState::untried, {}, at(0s).wall}};
     report.overlay.records_waiting = 1'200;
     report.overlay.fills = {{"lookups", 7, 32}, {"datagrams_in", 100, 16'384}};
     report.overlay.counters = {{"refused_expired", 2},
@@ -95,6 +99,11 @@ TEST_CASE("/v1/node tells it all") {
     CHECK(json["overlay"]["peers"][1]["liveness"] == "stale");
     CHECK(json["overlay"]["peers"][1]["silent_ms"] == 15'000);
     CHECK(json["overlay"]["peers"][0]["asking"] == 3);
+    CHECK(json["links"][0] ==
+          nlohmann::json{{"name", "xmpp.x.example/a.example"}, {"state", "up"}, {"since", to_rfc3339(at(2s).wall)}});
+    CHECK(json["links"][1]["state"] == "down");
+    CHECK(json["links"][1]["reason"] == "not-authorized");
+    CHECK(json["links"][2]["state"] == "untried");
 }
 
 TEST_CASE("a peer without a session has no endpoint, and presmesh status says so") {
@@ -104,6 +113,12 @@ TEST_CASE("a peer without a session has no endpoint, and presmesh status says so
     const auto text = cli::status_text(json);
     CHECK_MESSAGE(text.find("b.example at 192.0.2.1:4000: live, heard 15 s ago") != std::string::npos, text);
     CHECK_MESSAGE(text.find("d.example, no session: unknown, heard 15 s ago") != std::string::npos, text);
+}
+
+TEST_CASE("presmesh status tells of attached servers that are away, and why") {
+    const auto text = cli::status_text(nlohmann::ordered_json::parse(report_to_json(busy_node())));
+    const auto wanted = "xmpp.x.example/k.example: down since " + to_rfc3339(at(3s).wall) + ", not-authorized\n";
+    CHECK_MESSAGE(text.find(wanted) != std::string::npos, text);
 }
 
 TEST_CASE("/metrics tells it all") {
@@ -116,9 +131,12 @@ TEST_CASE("/metrics tells it all") {
           "presmesh_queue_bound{queue=\"lookups\"} 32\n",
           "presmesh_refused_total{part=\"channel\",reason=\"rate_limited\"} 30\n",
           "presmesh_refused_total{part=\"service_publish\",reason=\"too_large\"} 12\n",
+          "presmesh_translator_up{name=\"xmpp.x.example/a.example\"} 1\n",
+          "presmesh_translator_up{name=\"xmpp.x.example/k.example\"} 0\n",
           "presmesh_coalesced_total{where=\"changes\"} 1000\n", "presmesh_held_back{what=\"changes\"} 2\n"}) {
         CAPTURE(line);
         CHECK(text.find(line) != std::string::npos);
     }
     CHECK(text.find("reason=\"replayed\"") == std::string::npos);
+    CHECK(text.find("translator_up{name=\"sip") == std::string::npos);  // nothing was asked of it yet
 }

@@ -231,6 +231,77 @@ TEST_CASE("401 and 407 are answered once, with the password; twice is a wrong pa
     CHECK(talk.take_request().authorization.empty());
 }
 
+TEST_CASE("the link tells whether the server takes us") {
+    Attached talk;
+    const auto link = [&] {
+        const auto links = talk.translator->links();
+        REQUIRE(links.size() == 1);
+        CHECK(links[0].name == "sip.attach");
+        return std::string(to_string(links[0].state)) + " " + links[0].reason;
+    };
+    CHECK(link() == "untried ");
+    const auto start = talk.now.wall;
+    SUBCASE("nobody answers, then somebody does") {
+        talk.reply(talk.want(), 408, [](auto& response) { response.local = true; });
+        CHECK(link() == "down no-answer");
+        talk.pass(10s);
+        CHECK(talk.translator->links()[0].since == start);
+        talk.accept(talk.take_request());
+        CHECK(link() == "up ");
+        CHECK(talk.translator->links()[0].since > start);
+    }
+    SUBCASE("a password is wanted that we have not") {
+        talk.reply(talk.want(), 401);
+        CHECK(link() == "down 401");
+    }
+    SUBCASE("we are forbidden everything") {
+        talk.reply(talk.want(), 403);
+        CHECK(link() == "down 403");
+    }
+    SUBCASE("one user is denied, one does not exist, among others") {
+        talk.reply(talk.want(), 404);
+        CHECK(link() == "up ");
+        talk.translator->wanted(talk.now, uri("pres:ann@a.example"), carol);
+        talk.end_turn();
+        talk.accept(talk.take_request());
+        talk.translator->wanted(talk.now, uri("pres:amy@a.example"), carol);
+        talk.end_turn();
+        talk.reply(talk.take_request(), 403);
+        CHECK(link() == "up ");
+    }
+    SUBCASE("what was taken once is refused now") {
+        talk.accept(talk.want());
+        talk.pass(300s);
+        talk.out.clear();
+        talk.translator->wanted(talk.now, uri("pres:amy@a.example"), carol);
+        talk.end_turn();
+        talk.pass(1s);
+        talk.reply(talk.take_request(), 403);
+        CHECK(link() == "down 403");
+    }
+}
+
+TEST_CASE("who serves is attached to nobody") {
+    CHECK(SipTalk().translator->links().empty());
+}
+
+TEST_CASE("a ping that nobody answers shows that the server is away, and one that is answered that it is back") {
+    auto settings = SipTalk::attached();
+    settings.ping_every = 10s;
+    SipTalk talk(settings);
+    talk.translator->wanted(talk.now, alice, carol);
+    talk.end_turn();
+    talk.take_request();  // its SUBSCRIBE, which waits
+    talk.pass(10s);
+    auto options = talk.take_request();
+    REQUIRE(options.method == sip::Method::options);
+    talk.reply(options, 503, [](auto& response) { response.local = true; });
+    CHECK(talk.translator->links()[0].state == tr::LinkState::down);
+    talk.pass(10s);
+    talk.reply(talk.take_request(), 200);
+    CHECK(talk.translator->links()[0].state == tr::LinkState::up);
+}
+
 TEST_CASE("423 asks for longer; 403, 489 and 603 are for good; 404 is nobody") {
     Attached talk;
     const auto subscribe = talk.want();

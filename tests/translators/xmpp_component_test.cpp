@@ -197,6 +197,37 @@ TEST_CASE("a stop says goodbye and wants nothing more") {
     CHECK_FALSE(line.component.wants_connection());
 }
 
+TEST_CASE("each stream's link is told: up, or down, why, and since when") {
+    XmppWorld world;
+    const auto link = [&](std::size_t i) {
+        const auto& one = world.translator->links()[i];
+        return one.name + " " + std::string(to_string(one.state)) + " " + one.reason;
+    };
+    REQUIRE(world.translator->links().size() == 2);
+    CHECK(link(0) == "xmpp.x.example/a.example untried ");
+    world.translator->connecting(world.now, 0);
+    world.translator->disconnected(world.now, 0, "connection-refused");
+    world.end_turn();
+    CHECK(link(0) == "xmpp.x.example/a.example down connection-refused");
+    const auto start = world.translator->links()[0].since;
+    world.wait(5s);
+    world.translator->connecting(world.now, 0);
+    world.translator->disconnected(world.now, 0, "host-not-found");
+    world.end_turn();
+    CHECK(link(0) == "xmpp.x.example/a.example down host-not-found");
+    CHECK(world.translator->links()[0].since == start);
+    world.connect();
+    CHECK(link(0) == "xmpp.x.example/a.example up ");
+    CHECK(link(1) == "xmpp.x.example/k.example up ");
+    CHECK(world.translator->links()[0].since > start);
+    world.feed(1, "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
+    CHECK(link(0) == "xmpp.x.example/a.example up ");
+    CHECK(link(1) == "xmpp.x.example/k.example down conflict");
+    world.translator->stop(world.now);
+    world.end_turn();
+    CHECK(link(0) == "xmpp.x.example/a.example up ");  // that we go is no fault of the server's
+}
+
 TEST_CASE("one user's oversize stanza is answered with an error, and everybody's stream goes on") {
     XmppWorld world;
     world.connect();

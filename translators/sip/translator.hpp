@@ -6,6 +6,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "proto/random.hpp"
@@ -45,6 +46,8 @@ class SipTranslator final : public Translator {
     const SipSettings& settings() const { return settings_; }
     std::size_t subscriptions() const { return notifier_.size(); }
     std::size_t followed() const { return watcher_.size(); }
+    /// With mode attach the one to its server.
+    std::span<const LinkStatus> links() const { return {&watcher_.link(), settings_.mode == Mode::attach ? 1u : 0u}; }
 
   private:
     void handle_request(proto::Now now, const Request& request);

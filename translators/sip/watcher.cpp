@@ -39,6 +39,14 @@ std::string permanent_reason(int status) {
     }
 }
 
+/// No user's own answer: the server does not take us, or is in no state to.
+bool refuses_us(int status) {
+    return status == 401 || status == 403 || status == 405 || status == 407 || status == 489 ||
+           (status >= 500 && status < 600);
+}
+
+constexpr std::string_view silent = "no-answer";
+
 }  // namespace
 
 Watcher::Watcher(const SipSettings& settings, proto::Random& random, Outbox& outbox)
@@ -48,6 +56,7 @@ void Watcher::start(proto::Now now, Host& host, Translator& owner) {
     host_ = &host;
     owner_ = &owner;
     last_pong_ = now.steady;
+    link_ = {settings_.name, LinkState::untried, {}, now.wall};
     if (settings_.ping_every.count() > 0) next_ping_ = now.steady + settings_.ping_every;
 }
 
@@ -182,6 +191,7 @@ bool Watcher::handle_response(proto::Now now, const Response& response) {
 
 void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
     auto& follow = follows_.at(id);
+    link_accepted(now);
     if (follow.asked_expires == 0) return;
     if (!follow.established) {
         follow.dialog.remote.tag = response.to_tag;
@@ -216,7 +226,10 @@ void Watcher::handle_challenge(proto::Now now, Id id, const Response& response) 
                         : answer_challenge(by_proxy ? response.proxy_authenticate : response.www_authenticate,
                                            settings_.credentials, "SUBSCRIBE", follow.dialog.target, random_);
     host_->count("sip_challenges", answered ? "answered" : "no_credentials", 1);
-    if (!answered) return back_off(now, id, 60);  // an operator's mistake, which a reload may mend
+    if (!answered) {
+        link_failed(now, std::to_string(response.status));
+        return back_off(now, id, 60);  // an operator's mistake, which a restart may mend
+    }
     (by_proxy ? follow.proxy_authorization : follow.authorization) = std::move(*answered);
     send_subscribe(id, follow.asked_expires);
 }
@@ -225,6 +238,10 @@ void Watcher::handle_refused(proto::Now now, Id id, const Response& response) {
     auto& follow = follows_.at(id);
     host_->count("sip_subscribe_failures", std::to_string(response.status), 1);
     server_away_ |= response.local;
+    if (response.local || refuses_us(response.status))
+        link_failed(now, response.local ? std::string(silent) : std::to_string(response.status));
+    else
+        link_answered(now);
     if (response.status == 423 && response.min_expires.value_or(0) > follow.asked_expires &&
         *response.min_expires <= 86'400) {
         follow.min_expires = *response.min_expires;
@@ -281,7 +298,10 @@ void Watcher::ping(proto::Now now) {
         subscribe(now, id);
     else
         send_options();
-    if (now.steady - last_pong_ > 3 * settings_.ping_every) server_away_ = true;
+    if (now.steady - last_pong_ > 3 * settings_.ping_every) {
+        server_away_ = true;
+        link_.set(now, LinkState::down, silent);
+    }
 }
 
 void Watcher::send_options() {
@@ -313,8 +333,9 @@ void Watcher::handle_pong(proto::Now now, const Response& response) {
     pings_.erase(response.transaction);
     if (response.local) {
         server_away_ = true;
-        return;
+        return link_.set(now, LinkState::down, silent);
     }
+    link_answered(now);
     last_pong_ = now.steady;
     if (!server_away_) return;
     server_away_ = false;
@@ -338,6 +359,23 @@ void Watcher::handle_forgotten(proto::Now now, Id id) {
     host_->count("sip_server_forgot", settings_.name, 1);
     for (const auto& [other, follow] : follows_)
         if (other != id && follow.established && !follow.stopped) timers_.set(other, spread(now));
+}
+
+/// Any answer shows that the server is there, not yet that it takes us.
+void Watcher::link_answered(proto::Now now) {
+    if (link_.state == LinkState::untried || link_.reason == silent) link_.set(now, LinkState::up);
+}
+
+void Watcher::link_accepted(proto::Now now) {
+    accepted_ = now.steady;
+    link_.set(now, LinkState::up);
+}
+
+/// One user may be denied to us, or one dialog lead nowhere, among many that are well. In the time after which each
+/// subscription is refreshed, one that is well would have been.
+void Watcher::link_failed(proto::Now now, std::string why) {
+    const bool others_are_well = accepted_ && now.steady - *accepted_ <= settings_.subscribe_expires;
+    if (!others_are_well) link_.set(now, LinkState::down, why);
 }
 
 /// A moment within the time that asking for everything may take.

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,6 +22,7 @@
 #include "proto/time.hpp"
 #include "proto/timer_queue.hpp"
 #include "proto/uri.hpp"
+#include "translators/link_status.hpp"
 #include "translators/sip/outbox.hpp"
 #include "translators/sip/settings.hpp"
 #include "translators/sip/subscription.hpp"
@@ -47,6 +49,8 @@ class Watcher {
     proto::SteadyTime next_timeout() const;
 
     std::size_t size() const { return follows_.size(); }
+    /// How the server takes what we ask; untried while nobody is wanted.
+    const LinkStatus& link() const { return link_; }
 
   private:
     using Id = std::uint64_t;
@@ -108,6 +112,11 @@ class Watcher {
     void handle_forgotten(proto::Now now, Id id);
     proto::SteadyTime spread(proto::Now now);
 
+    // how the link stands, for operators
+    void link_answered(proto::Now now);
+    void link_accepted(proto::Now now);
+    void link_failed(proto::Now now, std::string why);
+
     const SipSettings& settings_;
     proto::Random& random_;
     Outbox& outbox_;
@@ -126,6 +135,8 @@ class Watcher {
     proto::SteadyTime last_pong_{};
     bool server_away_ = false;
     Id last_pinged_ = 0;
+    LinkStatus link_;
+    std::optional<proto::SteadyTime> accepted_;  ///< when the server last took a SUBSCRIBE
     proto::SteadyTime doubted_{};  ///< when everything was last asked for again because something was forgotten
 };
 

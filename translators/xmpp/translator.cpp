@@ -21,7 +21,10 @@ XmppTranslator::XmppTranslator(XmppSettings settings, proto::Random& random)
       wire_(settings_, random),
       outgoing_(wire_, subscriptions_, random),
       incoming_(settings_, wire_, subscriptions_),
-      links_(settings_.components.size()) {}
+      links_(settings_.components.size()) {
+    for (const auto& component : settings_.components)
+        link_status_.push_back({name_ + "/" + component.name, LinkState::untried, {}, {}});
+}
 
 XmppTranslator::~XmppTranslator() = default;
 
@@ -65,6 +68,7 @@ void XmppTranslator::drain(proto::Now now, std::size_t i) {
 
 void XmppTranslator::came_up(proto::Now now, std::size_t i) {
     host_->count("xmpp_streams", "up");
+    link_status_[i].set(now, LinkState::up);
     links_[i].hold_until = proto::never;
     links_[i].to_resync = pairs_of(i);
     incoming_.stream_up(i);
@@ -73,7 +77,7 @@ void XmppTranslator::came_up(proto::Now now, std::size_t i) {
 
 void XmppTranslator::went_down(proto::Now now, std::size_t i, const ComponentDown& down) {
     host_->count("xmpp_streams", down.reason);
-    links_[i].last_reason = down.reason;
+    if (stream(i).state() != ComponentState::stopped) link_status_[i].set(now, LinkState::down, down.reason);
     links_[i].to_resync.clear();
     if (down.was_up) links_[i].hold_until = now.steady + settings_.outage_hold;
 }
@@ -190,6 +194,7 @@ void XmppTranslator::start(proto::Now now, Host& host) {
     outgoing_.start(now, host, *this);
     incoming_.start(now, host, *this);
     for (auto& link : links_) link.hold_until = now.steady + settings_.outage_hold;
+    for (auto& link : link_status_) link.since = now.wall;
     sweep_at_ = now.steady + sweep_every;
     for (auto& component : wire_.components()) component->start(now);
 }

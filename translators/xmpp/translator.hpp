@@ -11,11 +11,13 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "proto/random.hpp"
+#include "translators/link_status.hpp"
 #include "translators/translator.hpp"
 #include "translators/xmpp/incoming.hpp"
 #include "translators/xmpp/outgoing.hpp"
@@ -64,12 +66,13 @@ class XmppTranslator final : public Translator {
     std::size_t contacts() const { return incoming_.contacts(); }
     /// That the server has not read from this stream.
     std::size_t queued_bytes(std::size_t stream) const;
+    /// One for each stream, in their order.
+    std::span<const LinkStatus> links() const { return link_status_; }
 
   private:
     struct Link {
         std::set<Pair> to_resync;
         proto::SteadyTime hold_until = proto::never;  ///< away since a while before; then its state is forgotten
-        std::string last_reason;
     };
 
     void drain(proto::Now now, std::size_t i);
@@ -92,6 +95,7 @@ class XmppTranslator final : public Translator {
     Incoming incoming_;
     Host* host_ = nullptr;
     std::vector<Link> links_;
+    std::vector<LinkStatus> link_status_;
     proto::SteadyTime resync_at_ = proto::never;
     proto::SteadyTime sweep_at_ = proto::never;
 };
