@@ -2,12 +2,10 @@
 
 #include <utility>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/streambuf.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdlib>
@@ -23,6 +21,7 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
+using boost::system::error_code;
 using proto::Reason;
 using proto::refuse;
 using proto::Result;
@@ -51,15 +50,93 @@ std::string token_of_file(const std::string& path) {
     return first;
 }
 
-Result<tcp::socket> connect(asio::io_context& io, const std::string& host, const std::string& port,
-                            const std::string& address) {
-    tcp::socket socket(io);
-    tcp::resolver resolver(io);
-    boost::system::error_code error;
-    const auto found = resolver.resolve(host, port, error);
-    if (!error) asio::connect(socket, found, error);
-    if (error) return refuse(Reason::unavailable, "no daemon answers at " + address + ": " + error.message());
-    return socket;
+using Request = http::request<http::string_body>;
+
+Request request_to(const std::string& host, const std::string& token, const std::string& method,
+                   const std::string& target, const std::string& accept) {
+    Request message;
+    message.method_string(method);
+    message.target(target);
+    message.version(11);
+    message.set(http::field::host, host);
+    message.set(http::field::accept, accept);
+    message.set(http::field::connection, "close");
+    if (!token.empty()) message.set(http::field::authorization, "Bearer " + token);
+    return message;
+}
+
+// A daemon that is stopped, or another program on its port, takes connections and says nothing.
+constexpr auto connect_time = std::chrono::seconds{10};
+constexpr auto answer_time = proto::limits::http_fetch_wait + std::chrono::seconds{10};
+constexpr auto longest_silence = std::chrono::seconds{45};  // three heartbeats of an event stream
+
+/// One connection to the daemon. Each step waits for its end, which comes in time.
+class Connection {
+  public:
+    explicit Connection(std::string address) : address_(std::move(address)) {}
+
+    Result<void> connect(const std::string& host, const std::string& port) {
+        tcp::resolver resolver(io_);
+        error_code error;
+        const auto found = resolver.resolve(host, port, error);
+        if (!error)
+            error = wait(connect_time, [&](auto done) {
+                stream_.async_connect(found, [done](error_code e, const tcp::endpoint&) { done(e); });
+            });
+        if (error) return refuse(Reason::unavailable, "no daemon answers at " + address_ + ": " + error.message());
+        return {};
+    }
+    error_code write(Request& message) {
+        return wait(answer_time, [&](auto done) {
+            http::async_write(stream_, message, [done](error_code e, std::size_t) { done(e); });
+        });
+    }
+    error_code read(http::response_parser<http::string_body>& parser) {
+        return wait(answer_time, [&](auto done) {
+            http::async_read(stream_, buffer_, parser, [done](error_code e, std::size_t) { done(e); });
+        });
+    }
+    /// Without its end; of `patience` at most from the last one.
+    Result<std::string> line(proto::Duration patience) {
+        const auto error = wait(patience, [&](auto done) {
+            asio::async_read_until(stream_, lines_, '\n', [done](error_code e, std::size_t) { done(e); });
+        });
+        if (error) return ended(error);
+        std::istream in(&lines_);
+        std::string text;
+        std::getline(in, text);
+        if (!text.empty() && text.back() == '\r') text.pop_back();
+        return text;
+    }
+    tl::unexpected<proto::Error> ended(const error_code& error) const {
+        if (error == beast::error::timeout)
+            return refuse(Reason::unavailable, "the daemon at " + address_ + " does not answer");
+        return refuse(Reason::unavailable, "the daemon at " + address_ + " broke off: " + error.message());
+    }
+
+  private:
+    template <typename Start>
+    error_code wait(proto::Duration patience, Start start) {
+        error_code result;
+        stream_.expires_after(std::chrono::duration_cast<std::chrono::nanoseconds>(patience));
+        start([&result](const error_code& error) { result = error; });
+        io_.restart();
+        io_.run();
+        return result;
+    }
+
+    std::string address_;
+    asio::io_context io_{1};
+    beast::tcp_stream stream_{io_};
+    beast::flat_buffer buffer_;
+    asio::streambuf lines_;
+};
+
+}  // namespace
+
+std::string config_path(const Options& options) {
+    const auto path = !options.config.empty() ? options.config : environment("PRESMESH_CONFIG");
+    return path.empty() ? "presmesh.toml" : path;
 }
 
 proto::Error problem_of(const Reply& reply) {
@@ -72,15 +149,12 @@ proto::Error problem_of(const Reply& reply) {
     return {Reason::forbidden, text};
 }
 
-}  // namespace
-
 Result<Client> Client::make(const Options& options) {
     Client client;
     auto url = !options.url.empty() ? options.url : environment("PRESMESH_URL");
     client.token_ = !options.token.empty() ? options.token : environment("PRESMESH_TOKEN");
     if (url.empty() || client.token_.empty()) {
-        const auto path = !options.config.empty() ? options.config : environment("PRESMESH_CONFIG");
-        auto parsed = daemon::load_config(path.empty() ? "presmesh.toml" : path);
+        auto parsed = daemon::load_config(config_path(options));
         if (!parsed && url.empty()) return refuse(Reason::not_found, parsed.error().detail + "; say --config or --url");
         if (parsed && url.empty() && !parsed->config.http.listen.empty())
             url = "http://" + parsed->config.http.listen.front().to_string();
@@ -99,27 +173,17 @@ Result<Client> Client::make(const Options& options) {
 
 Result<Reply> Client::request(const std::string& method, const std::string& target, const std::string& body,
                               const std::string& content_type, const std::string& accept) const {
-    asio::io_context io;
-    auto socket = connect(io, host_, port_, address_);
-    if (!socket) return tl::make_unexpected(socket.error());
-    http::request<http::string_body> message;
-    message.method_string(method);
-    message.target(target);
-    message.version(11);
-    message.set(http::field::host, host_);
-    message.set(http::field::accept, accept);
-    message.set(http::field::connection, "close");
-    if (!token_.empty()) message.set(http::field::authorization, "Bearer " + token_);
+    Connection connection(address_);
+    if (auto done = connection.connect(host_, port_); !done) return tl::make_unexpected(done.error());
+    auto message = request_to(host_, token_, method, target, accept);
     if (!body.empty()) message.set(http::field::content_type, content_type);
     message.body() = body;
     message.prepare_payload();
-    boost::system::error_code error;
-    http::write(*socket, message, error);
-    beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(proto::limits::http_reply_bytes);
-    if (!error) http::read(*socket, buffer, parser, error);
-    if (error) return refuse(Reason::unavailable, "the daemon at " + address_ + " broke off: " + error.message());
+    auto error = connection.write(message);
+    if (!error) error = connection.read(parser);
+    if (error) return connection.ended(error);
     const auto& answer = parser.get();
     return Reply{answer.result_int(), std::string(answer[http::field::content_type]), answer.body()};
 }
@@ -132,36 +196,21 @@ Result<Reply> Client::ask(const std::string& method, const std::string& target, 
 }
 
 Result<void> Client::follow(const std::string& target, const std::function<bool(const std::string&)>& event) const {
-    asio::io_context io;
-    auto socket = connect(io, host_, port_, address_);
-    if (!socket) return tl::make_unexpected(socket.error());
-    const auto request = "GET " + target + " HTTP/1.1\r\nHost: " + host_ +
-                         "\r\nAccept: text/event-stream\r\nAuthorization: Bearer " + token_ + "\r\n\r\n";
-    boost::system::error_code error;
-    asio::write(*socket, asio::buffer(request), error);
-    asio::streambuf buffer;
-    const auto broken = [&] {
-        return refuse(Reason::unavailable, "the daemon at " + address_ + " ended the stream: " + error.message());
-    };
-    const auto line = [&]() {
-        asio::read_until(*socket, buffer, '\n', error);
-        std::istream in(&buffer);
-        std::string text;
-        if (!error) std::getline(in, text);
-        if (!text.empty() && text.back() == '\r') text.pop_back();
-        return text;
-    };
-    const auto status = line();
-    if (error) return broken();
-    if (status.find(" 200 ") == std::string::npos) {
+    Connection connection(address_);
+    if (auto done = connection.connect(host_, port_); !done) return done;
+    auto request = request_to(host_, token_, "GET", target, "text/event-stream");
+    if (const auto error = connection.write(request)) return connection.ended(error);
+    const auto status = connection.line(answer_time);
+    if (!status) return tl::make_unexpected(status.error());
+    if (status->find(" 200 ") == std::string::npos) {
         // What it says about that comes the ordinary way.
         auto reply = ask("GET", target, {}, {}, "text/event-stream");
-        return reply ? refuse(Reason::unavailable, status) : tl::make_unexpected(reply.error());
+        return reply ? refuse(Reason::unavailable, *status) : tl::make_unexpected(reply.error());
     }
     for (;;) {
-        const auto text = line();
-        if (error) return broken();
-        if (text.starts_with("data: ") && !event(text.substr(6))) return {};
+        const auto text = connection.line(longest_silence);
+        if (!text) return tl::make_unexpected(text.error());
+        if (text->starts_with("data: ") && !event(text->substr(6))) return {};
     }
 }
 

@@ -16,12 +16,17 @@ struct Reply {
     std::string body;
 };
 
+/// --config, PRESMESH_CONFIG, or presmesh.toml where we are.
+std::string config_path(const Options& options);
+/// What the daemon refused, as its problem document tells it.
+proto::Error problem_of(const Reply& reply);
+
 class Client {
   public:
     /// From --url and --token, PRESMESH_URL and PRESMESH_TOKEN, or the config file's [http] (its first usable token).
     static proto::Result<Client> make(const Options& options);
 
-    /// unavailable: nobody answers there.
+    /// unavailable: nobody answers there, or not in time.
     proto::Result<Reply> request(const std::string& method, const std::string& target, const std::string& body = {},
                                  const std::string& content_type = "application/json",
                                  const std::string& accept = "application/json") const;
@@ -29,7 +34,8 @@ class Client {
     proto::Result<Reply> ask(const std::string& method, const std::string& target, const std::string& body = {},
                              const std::string& content_type = "application/json",
                              const std::string& accept = "application/json") const;
-    /// Calls `event` with the data of each server-sent event until it says false or the stream ends.
+    /// Calls `event` with the data of each server-sent event until it says false or the stream ends; unavailable when
+    /// not even heartbeats come any more.
     proto::Result<void> follow(const std::string& target,
                                const std::function<bool(const std::string& data)>& event) const;
     const std::string& address() const { return address_; }

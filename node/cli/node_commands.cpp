@@ -74,16 +74,12 @@ void check_federation(const daemon::Loaded& loaded, Findings& findings) {
 void check_ports(const daemon::Config& config, bool running, Findings& findings) {
     for (const auto& endpoint : config.node.listen) {
         const auto socket = daemon::UdpSocket::open(endpoint);
-        if (running) {
-            findings.add(!socket, "port",
-                         "UDP " + endpoint.to_string() +
-                             (socket ? " is free, so the daemon that runs was started with another config"
-                                     : " is in use by the running daemon"));
-        } else {
-            findings.add(socket.has_value(), "port",
-                         socket ? "UDP " + endpoint.to_string() + " is free"
-                                : socket.error().detail + "; another program, or a daemon that does not answer HTTP");
-        }
+        const bool taken = !socket && socket.error().reason == proto::Reason::conflict;
+        std::string text = socket ? "UDP " + endpoint.to_string() + " is free" : socket.error().detail;
+        if (running && socket) text += ", so the daemon that runs was started with another config";
+        if (running && taken) text = "UDP " + endpoint.to_string() + " is in use by the running daemon";
+        if (!running && taken) text += "; another program, or a daemon that does not answer HTTP";
+        findings.add(running ? taken : socket.has_value(), "port", text);
     }
 }
 
@@ -145,7 +141,7 @@ void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& find
 int doctor(const Options& options) {
     Findings findings;
     const auto now = daemon::system_now().wall;
-    const auto path = options.config.empty() ? "presmesh.toml" : options.config;
+    const auto path = config_path(options);
     const auto loaded = daemon::load_all(path, now);
     for (const auto& fault : loaded.faults) findings.add(false, "config", fault.to_string());
     if (!loaded.faults.empty()) return findings.finish(options);
@@ -158,14 +154,15 @@ int doctor(const Options& options) {
     check_certificate(loaded.material, now, findings);
     check_federation(loaded, findings);
     const auto client = Client::make(options);
-    const auto reply = client ? client->ask("GET", "/v1/node") : tl::make_unexpected(client.error());
+    const auto reply = client ? client->request("GET", "/v1/node") : tl::make_unexpected(client.error());
+    check_ports(loaded.config, reply.has_value(), findings);
     const auto node = reply ? Json::parse(reply->body, nullptr, false) : Json();
-    const bool answers = reply || reply.error().reason == proto::Reason::forbidden;
-    check_ports(loaded.config, answers, findings);
-    if (node.is_object()) {
-        check_daemon(node, loaded, findings);
+    if (!reply || reply->status >= 400) {
+        findings.add(false, "daemon", reply ? problem_of(*reply).detail : reply.error().detail);
+    } else if (!node.is_object()) {
+        findings.add(false, "daemon", "its answer is not JSON");
     } else {
-        findings.add(false, "daemon", reply ? "its answer is not JSON" : reply.error().detail);
+        check_daemon(node, loaded, findings);
     }
     return findings.finish(options);
 }

@@ -3,6 +3,7 @@
 # usage: operator_test.sh BIN_FOLDER
 . "$(dirname "$0")/daemon_kit.sh"
 
+a_port=$port
 for n in a b; do make_node $n; done
 exits 0 federation new all.toml
 for n in a b; do exits 0 federation add all.toml $n/federation.toml; done
@@ -44,7 +45,6 @@ kill -HUP $pid_a
 ended() { ! kill -0 $1; }
 wait_for ended $carol
 
-# ---- the certificate that the node runs with, against that of the file
 cp all.toml a/federation.toml
 cp all.toml b/federation.toml
 kill -HUP $pid_a
@@ -52,6 +52,22 @@ start b; pid_b=$pid
 healthy() { a doctor >doctor.out; }
 finds() { ! a doctor >doctor.out && grep -q "^FAULT $1" doctor.out; }
 wait_for healthy
+
+# ---- doctor finds its config as the other commands do, and asks only the daemon's own ports
+cp a/presmesh.toml a/elsewhere.toml
+sed -i 's/^listen = "127.0.0.1:'$a_port'"/listen = "192.0.2.1:'$a_port'"/' a/elsewhere.toml
+PRESMESH_CONFIG=a/elsewhere.toml timeout 20 "$bin/presmesh" doctor >doctor.out && fail "a port of another host: $(cat doctor.out)"
+grep -q '^FAULT port: .*192.0.2.1' doctor.out || fail "a port of another host: $(cat doctor.out)"
+grep -q '^ok .* daemon: runs for a.example' doctor.out || fail "PRESMESH_CONFIG: $(cat doctor.out)"
+
+# ---- a daemon that takes the connection and says nothing: the command ends, and says so
+kill -STOP $pid_b
+timeout 20 "$bin/presmesh" -c b/presmesh.toml status 2>silent.out
+[ $? = 1 ] || fail "exit status at a silent daemon: $(cat silent.out)"
+grep -q 'does not answer' silent.out || fail "a silent daemon: $(cat silent.out)"
+kill -CONT $pid_b
+
+# ---- the certificate that the node runs with, against that of the file
 renew() { "$bin/presmesh" node-cert a.example --domain-key a/domain.key --node-key a/node.key --out a/node.cert "$@" >/dev/null || fail node-cert; }
 again() { kill $pid_a; wait $pid_a; start a; pid_a=$pid; wait_for healthy; }
 renew --days 100
