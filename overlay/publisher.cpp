@@ -30,7 +30,7 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
     entry.content_key = due.content_key;
     entry.watched = entry.watched || due.watched;
     if (!due.document && !entry.written) {  // nobody has heard of it
-        unschedule(entry);
+        unlist(entry);
         entries_.erase(place);
         return;
     }
@@ -77,10 +77,31 @@ std::optional<Publisher::Entries::iterator> Publisher::newest(const Order& order
     return std::prev(after)->second;
 }
 
-std::optional<Publisher::Entries::iterator> Publisher::pop(proto::SteadyTime now) {
+void Publisher::grow_old(Entries::iterator place, proto::SteadyTime written) {
+    auto& entry = place->second;
+    old_.erase(entry.old);
+    entry.old = {written + limits::record_old, ++last_due_};
+    old_.emplace(entry.old, place);
+}
+
+void Publisher::unlist(Entry& entry) {
+    unschedule(entry);
+    old_.erase(entry.old);
+    entry.old = {};
+}
+
+std::optional<Publisher::Entries::iterator> Publisher::choose(proto::SteadyTime now) {
+    const bool has_old = !old_.empty() && old_.begin()->first.when <= now;
+    if (has_old && ++turns_ % limits::record_old_share != 0) return old_.begin()->second;
     auto next = newest(watched_, now);
     if (!next) next = newest(unwatched_, now);
-    if (next) unschedule((*next)->second);
+    if (!next && has_old) next = old_.begin()->second;
+    return next;
+}
+
+std::optional<Publisher::Entries::iterator> Publisher::pop(proto::SteadyTime now) {
+    const auto next = choose(now);
+    if (next) unlist((*next)->second);
     return next;
 }
 
@@ -129,6 +150,7 @@ void Publisher::write(proto::Now now, Entries::iterator place) {
     entry.buried = !entry.document;
     entry.expires = record.expires;
     entry.value_id = record.value_id();
+    if (!entry.buried) grow_old(place, now.steady);
     schedule(place, now.steady + (entry.buried ? record.expires - now.wall : refresh_after(now)));
 }
 

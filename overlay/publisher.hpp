@@ -3,7 +3,8 @@
 // nodes, may lie too far away to be found: it is written once more a little later. The node's own domain record, the
 // way in for everybody, is written again several times an hour. At most limits::record_puts_per_second: those that
 // somebody watches go first, and of equals what became due last, so that a new presentity does not wait behind a round
-// of refreshes.
+// of refreshes. A record that has grown old goes before all of them, but for a share of the turns: however much
+// changes, none runs out.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,7 @@ class Publisher {
         bool buried = false;                       // the tombstone is written
         bool watched = false;
         Due due;
+        Due old;                    // when what was written last is an old record
         proto::WallTime expires{};  // of what was written last
         std::uint64_t value_id = 0;
     };
@@ -61,6 +63,9 @@ class Publisher {
     Order& order_of(const Entry& entry) { return entry.watched ? watched_ : unwatched_; }
     void schedule(Entries::iterator place, proto::SteadyTime when);
     void unschedule(Entry& entry);
+    void grow_old(Entries::iterator place, proto::SteadyTime written);
+    void unlist(Entry& entry);
+    std::optional<Entries::iterator> choose(proto::SteadyTime now);
     std::optional<Entries::iterator> pop(proto::SteadyTime now);
     static std::optional<Entries::iterator> newest(const Order& order, proto::SteadyTime now);
     void write(proto::Now now, Entries::iterator place);
@@ -81,6 +86,8 @@ class Publisher {
     Entries entries_;
     Order watched_;
     Order unwatched_;
+    Order old_;  // each that is written and not buried, besides
+    unsigned turns_ = 0;
     std::uint64_t last_due_ = 0;
     proto::SteadyTime domain_due_ = proto::never;
     proto::Bytes domain_record_;

@@ -179,6 +179,8 @@ inline constexpr std::array domain_record_early{std::chrono::seconds{15}, std::c
 inline constexpr auto domain_record_refresh = 20min;       ///< about 50 messages each
 inline constexpr auto domain_record_lifetime = 2h;         ///< so that nodes that are gone are not looked for all day
 inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn", at least; as long as what it replaces
+inline constexpr auto record_old = record_lifetime * 3 / 4;  ///< a record not refreshed by then goes before others: refreshing begins at half its life
+inline constexpr unsigned record_old_share = 4;             ///< but one put in so many is left to what changed last
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 inline constexpr std::chrono::microseconds record_put_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_puts_per_second;
 

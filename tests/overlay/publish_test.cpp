@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "overlay/publisher.hpp"
 #include "proto/limits.hpp"
 #include "tests/support/overlay_world.hpp"
 
@@ -170,4 +171,73 @@ TEST_CASE("a node announces itself under its domain") {
     REQUIRE(record);
     CHECK(record->kind == proto::RecordKind::domain);
     CHECK(record->endpoints == std::vector{pair.source.endpoint});
+}
+
+namespace {
+
+/// A publisher that has a turn every quarter of an hour: 20 records each time, the second's worth that may go together.
+struct Busy {
+    tests::FederationKit kit = federation_kit();
+    std::shared_ptr<const proto::Federation> federation = kit.share();
+    tests::NodeKit self = kit.node("a.example");
+    overlay::Settings settings{self.key, self.certificate, federation, {}, 1};
+    proto::SeededRandom random{5};
+    overlay::SequenceCounter counter{1};
+    overlay::DhtFakeWorld network{federation, 1s};
+    overlay::DhtFake dht{network};
+    overlay::Publisher publisher{settings, dht, counter, random};
+    proto::Duration time{0};
+
+    Busy() {
+        settings.verified = std::make_shared<proto::VerificationCache>();
+        publisher.go_online(at(time));
+    }
+    static tests::FederationKit federation_kit() {
+        tests::FederationKit kit{41};
+        kit.add_domain("a.example");
+        return kit;
+    }
+    static proto::PresentityUri user(int i) { return uri("user" + std::to_string(i) + "@a.example"); }
+    void set(int i, const std::string& note, bool watched) {
+        publisher.set(at(time), {user(i), online("phone", note), {}, watched});
+    }
+    void turn() {
+        time += 15min;
+        dht.handle_timeout(at(time));
+        publisher.handle_timeout(at(time));
+    }
+    bool is_alive(int i) {
+        dht.handle_timeout(at(time + 1s));
+        const auto key = proto::dht_key(federation->key, "a.example", proto::presentity_key(federation->key, user(i)));
+        return !network.values(at(time + 1s), key).empty();
+    }
+};
+
+}  // namespace
+
+TEST_CASE("no record runs out because others change all the time, watched or not") {
+    Busy busy;
+    const int users = 60;
+    for (int i = 0; i < users; ++i) busy.set(i, "here", false);
+    for (int turn = 0; turn < 4; ++turn) busy.turn();
+    for (int i = 0; i < users; ++i) REQUIRE(busy.is_alive(i));
+    while (busy.time < 36h) {
+        for (int i = 20; i < users; ++i) busy.set(i, "at " + std::to_string(busy.time / 1min), i % 2 == 0);
+        busy.turn();
+        if (busy.time % 1h != 0min) continue;
+        for (int i = 0; i < users; ++i) {
+            CAPTURE(i);
+            REQUIRE(busy.is_alive(i));
+        }
+    }
+}
+
+TEST_CASE("what is new has a share of the turns, however many records have grown old") {
+    Busy busy;
+    for (int i = 0; i < 200; ++i) busy.set(i, "here", false);
+    for (int turn = 0; turn < 12; ++turn) busy.turn();
+    busy.time += 19h;
+    busy.set(1'000, "new", false);
+    busy.turn();
+    CHECK(busy.is_alive(1'000));
 }
