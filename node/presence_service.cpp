@@ -313,8 +313,7 @@ void PresenceService::Impl::domain_gained(Now now, std::string_view domain) {
 
 void PresenceService::Impl::domain_lost(Now now, std::string_view domain) {
     for (const Relation& relation : watchers_.elsewhere(domain)) {
-        overlay_.answer(now, relation.presentity, relation.watcher,
-                        {overlay::WatchState::terminated, full_view, "noresource"});
+        overlay_.refuse(now, relation.presentity, relation.watcher, "noresource");
         cancelled(now, relation);
     }
     for (const Relation& relation : follows_.of_domain(domain)) {
@@ -327,13 +326,11 @@ void PresenceService::Impl::domain_lost(Now now, std::string_view domain) {
 // ---- watchers from elsewhere
 
 void PresenceService::Impl::requested(Now now, const Relation& relation) {
-    overlay::Answer refusal{overlay::WatchState::terminated, full_view, "noresource"};
-    if (!serves(relation.presentity)) return overlay_.answer(now, relation.presentity, relation.watcher, refusal);
+    if (!serves(relation.presentity)) return overlay_.refuse(now, relation.presentity, relation.watcher, "noresource");
     auto added = watchers_.add(now, relation, Watchers::From::elsewhere);
     counted("service_watch_requests", added);
-    if (added) return;
-    refusal.reason = "giveup";  // RFC 6665 section 4.1.3: may be tried again later
-    overlay_.answer(now, relation.presentity, relation.watcher, refusal);
+    // RFC 6665 section 4.1.3: may be tried again later.
+    if (!added) overlay_.refuse(now, relation.presentity, relation.watcher, "giveup");
 }
 
 void PresenceService::Impl::cancelled(Now now, const Relation& relation) {

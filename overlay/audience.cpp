@@ -76,7 +76,7 @@ void Audience::begin(const proto::NodeId& node, const InboundWatch& watch) {
     auto& entry = entries_[watch.presentity];
     auto [place, fresh] = entry.watchers.try_emplace(watch.watcher);
     auto& watcher = place->second;
-    watcher.watches.insert({node, watch.watch});
+    if (watcher.watches.insert({node, watch.watch}).second) ++watches_of_[watch.watcher.domain()];
     if (fresh) events_.push_back(WatchRequested{watch.presentity, watch.watcher});
     tell(entry, Watcher{watcher.answer, {{node, watch.watch}}});
 }
@@ -94,6 +94,7 @@ void Audience::end(const proto::NodeId& node, const InboundUnwatch& watch) {
     auto watcher = entry->second.watchers.find(watch.watcher);
     if (watcher == entry->second.watchers.end()) return;
     if (watcher->second.watches.erase({node, watch.watch}) == 0) return;
+    ended(watch.watcher.domain(), 1);
     entry->second.key_is_out = entry->second.key_is_out || may_see_all(watcher->second.answer);
     if (!watcher->second.watches.empty()) return;
     entry->second.watchers.erase(watcher);
@@ -111,6 +112,27 @@ void Audience::answer(const proto::PresentityUri& presentity, const proto::Prese
     watcher.answer = std::move(answer);
     tell(entry->second, watcher);
     if (lost_sight) renew_key(presentity, entry->second);
+}
+
+void Audience::refuse(const proto::PresentityUri& presentity, const proto::PresentityUri& name, std::string reason) {
+    answer(presentity, name, {WatchState::terminated, 0, std::move(reason)});
+    auto entry = entries_.find(presentity);
+    if (entry == entries_.end()) return;
+    auto found = entry->second.watchers.find(name);
+    if (found == entry->second.watchers.end()) return;
+    ended(name.domain(), found->second.watches.size());
+    entry->second.watchers.erase(found);
+    drop_if_empty(presentity);
+}
+
+std::size_t Audience::watches_of(std::string_view domain) const {
+    const auto found = watches_of_.find(domain);
+    return found == watches_of_.end() ? 0 : found->second;
+}
+
+void Audience::ended(const std::string& domain, std::size_t watches) {
+    const auto found = watches_of_.find(domain);
+    if ((found->second -= watches) == 0) watches_of_.erase(found);
 }
 
 void Audience::authorization_changed(const proto::PresentityUri& presentity) {

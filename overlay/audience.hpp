@@ -43,6 +43,8 @@ class Audience {
 
     void set_document(const proto::PresentityUri& presentity, ViewId view, proto::DocumentPtr document);
     void answer(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
+    /// Terminated, and nothing is kept of the watcher.
+    void refuse(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, std::string reason);
     /// Who may see it is decided otherwise now, perhaps of one who watches no longer and holds its content key.
     void authorization_changed(const proto::PresentityUri& presentity);
     void all_authorizations_changed();
@@ -54,6 +56,9 @@ class Audience {
     void end(const proto::NodeId& node, const InboundUnwatch& watch);
     /// Was it begun, and has it not ended?
     bool has(const proto::NodeId& node, const InboundWatch& watch) const;
+
+    /// Begun and not ended, by watchers of this domain.
+    std::size_t watches_of(std::string_view domain) const;
 
     using Watches = std::vector<std::pair<proto::NodeId, InboundWatch>>;
     /// Those that were begun, have not ended, and are picked.
@@ -87,12 +92,14 @@ class Audience {
     void tell(Entry& entry, const Watcher& watcher);
     void renew_key(const proto::PresentityUri& presentity, Entry& entry);
     StreamValue value(Entry& entry, ViewId view);
+    void ended(const std::string& domain, std::size_t watches);
     void drop_if_empty(const proto::PresentityUri& presentity);
 
     Peers& peers_;
     SequenceCounter& counter_;
     proto::Random& random_;
     std::map<proto::PresentityUri, Entry> entries_;
+    std::map<std::string, std::size_t, std::less<>> watches_of_;  // by the watchers' domain
     std::size_t published_ = 0;
     proto::Fifo<Told> events_;
 };

@@ -131,6 +131,12 @@ class Overlay::Impl {
         pump(now);
     }
 
+    void refuse(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                std::string reason) {
+        audience_.refuse(presentity, watcher, std::move(reason));
+        pump(now);
+    }
+
     void authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
         audience_.authorization_changed(presentity);
         pump(now);
@@ -393,19 +399,24 @@ class Overlay::Impl {
 
     void begin(proto::Now now, const proto::NodeId& node, const InboundWatch& watch) {
         ++watches_in_;
-        const auto refused = refusal(now, node, watch.presentity, watch.watcher);
-        if (!refused) {
-            publisher_.watched(watch.presentity);
-            return audience_.begin(node, watch);
-        }
-        turn_away(node, watch.watch, *refused);
+        auto refused = refusal(now, node, watch.presentity, watch.watcher);
+        if (!refused && !has_room(watch.watcher)) refused = Refusal{proto::Reason::quota, "giveup"};
+        if (refused) return turn_away(node, watch.watch, *refused);
+        publisher_.watched(watch.presentity);
+        audience_.begin(node, watch);
+    }
+
+    /// By the watcher's domain, which has let the asking node speak for it.
+    bool has_room(const proto::PresentityUri& watcher) const {
+        return audience_.watches_of(watcher.domain()) < settings_.watches_per_domain;
     }
 
     /// Watches that we turned away, of which the other end has not ended: they need not be asked for again.
     void begin_allowed(proto::Now now) {
         for (const auto& node : peers_.nodes())
             for (const auto& watch : peers_.find(node)->source().terminated())
-                if (!audience_.has(node, watch) && !refusal(now, node, watch.presentity, watch.watcher))
+                if (!audience_.has(node, watch) && has_room(watch.watcher) &&
+                    !refusal(now, node, watch.presentity, watch.watcher))
                     begin(now, node, watch);
     }
 
@@ -583,6 +594,10 @@ bool Overlay::publishes(const proto::PresentityUri& presentity) const {
 void Overlay::answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                      Answer answer) {
     impl_->answer(now, presentity, watcher, std::move(answer));
+}
+void Overlay::refuse(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                     std::string reason) {
+    impl_->refuse(now, presentity, watcher, std::move(reason));
 }
 void Overlay::authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
     impl_->authorization_changed(now, presentity);

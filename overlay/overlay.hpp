@@ -23,6 +23,7 @@
 #include "proto/federation.hpp"
 #include "proto/fill.hpp"
 #include "proto/identity.hpp"
+#include "proto/limits.hpp"
 #include "proto/presence.hpp"
 #include "proto/random.hpp"
 #include "proto/record.hpp"
@@ -44,6 +45,7 @@ struct Settings {
     proto::Duration crash_bound = std::chrono::seconds{30};  ///< crash of a node -> its presentities unknown here
     Trace* trace = nullptr;                                  ///< told the steps of the path; must outlive the overlay
     proto::VerificationCachePtr verified = {};               ///< the DHT's (DhtSettings); none: its own
+    std::size_t watches_per_domain = proto::limits::watches_per_domain;
 };
 
 /// Which of a presentity's documents a watcher sees. The source's node numbers them; 0 is the full one.
@@ -160,6 +162,9 @@ class Overlay {
     /// Answers WatchRequested, or changes an earlier answer.
     void answer(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                 Answer answer);
+    /// Answers WatchRequested with "terminated", and keeps nothing of the watcher: whoever asks again is a new one.
+    void refuse(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
+                std::string reason);
     /// Who may see it is decided otherwise now, perhaps of one who watches no longer: what it was given opens no record
     /// to come. Those who watch are answered besides.
     void authorization_changed(proto::Now now, const proto::PresentityUri& presentity);

@@ -129,6 +129,7 @@ inline constexpr std::size_t reason_bytes = 64;            ///< RFC 6665's reaso
 inline constexpr std::size_t document_part_bytes = 1024;   ///< of a document too large for one datagram; leaves room for the header
 inline constexpr std::size_t document_parts = document_bytes / document_part_bytes + 1;
 inline constexpr std::size_t watches_per_peer = 250'000;   ///< a peer may be the only other provider, with all our watchers
+inline constexpr std::size_t watches_per_domain = watches_per_peer; ///< of ours, by watchers of one domain: its nodes, peers_per_domain of them, have no more than one alone may
 inline constexpr std::size_t streams_receiving_parts = 64; ///< documents half arrived, per peer; more are not acknowledged, so come again
 inline constexpr std::size_t channel_window_first = 32;    ///< packets in flight to a peer of unknown capacity
 inline constexpr std::size_t channel_window_least = 4;

@@ -305,6 +305,69 @@ TEST_CASE("a node may ask for the users of its own domain only") {
     CHECK(pair.source.count("channel_refused_foreign_domain") == 1);
 }
 
+TEST_CASE("what one domain's nodes may watch here is bounded for all of them together") {
+    OverlayWorld world(31);
+    world.watches_per_domain = 3;
+    auto& source = world.add("a.example");
+    world.watches_per_domain = proto::limits::watches_per_domain;
+    std::vector<OverlayHost*> nodes;
+    for (const char* domain : {"b.example", "b.example", "c.example"}) nodes.push_back(&world.add(domain, {&source}));
+    for (const char* user : {"alice", "anna"})
+        source->set_document(world.now(), uri(user + std::string("@a.example")), 0, online());
+    world.network.run_for(5s);
+    const auto watch = [&](int node, const char* watcher, const char* user) {
+        const auto id = (*nodes[node])->watch(world.now(), uri(watcher), uri(user));
+        world.network.run_for(5s);
+        return id;
+    };
+    const auto seen = [&](int node, overlay::WatchId id) {
+        const auto sources = (*nodes[node])->sources(id);
+        REQUIRE(sources.size() == 1);
+        return sources[0].state == WatchState::active ? "active" : sources[0].reason;
+    };
+    const auto first = watch(0, "bob@b.example", "alice@a.example");
+    CHECK(seen(0, first) == "active");
+    const auto second = watch(0, "bob@b.example", "anna@a.example");
+    CHECK(seen(0, second) == "active");
+    CHECK(seen(1, watch(1, "bob@b.example", "alice@a.example")) == "active");
+    const auto late = watch(1, "bert@b.example", "anna@a.example");
+    CHECK(seen(1, late) == "giveup");
+    CHECK(source.count("channel_refused_quota") == 1);
+    CHECK(seen(2, watch(2, "carol@c.example", "anna@a.example")) == "active");
+    (*nodes[0])->unwatch(world.now(), first);
+    world.network.run_for(5s);
+    CHECK(seen(0, watch(0, "bea@b.example", "anna@a.example")) == "active");
+    CHECK(seen(1, late) == "giveup");
+    // With room again, a review begins what was turned away.
+    (*nodes[0])->unwatch(world.now(), second);
+    world.network.run_for(5s);
+    world.reload_federation();
+    world.network.run_for(5s);
+    CHECK(seen(1, late) == "active");
+}
+
+TEST_CASE("nothing is kept of a watcher who was refused: who asks again is a new one") {
+    Pair pair;
+    pair.publish("here");
+    pair.source.verdict.reset();
+    const auto first = pair.watch();
+    REQUIRE(pair.network.run_until([&] { return pair.source.requested.size() == 1; }));
+    pair.source->refuse(pair.now(), pair.alice, pair.bob, "giveup");
+    pair.network.run_for(5s);
+    REQUIRE(!pair.watcher->sources(first).empty());
+    CHECK(pair.watcher->sources(first)[0].state == WatchState::terminated);
+    CHECK(pair.watcher->sources(first)[0].reason == "giveup");
+    auto& other = pair.add("b.example", {&pair.source});
+    pair.network.run_for(5s);
+    const auto second = other->watch(pair.now(), pair.bob, pair.alice);
+    REQUIRE(pair.network.run_until([&] { return pair.source.requested.size() == 2; }));
+    pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::active, 0, {}});
+    CHECK(pair.network.run_until([&] { return note_of(other, second) == "here"; }));
+    pair.watcher->unwatch(pair.now(), first);
+    pair.network.run_for(5s);
+    CHECK(pair.source.cancelled.empty());
+}
+
 TEST_CASE("withdrawn: the watcher is told that there is no source, and of the next one") {
     Pair pair;
     pair.publish("first");

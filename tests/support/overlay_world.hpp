@@ -72,6 +72,7 @@ class OverlayWorld {
                                    host.epoch++};
         settings.advertised.push_back(host.endpoint);
         settings.verified = host.verified;
+        settings.watches_per_domain = watches_per_domain;
         auto fake = std::make_unique<overlay::DhtFake>(*dht);
         host.dht = fake.get();
         host.overlay = std::make_unique<overlay::Overlay>(std::move(settings), std::move(fake), *host.random);
@@ -96,6 +97,7 @@ class OverlayWorld {
     std::shared_ptr<const proto::Federation> federation;
     VirtualNetwork network;
     std::unique_ptr<overlay::DhtFakeWorld> dht;
+    std::size_t watches_per_domain = proto::limits::watches_per_domain;  ///< of nodes that start from now on
 
   private:
     struct Hearing {
