@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <memory>
 
 #include "proto/limits.hpp"
 
@@ -60,6 +62,37 @@ bool write_all(int fd, std::string_view text) {
     return true;
 }
 
+/// A file that is reached through a link is replaced where it lies.
+std::string behind_links(const std::string& path) {
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+    return real ? std::string(real.get()) : path;
+}
+
+/// A daemon that runs as another user reads the new file as it read the old one.
+Result<void> like_the_old(int fd, const std::string& path, const struct stat& old) {
+    struct stat fresh {};
+    if (::fstat(fd, &fresh) != 0) return system_fault("cannot look at the new " + path);
+    const bool other_owner = fresh.st_uid != old.st_uid || fresh.st_gid != old.st_gid;
+    if (other_owner && ::fchown(fd, old.st_uid, old.st_gid) != 0)
+        return system_fault("cannot keep the owner of " + path);
+    if (::fchmod(fd, old.st_mode & 07777) != 0) return system_fault("cannot keep the mode of " + path);
+    return {};
+}
+
+/// `fresh` is to take the place of `target`, which may be there.
+Result<void> write_fresh(const std::string& fresh, std::string_view text, FileMode mode, const std::string& target) {
+    struct stat old {};
+    const bool replaces = ::stat(target.c_str(), &old) == 0;
+    const auto made_as = static_cast<mode_t>(replaces ? FileMode::secret : mode);
+    const Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, made_as));
+    if (file.get() < 0) return system_fault("cannot write " + fresh);
+    if (replaces) {
+        if (auto done = like_the_old(file.get(), target, old); !done) return done;
+    }
+    if (!write_all(file.get(), text) || ::fsync(file.get()) != 0) return system_fault("cannot write " + fresh);
+    return {};
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::string& path) {
@@ -80,15 +113,17 @@ Result<std::string> read_file(const std::string& path) {
 
 Result<void> write_file(const std::string& path, std::string_view text, FileMode mode, bool replace) {
     if (!replace && file_exists(path)) return refuse(Reason::conflict, path + " exists already");
-    const std::string fresh = path + ".new";
+    const auto target = replace ? behind_links(path) : path;
+    const std::string fresh = target + ".new";
     ::unlink(fresh.c_str());
-    {
-        const Descriptor file(
-            ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, static_cast<mode_t>(mode)));
-        if (file.get() < 0) return system_fault("cannot write " + fresh);
-        if (!write_all(file.get(), text) || ::fsync(file.get()) != 0) return system_fault("cannot write " + fresh);
+    auto done = write_fresh(fresh, text, mode, target);
+    if (done && ::rename(fresh.c_str(), target.c_str()) != 0) done = system_fault("cannot replace " + target);
+    if (!done) {
+        ::unlink(fresh.c_str());
+        return done;
     }
-    if (::rename(fresh.c_str(), path.c_str()) != 0) return system_fault("cannot replace " + path);
+    const Descriptor folder(::open(folder_of(target).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder.get() < 0 || ::fsync(folder.get()) != 0) return system_fault("cannot sync the folder of " + target);
     return {};
 }
 

@@ -13,7 +13,8 @@ namespace presmesh::daemon {
 proto::Result<std::string> read_file(const std::string& path);
 
 enum class FileMode { ordinary = 0644, secret = 0600 };
-/// Writes beside the file, syncs, and renames over it. conflict when `path` exists and `replace` is false.
+/// Writes beside the file, syncs, and renames over it; one that is replaced keeps owner and mode, and links to it.
+/// conflict when `path` exists and `replace` is false.
 proto::Result<void> write_file(const std::string& path, std::string_view text, FileMode mode, bool replace);
 
 bool file_exists(const std::string& path);
