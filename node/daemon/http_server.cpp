@@ -134,6 +134,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     void header_read(error_code error);
     void body_read(error_code error);
     void request_read();
+    static bool framed(const Parser& parser);
     void refuse_request(unsigned status, std::string_view reason, std::string_view detail);
     bool refuse_broken(error_code error);
     void give_time(proto::Duration time);
@@ -225,9 +226,13 @@ bool HttpServer::Impl::Session::refuse_broken(error_code error) {
 }
 
 void HttpServer::Impl::Session::header_read(error_code error) {
-    if (closed_ || refuse_broken(error)) return;
+    if (closed_) return;
+    // Also of what is refused: as far as it was read, this is the request, not the one before it.
     const auto& header = parser_->get();
     version_ = header.version();
+    head_ = header.method() == http::verb::head;
+    if (refuse_broken(error)) return;
+    if (!framed(*parser_)) return refuse_request(400, "malformed", "the length of the body cannot be told");
     const auto length = parser_->content_length();
     if (length && *length > limits::http_body_bytes)
         return refuse_request(413, "too_large", "the body is larger than 256 KiB");
@@ -241,6 +246,14 @@ void HttpServer::Impl::Session::header_read(error_code error) {
                      [self = shared_from_this()](error_code e, std::size_t) { self->body_read(e); });
 }
 
+/// RFC 9112 section 6.3: with a transfer coding, the last one chunked and no length beside it tell where the body ends.
+/// Beast takes any other last coding for no body at all, and would read the body as the next request.
+bool HttpServer::Impl::Session::framed(const Parser& parser) {
+    const auto& header = parser.get();
+    if (header.count(http::field::transfer_encoding) == 0) return true;
+    return parser.chunked() && header.count(http::field::content_length) == 0;
+}
+
 void HttpServer::Impl::Session::body_read(error_code error) {
     if (closed_ || refuse_broken(error)) return;
     request_read();
@@ -250,7 +263,6 @@ void HttpServer::Impl::Session::request_read() {
     take_back_time();
     const auto message = parser_->release();
     keep_alive_ = message.keep_alive();
-    head_ = message.method() == http::verb::head;
     exchange_ = ++server_.last_exchange_;
     server_.exchanges_[exchange_] = this;
     if (!rate_.take())

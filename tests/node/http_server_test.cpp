@@ -60,10 +60,16 @@ TEST_CASE("bytes that are no request get 400 and the end of the connection") {
     HttpWorld world;
     const std::string tls = std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11) + std::string(32, '\x5a');
     for (const std::string& bytes :
-         {std::string("\r\n\r\n garbage\r\n\r\n"), tls + "\r\n\r\n", std::string(64, '\0') + "\r\n\r\n",
-          std::string("GET\r\n\r\n"), std::string("GET /healthz\r\n\r\n"), std::string("GET  HTTP/1.1\r\n\r\n"),
-          std::string("GET /healthz HTTP/9.9\r\n\r\n"), std::string("GET /healthz FTP/1.1\r\n\r\n"),
-          std::string("G\x01T /healthz HTTP/1.1\r\n\r\n"), std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+         {std::string("\r\n\r\n garbage\r\n\r\n"),
+          tls + "\r\n\r\n",
+          std::string(64, '\0') + "\r\n\r\n",
+          std::string("GET\r\n\r\n"),
+          std::string("GET /healthz\r\n\r\n"),
+          std::string("GET  HTTP/1.1\r\n\r\n"),
+          std::string("GET /healthz HTTP/9.9\r\n\r\n"),
+          std::string("GET /healthz FTP/1.1\r\n\r\n"),
+          std::string("G\x01T /healthz HTTP/1.1\r\n\r\n"),
+          std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
           std::string("GET /healthz HTTP/1.1\r\nno colon here\r\n\r\n"),
           std::string("GET /healthz HTTP/1.1\r\nName With Spaces: x\r\n\r\n"),
           std::string("GET /healthz HTTP/1.1\r\nContent-Length: -1\r\n\r\n"),
@@ -71,12 +77,44 @@ TEST_CASE("bytes that are no request get 400 and the end of the connection") {
           std::string("GET /healthz HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n"),
           std::string("PUT / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
           std::string("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"),
-          std::string("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n")}) {
+          std::string("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n"),
+          "PUT / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n" + health,
+          "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n" + health,
+          "PUT / HTTP/1.1\r\nTransfer-Encoding: identity\r\nContent-Length: " + std::to_string(health.size()) +
+              "\r\n\r\n" + health,
+          std::string("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n")}) {
         CAPTURE(bytes);
         refused(world, bytes, 400, "malformed");
     }
     CHECK(world.until([&] { return world.server->connections() == 0; }));
     CHECK(world.ask("GET", "/healthz").status == 200);
+}
+
+TEST_CASE("what is refused unread is answered as itself, whatever came before it on its connection") {
+    HttpWorld world;
+    const auto client = world.client();
+    client->send("HEAD /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    CHECK(client->reply(true).status == 200);
+    client->send("PUT " + presence + " HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
+    auto reply = client->reply();
+    CHECK(reply.status == 413);
+    CHECK(reply.reason() == "too_large");  // read from its body
+    CHECK(reply.head.starts_with("HTTP/1.1"));
+
+    const auto broken = world.client();
+    broken->send("HEAD /healthz HTTP/1.1\r\n\r\n");
+    CHECK(broken->reply(true).status == 200);
+    broken->send("no request at all\r\n\r\n");
+    reply = broken->reply();
+    CHECK(reply.status == 400);
+    CHECK(reply.reason() == "malformed");
+
+    const auto large = world.client();
+    large->send("HEAD /healthz HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
+    CHECK(large->reply(true).status == 413);
+    large->half_close();
+    CHECK(large->ends());
+    CHECK(large->received.empty());
 }
 
 TEST_CASE("a target that is no path is refused, and the connection goes on") {
