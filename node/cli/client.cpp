@@ -9,6 +9,8 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/config.hpp"
@@ -70,20 +72,35 @@ constexpr auto connect_time = std::chrono::seconds{10};
 constexpr auto answer_time = proto::limits::http_fetch_wait + std::chrono::seconds{10};
 constexpr auto longest_silence = std::chrono::seconds{45};  // three heartbeats of an event stream
 
+proto::Error no_daemon(const std::string& address, const error_code& error) {
+    return {Reason::unavailable, "no daemon answers at " + address + ": " + error.message()};
+}
+
+proto::Error broken_off(const std::string& address, const error_code& error) {
+    if (error == beast::error::timeout) return {Reason::unavailable, "the daemon at " + address + " does not answer"};
+    return {Reason::unavailable, "the daemon at " + address + " broke off: " + error.message()};
+}
+
+Result<tcp::resolver::results_type> resolve(asio::io_context& io, const std::string& host, const std::string& port,
+                                            const std::string& address) {
+    error_code error;
+    auto found = tcp::resolver(io).resolve(host, port, error);
+    if (error) return tl::make_unexpected(no_daemon(address, error));
+    return found;
+}
+
 /// One connection to the daemon. Each step waits for its end, which comes in time.
 class Connection {
   public:
     explicit Connection(std::string address) : address_(std::move(address)) {}
 
     Result<void> connect(const std::string& host, const std::string& port) {
-        tcp::resolver resolver(io_);
-        error_code error;
-        const auto found = resolver.resolve(host, port, error);
-        if (!error)
-            error = wait(connect_time, [&](auto done) {
-                stream_.async_connect(found, [done](error_code e, const tcp::endpoint&) { done(e); });
-            });
-        if (error) return refuse(Reason::unavailable, "no daemon answers at " + address_ + ": " + error.message());
+        const auto found = resolve(io_, host, port, address_);
+        if (!found) return tl::make_unexpected(found.error());
+        const auto error = wait(connect_time, [&](auto done) {
+            stream_.async_connect(*found, [done](error_code e, const tcp::endpoint&) { done(e); });
+        });
+        if (error) return tl::make_unexpected(no_daemon(address_, error));
         return {};
     }
     error_code write(Request& message) {
@@ -95,23 +112,6 @@ class Connection {
         return wait(answer_time, [&](auto done) {
             http::async_read(stream_, buffer_, parser, [done](error_code e, std::size_t) { done(e); });
         });
-    }
-    /// Without its end; of `patience` at most from the last one.
-    Result<std::string> line(proto::Duration patience) {
-        const auto error = wait(patience, [&](auto done) {
-            asio::async_read_until(stream_, lines_, '\n', [done](error_code e, std::size_t) { done(e); });
-        });
-        if (error) return ended(error);
-        std::istream in(&lines_);
-        std::string text;
-        std::getline(in, text);
-        if (!text.empty() && text.back() == '\r') text.pop_back();
-        return text;
-    }
-    tl::unexpected<proto::Error> ended(const error_code& error) const {
-        if (error == beast::error::timeout)
-            return refuse(Reason::unavailable, "the daemon at " + address_ + " does not answer");
-        return refuse(Reason::unavailable, "the daemon at " + address_ + " broke off: " + error.message());
     }
 
   private:
@@ -129,7 +129,64 @@ class Connection {
     asio::io_context io_{1};
     beast::tcp_stream stream_{io_};
     beast::flat_buffer buffer_;
-    asio::streambuf lines_;
+};
+
+/// One event stream, beside others. Tells each event's data, and at last why it ended.
+class Stream : public std::enable_shared_from_this<Stream> {
+  public:
+    using Told = std::function<void(const std::string& data)>;
+    /// none: the daemon did not begin it, and says why in the ordinary way.
+    using Over = std::function<void(std::optional<proto::Error> why)>;
+    Stream(asio::io_context& io, std::string address, Request request, Told told, Over over)
+        : stream_(io),
+          address_(std::move(address)),
+          request_(std::move(request)),
+          told_(std::move(told)),
+          over_(std::move(over)) {}
+
+    void start(const tcp::resolver::results_type& at) {
+        stream_.expires_after(connect_time);
+        stream_.async_connect(at, [self = shared_from_this()](const error_code& error, const tcp::endpoint&) {
+            if (error) return self->over_(no_daemon(self->address_, error));
+            self->write();
+        });
+    }
+
+  private:
+    /// Goes on with `next`, unless this was the end.
+    template <typename Next>
+    auto step(Next next) {
+        return [self = shared_from_this(), next](const error_code& error, auto&&...) {
+            if (error) return self->over_(broken_off(self->address_, error));
+            next(*self);
+        };
+    }
+    void write() {
+        stream_.expires_after(answer_time);
+        http::async_write(stream_, request_, step([](Stream& self) { self.read(); }));
+    }
+    void read() {
+        if (begun_) stream_.expires_after(longest_silence);
+        asio::async_read_until(stream_, buffer_, '\n', step([](Stream& self) { self.line(); }));
+    }
+    void line() {
+        std::istream in(&buffer_);
+        std::string text;
+        std::getline(in, text);
+        if (!text.empty() && text.back() == '\r') text.pop_back();
+        if (!begun_ && text.find(" 200 ") == std::string::npos) return over_(std::nullopt);
+        begun_ = true;
+        if (text.starts_with("data: ")) told_(text.substr(6));
+        read();
+    }
+
+    beast::tcp_stream stream_;
+    std::string address_;
+    Request request_;
+    asio::streambuf buffer_;
+    bool begun_ = false;
+    Told told_;
+    Over over_;
 };
 
 }  // namespace
@@ -183,7 +240,7 @@ Result<Reply> Client::request(const std::string& method, const std::string& targ
     parser.body_limit(proto::limits::http_reply_bytes);
     auto error = connection.write(message);
     if (!error) error = connection.read(parser);
-    if (error) return connection.ended(error);
+    if (error) return tl::make_unexpected(broken_off(address_, error));
     const auto& answer = parser.get();
     return Reply{answer.result_int(), std::string(answer[http::field::content_type]), answer.body()};
 }
@@ -195,23 +252,28 @@ Result<Reply> Client::ask(const std::string& method, const std::string& target, 
     return reply;
 }
 
-Result<void> Client::follow(const std::string& target, const std::function<bool(const std::string&)>& event) const {
-    Connection connection(address_);
-    if (auto done = connection.connect(host_, port_); !done) return done;
-    auto request = request_to(host_, token_, "GET", target, "text/event-stream");
-    if (const auto error = connection.write(request)) return connection.ended(error);
-    const auto status = connection.line(answer_time);
-    if (!status) return tl::make_unexpected(status.error());
-    if (status->find(" 200 ") == std::string::npos) {
-        // What it says about that comes the ordinary way.
-        auto reply = ask("GET", target, {}, {}, "text/event-stream");
-        return reply ? refuse(Reason::unavailable, *status) : tl::make_unexpected(reply.error());
+void Client::follow(const std::vector<std::string>& targets, const Event& event, const Over& over) const {
+    asio::io_context io{1};
+    const auto at = resolve(io, host_, port_, address_);
+    if (!at) return over(at.error());
+    for (const auto& target : targets) {
+        std::make_shared<Stream>(
+            io, address_, request_to(host_, token_, "GET", target, "text/event-stream"),
+            [&](const std::string& data) {
+                if (!event(data)) io.stop();
+            },
+            [&, target](std::optional<proto::Error> why) {
+                if (!why) why = refusal_of(target);
+                over(*why);
+            })
+            ->start(*at);
     }
-    for (;;) {
-        const auto text = connection.line(longest_silence);
-        if (!text) return tl::make_unexpected(text.error());
-        if (text->starts_with("data: ") && !event(text->substr(6))) return {};
-    }
+    io.run();
+}
+
+proto::Error Client::refusal_of(const std::string& target) const {
+    const auto reply = ask("GET", target, {}, {}, "text/event-stream");
+    return reply ? proto::Error{Reason::unavailable, "the daemon began no stream"} : reply.error();
 }
 
 }  // namespace presmesh::cli

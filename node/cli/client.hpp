@@ -34,13 +34,17 @@ class Client {
     proto::Result<Reply> ask(const std::string& method, const std::string& target, const std::string& body = {},
                              const std::string& content_type = "application/json",
                              const std::string& accept = "application/json") const;
-    /// Calls `event` with the data of each server-sent event until it says false or the stream ends; unavailable when
-    /// not even heartbeats come any more.
-    proto::Result<void> follow(const std::string& target,
-                               const std::function<bool(const std::string& data)>& event) const;
+    /// False ends all.
+    using Event = std::function<bool(const std::string& data)>;
+    using Over = std::function<void(const proto::Error& why)>;
+    /// Calls `event` with the data of each server-sent event of every target, until it says false or no stream is left;
+    /// `over` for each stream that ended by itself (unavailable, too, when not even heartbeats come any more).
+    void follow(const std::vector<std::string>& targets, const Event& event, const Over& over) const;
     const std::string& address() const { return address_; }
 
   private:
+    proto::Error refusal_of(const std::string& target) const;
+
     std::string host_;
     std::string port_;
     std::string address_;

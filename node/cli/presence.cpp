@@ -1,7 +1,4 @@
 // presmesh publish, get, watch, rules, watchers, approve, deny: what users do, through the daemon's HTTP.
-#include <mutex>
-#include <thread>
-
 #include "node/cli/client.hpp"
 #include "node/cli/commands.hpp"
 #include "node/daemon/files.hpp"
@@ -118,27 +115,19 @@ int get(const Options& options, const Asked& asked) {
 int watch(const Options& options, const Asked& asked) {
     const auto client = Client::make(options);
     if (!client) return refused(options, client.error());
-    std::mutex printing;
+    std::vector<std::string> targets;
+    for (const auto& uri : asked.uris) targets.push_back(path_of("presence", uri) + "/events" + as_query(options));
     int left = asked.events;
-    bool failed = false;
-    const auto follow = [&](const std::string& uri) {
-        const auto told =
-            client->follow(path_of("presence", uri) + "/events" + as_query(options), [&](const std::string& data) {
-                const std::lock_guard lock(printing);
-                const auto json = Json::parse(data, nullptr, false);
-                done(options, json, json.is_discarded() ? data + "\n" : line_of(json));
-                return asked.events == 0 || --left > 0;
-            });
-        const std::lock_guard lock(printing);
-        if (!told) {
-            refused(options, told.error());
-            failed = true;
-        }
-    };
-    std::vector<std::thread> threads;
-    for (const auto& uri : asked.uris) threads.emplace_back(follow, uri);
-    for (auto& thread : threads) thread.join();
-    return failed ? exit_refused : exit_ok;
+    int status = exit_ok;
+    client->follow(
+        targets,
+        [&](const std::string& data) {
+            const auto json = Json::parse(data, nullptr, false);
+            done(options, json, json.is_discarded() ? data + "\n" : line_of(json));
+            return asked.events == 0 || --left > 0;
+        },
+        [&](const proto::Error& why) { status = refused(options, why); });
+    return status;
 }
 
 std::string rules_text(const Json& json) {
@@ -232,7 +221,8 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     one_uri(command("get", "what is known of a user now", get));
     auto* watching = command("watch", "follow users until stopped", watch);
     watching->add_option("URI", asked->uris, "one or more users")->required();
-    watching->add_option("--events", asked->events, "end after so many");
+    watching->add_option("--events", asked->events, "end after so many, of all users together")
+        ->check(CLI::PositiveNumber);
     auto* ruling = command("rules", "show or set who may see a user", rules);
     one_uri(ruling);
     ruling->add_option(

@@ -33,11 +33,20 @@ exits 0 federation remove all.toml b.example
 exits 0 federation add all.toml before.toml --domain b.example
 cmp -s all.toml before.toml || fail "adding b from a file of several"
 
-# ---- a token taken away ends what it opened
-echo "carols-very-own-token carol@a.example read" >>a/tokens
+# ---- watch: so many events of all together, and each stream's refusal
 start a; pid_a=$pid
 a() { timeout 20 "$bin/presmesh" -c a/presmesh.toml "$@"; }
 wait_for a status
+timeout 5 "$bin/presmesh" -c a/presmesh.toml watch ann@a.example amy@a.example abe@a.example --events 2 >events.out 2>&1
+[ $? = 0 ] || fail "watch --events: $(cat events.out)"
+[ "$(wc -l <events.out)" = 2 ] || fail "watch --events 2: $(cat events.out)"
+exits 1 -c a/presmesh.toml watch ann@nowhere.example bert@nowhere.example
+[ "$(wc -l <exits.out)" = 2 ] || fail "refused watches: $(cat exits.out)"
+
+# ---- a token taken away ends what it opened
+echo "carols-very-own-token carol@a.example read" >>a/tokens
+kill -HUP $pid_a
+wait_for a --token carols-very-own-token get alice@a.example
 a --token carols-very-own-token watch alice@a.example >carol.out 2>&1 & carol=$!; pids+=($carol)
 wait_for grep -q alice carol.out
 sed -i '/^carols/d' a/tokens
