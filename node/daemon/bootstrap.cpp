@@ -41,9 +41,13 @@ Bootstrap::Bootstrap(asio::io_context& io, Found found, Failed failed)
     : resolver_(io), timer_(io), found_(std::move(found)), failed_(std::move(failed)) {}
 
 void Bootstrap::set(const proto::Federation& federation, std::vector<proto::Endpoint> own) {
-    entries_.clear();
+    // A name that is listed still keeps its addresses until the resolver knows better, which may take a while.
+    const auto known = std::exchange(entries_, {});
     for (const auto& [domain, member] : federation.members) {
-        for (const auto& entry : member.bootstrap) entries_[entry];
+        for (const auto& entry : member.bootstrap) {
+            const auto found = known.find(entry);
+            entries_[entry] = found != known.end() ? found->second : std::vector<proto::Endpoint>{};
+        }
     }
     own_ = std::move(own);
     resolver_.cancel();
