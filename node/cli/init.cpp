@@ -72,6 +72,9 @@ int init(const Options& options, const InitOptions& asked) {
     }
     if (!proto::Endpoint::parse(asked.http))
         return misused(options, "--http must be an address and port, such as 127.0.0.1:8470");
+    const auto config = config_text(*domain, asked, *advertise);
+    if (const auto faults = daemon::parse_config(config, asked.folder).faults; !faults.empty())
+        return misused(options, "presmeshd would refuse such a config: " + faults.front().text);
     std::error_code error;
     std::filesystem::create_directories(asked.folder, error);
     const auto file = [&](const char* name) { return asked.folder + "/" + name; };
@@ -101,7 +104,7 @@ int init(const Options& options, const InitOptions& asked) {
         {"federation.toml", federation.to_toml(), FileMode::secret},
         {"tokens", "# TOKEN user@domain|* [read|write|admin]\n" + random_token(random) + " * admin\n",
          FileMode::secret},
-        {"presmesh.toml", config_text(*domain, asked, *advertise), FileMode::ordinary}};
+        {"presmesh.toml", config, FileMode::ordinary}};
     for (const auto& [name, text, mode] : files) {
         if (auto written = daemon::write_file(file(name), text, mode, false); !written)
             return refused(options, written.error());

@@ -53,7 +53,6 @@ void check_certificate(const daemon::Material& material, proto::WallTime now, Fi
 }
 
 void check_federation(const daemon::Loaded& loaded, Findings& findings) {
-    if (!loaded.material.federation) return;
     const auto& members = loaded.material.federation->members;
     std::size_t with_bootstrap = 0;
     for (const auto& [domain, member] : members) {
@@ -69,6 +68,14 @@ void check_federation(const daemon::Loaded& loaded, Findings& findings) {
                  size + " members; of the others, " + std::to_string(with_bootstrap) +
                      (with_bootstrap > 0 ? " with an address to start from"
                                          : " with a bootstrap address: this node can only wait until one calls"));
+}
+
+void check_domains(const daemon::Loaded& loaded, proto::WallTime now, Findings& findings) {
+    for (const auto& domain : daemon::domains_not_ours(loaded.config, *loaded.material.federation, now)) {
+        findings.add(false, "domain",
+                     "a translator is for " + domain + ", which the federation file does not delegate to " +
+                         loaded.config.node.domain + ": its users are not published");
+    }
 }
 
 void check_ports(const daemon::Config& config, bool running, Findings& findings) {
@@ -153,6 +160,7 @@ int doctor(const Options& options) {
         "it reads " + proto::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
     check_certificate(loaded.material, now, findings);
     check_federation(loaded, findings);
+    check_domains(loaded, now, findings);
     const auto client = Client::make(options);
     const auto reply = client ? client->request("GET", "/v1/node") : tl::make_unexpected(client.error());
     check_ports(loaded.config, reply.has_value(), findings);

@@ -45,6 +45,11 @@ void read_advertise(TomlSection& section, NodeConfig& node) {
         if (is_wildcard(endpoint))
             section.fault("advertise",
                           "advertise must say an address that others can reach, not " + endpoint.to_string());
+        const bool heard = std::any_of(node.listen.begin(), node.listen.end(),
+                                       [&](const auto& own) { return own.is_v4() == endpoint.is_v4(); });
+        if (!heard && !node.listen.empty())
+            section.fault("advertise", "advertise names " + endpoint.to_string() + ", and listen no address of " +
+                                           (endpoint.is_v4() ? "IPv4" : "IPv6"));
     }
     if (node.advertise.size() > 2) section.fault("advertise", "advertise takes two addresses at most");
     if (section.has("advertise")) return;

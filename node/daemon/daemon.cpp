@@ -88,6 +88,7 @@ class Daemon::Impl {
     void wait_for_signal();
     void wait_until_idle(std::chrono::steady_clock::time_point until);
     void watch_certificate();
+    void warn_of_foreign_domains(proto::WallTime now);
     void compare_certificate(const Loaded& loaded, proto::WallTime now);
     void set_policy();
     NodeReport report() const;
@@ -214,6 +215,7 @@ Result<void> Daemon::Impl::start() {
         log_.info("translator is running", {{"name", std::string(shell->translator().name())}});
     bootstrap_.set(*material_.federation, config_.node.advertise);
     watch_certificate();
+    warn_of_foreign_domains(started_);
     delegations_.watch(material_.federation);
     wait_for_signal();
     log_.info("ready");
@@ -239,6 +241,12 @@ void Daemon::Impl::watch_certificate() {
     certificate_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) watch_certificate();
     });
+}
+
+void Daemon::Impl::warn_of_foreign_domains(proto::WallTime now) {
+    for (const auto& domain : domains_not_ours(config_, *material_.federation, now))
+        log_.warning("a translator's domain is not delegated to this node: its users are not published",
+                     {{"domain", domain}});
 }
 
 /// The node keeps the certificate it started with, whatever the new files say.
@@ -294,6 +302,7 @@ void Daemon::Impl::reload() {
     });
     bootstrap_.set(*material_.federation, config_.node.advertise);
     delegations_.watch(material_.federation);
+    warn_of_foreign_domains(read_at);
     log_.info(
         "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
         {{"members", std::to_string(material_.federation->members.size())}});

@@ -117,6 +117,16 @@ std::string federation_digest(const proto::Federation& federation) {
     return proto::to_hex(proto::blake2b_256(proto::as_bytes(federation.to_toml()))).substr(0, digits);
 }
 
+std::set<std::string> domains_not_ours(const Config& config, const proto::Federation& federation, proto::WallTime now) {
+    std::set<std::string> domains;
+    for (const auto& section : config.sip) domains.insert(section.domains.begin(), section.domains.end());
+    for (const auto& section : config.xmpp) domains.insert(section.domain);
+    std::erase_if(domains, [&](const std::string& domain) {
+        return domain == config.node.domain || federation.may_publish(config.node.domain, domain, now);
+    });
+    return domains;
+}
+
 Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults) {
     if (!http.enabled || http.token_file.empty()) return {};
     auto text = read_file(http.token_file);

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,9 @@ Material load_material(const Config& config, proto::WallTime now);
 std::shared_ptr<const proto::Federation> load_federation(const std::string& path, std::vector<FileFaultAt>& faults);
 /// The same for everybody who has the same file, and tells nothing about its key.
 std::string federation_digest(const proto::Federation& federation);
+/// The domains of [[sip]] and [[xmpp]] sections whose users this node may not publish for: neither its own nor, now,
+/// delegated to it.
+std::set<std::string> domains_not_ours(const Config& config, const proto::Federation& federation, proto::WallTime now);
 Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
 
 /// Key files: one line of hexadecimal digits; lines that start with # are for people.

@@ -11,6 +11,8 @@ cp a/federation.toml b/federation.toml
 exits 2 init c.example --dir c --advertise nonsense
 exits 2 init c.example --dir c --advertise 127.0.0.1:4001
 exits 2 init c.example --dir c --http nonsense
+exits 2 init c.example --dir c --advertise 0.0.0.0:4000
+exits 2 init c.example --dir c --http 192.0.2.1:8470
 exits 2 init 'not a domain' --dir c
 exits 2 node-cert 'not a domain'
 exits 2 federation add a/federation.toml c.example 1234

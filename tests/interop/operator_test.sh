@@ -99,6 +99,24 @@ finds "reload: .*SIGHUP" || fail "a revocation that is not in use yet: $(cat doc
 kill -HUP $pid_a
 wait_for healthy
 
+# ---- a translator for a domain that nobody delegated to us
+cp a/presmesh.toml a/good.toml
+exits 0 federation remove a/federation.toml b.example
+exits 0 federation add a/federation.toml b.example $(key_of b all.toml) --bootstrap 127.0.0.1:$((a_port + 8))
+cat >>a/presmesh.toml <<END
+[[sip]]
+mode = "serve"
+domains = ["b.example"]
+listen = "127.0.0.1:$((port + 6))"
+END
+kill $pid_a; wait $pid_a; start a; pid_a=$pid
+wait_for grep -q 'not delegated to this node.*domain=b.example' a.log
+finds "domain: .*b.example" || fail "a domain that is not delegated: $(cat doctor.out)"
+exits 0 federation delegate a/federation.toml b.example a.example --domain-key b/domain.key
+kill -HUP $pid_a
+wait_for healthy
+mv a/good.toml a/presmesh.toml
+
 # ---- an attached server that is away, or refuses us, is told of
 cat >>a/presmesh.toml <<END
 [[xmpp]]

@@ -97,6 +97,8 @@ TEST_CASE("a wildcard needs an address to advertise") {
     CHECK(faults_of(text + "advertise = \"192.0.2.1:4000\"\n").empty());
     CHECK(has(faults_of(text + "advertise = \"0.0.0.0:4000\"\n"), "7: [node] advertise must say an address"));
     CHECK(has(faults_of(text + "advertise = []\n"), "7: [node] advertise must not be empty"));
+    CHECK(has(faults_of(text + "advertise = [\"192.0.2.1:4000\", \"[2001:db8::1]:4000\"]\n"),
+              "7: [node] advertise names [2001:db8::1]:4000, and listen no address of IPv6"));
 }
 
 TEST_CASE("http listens for others only when told so") {
