@@ -36,6 +36,7 @@ inline constexpr std::size_t document_bytes = 64 * 1024;   ///< encoded; larger 
 inline constexpr std::size_t pidf_bytes = 256 * 1024;      ///< a PIDF body before parsing
 inline constexpr std::size_t xml_depth = 32;
 inline constexpr std::size_t xml_elements = 4096;          ///< per document
+inline constexpr std::size_t xml_expanded_bytes = 4 * document_bytes;  ///< names, namespaces and attributes of all elements of one document or stanza. A tree has the namespace with each element, so a long one under a prefix would grow a thousandfold; 4096 elements of usual namespaces fit
 inline constexpr std::size_t stanza_bytes = 64 * 1024;      ///< XMPP, one first-level element; RFC 6120 asks for at least 10000
 inline constexpr std::size_t stanza_attributes = 64;         ///< of one element
 inline constexpr std::size_t skipped_stanza_bytes = 10 * 1024 * 1024; ///< a stanza over its bounds is read past, not kept; over this the stream ends. Servers let their users send 256 KiB

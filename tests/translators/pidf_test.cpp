@@ -247,6 +247,22 @@ TEST_CASE("large bodies are refused at their bound") {
     CHECK(refused(attributes + "/>") == Reason::too_large);
 }
 
+TEST_CASE("what is said once and counts for many elements does not grow with them") {
+    const std::string lots(200'000, 'u');
+    std::string elements, activities, attributed, notes;
+    for (int i = 0; i < 4000; ++i) elements += "<p:a/>";
+    for (int i = 0; i < 20; ++i) notes += "<note/>";
+    for (int i = 0; i < 60; ++i) attributed += " p:b" + std::to_string(i) + "=''";
+    const auto open = "<x xmlns='urn:x' xmlns:p='" + lots + "'";
+    CHECK(refused(open + ">" + elements + "</x>") == Reason::too_large);
+    CHECK(refused(open + attributed + "/>") == Reason::too_large);
+    CHECK(refused("<tuple id='a'><rpid:activities xmlns:p='" + lots + "'>" + elements + "</rpid:activities></tuple>") ==
+          Reason::too_large);
+    CHECK(refused("<tuple id='a' xml:lang='" + lots + "'>" + notes + "</tuple>") == Reason::too_large);
+    // As many elements as are allowed, of a namespace as long as they come.
+    inside("<x xmlns='urn:x' xmlns:p='urn:ietf:params:xml:ns:pidf:caps'>" + elements + "</x>");
+}
+
 TEST_CASE("tuple ids are NCNames, and give back any id") {
     CHECK(tuple_id("t4109", false) == "t4109");
     CHECK(tuple_id("t4109", true) == "ID-t4109");

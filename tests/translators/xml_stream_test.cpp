@@ -146,16 +146,21 @@ std::string large(const std::string& before, const std::string& unit, const std:
 }  // namespace
 
 TEST_CASE("a stanza over a bound is read past, its head is kept, and the stream goes on") {
-    std::string nested, closed, many, attributes;
+    const auto half = std::string(limits::stanza_bytes / 2, 'u');
+    std::string nested, closed, many, attributes, prefixed, prefixed_attributes;
     for (std::size_t i = 0; i < 80'000; ++i) nested += "<a>", closed += "</a>";
     for (std::size_t i = 0; i <= limits::xml_elements; ++i) many += "<b/>";
     for (std::size_t i = 0; i <= limits::stanza_attributes; ++i) attributes += " b" + std::to_string(i) + "=''";
+    for (std::size_t i = 0; i < 20; ++i)
+        prefixed += "<p:b/>", prefixed_attributes += " p:b" + std::to_string(i) + "=''";
     const std::string head = "<message from='a@x.example/r' to='c@a.example' id='m1' type='chat' xml:lang='de'";
     for (const auto& stanza :
          {large(head + "><body>", "x", "</body></message>"),
           large(head + "><body><![CDATA[", "x", "]]></body></message>"), large(head + ">", "<b>text</b>", "</message>"),
           large(head + " a='", "x", "'>some <b/>text</message>"), head + ">" + nested + "deep" + closed + "</message>",
-          head + ">" + many + "</message>", head + attributes + "/>", head + "><b" + attributes + "/></message>"}) {
+          head + ">" + many + "</message>", head + attributes + "/>", head + "><b" + attributes + "/></message>",
+          head + "><x xmlns:p='" + half + "'>" + prefixed + "</x></message>",
+          head + "><x xmlns:p='" + half + "'" + prefixed_attributes + "/></message>"}) {
         for (const std::size_t piece : {std::string::npos, std::size_t{1'000}}) {
             const auto kept = skipped(stanza, piece);
             CHECK(kept.is("message", ns_client));

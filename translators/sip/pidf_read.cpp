@@ -85,6 +85,7 @@ class Walker {
         const auto ns = resolve(prefix);
         if (!ns || local.empty()) fail(Reason::malformed, "a prefix that nothing declares");
         const auto own = xml.attribute("xml:lang");
+        if (ok()) charge(ns->size() + local.size() + lang.size());
         if (ok()) visit(Node{xml, *ns, local, own ? std::string_view(own.value()) : lang});
         bindings_.resize(mark);
     }
@@ -166,13 +167,22 @@ class Walker {
             if (prefix.empty() && local == "xmlns") declare({}, a.value());
         }
         for (const auto a : xml.attributes()) {
-            const auto prefix = split(a.name()).first;
-            if (prefix != "xmlns" && !prefix.empty() && !resolve(prefix))
-                return fail(Reason::malformed, "a prefix that nothing declares");
+            const auto [prefix, local] = split(a.name());
+            const bool plain = prefix.empty() || prefix == "xmlns";
+            const auto ns = plain ? std::string_view{} : resolve(prefix);
+            if (!ns) return fail(Reason::malformed, "a prefix that nothing declares");
+            charge(ns->size() + local.size() + std::string_view(a.value()).size());
         }
     }
 
+    /// What an element inherits is copied with it: the sum over all of them has a bound of its own.
+    void charge(std::size_t bytes) {
+        expanded_ += bytes;
+        if (expanded_ > limits::xml_expanded_bytes) fail(Reason::too_large, "namespaces that are large everywhere");
+    }
+
     std::vector<Binding> bindings_;
+    std::size_t expanded_ = 0;
     std::optional<proto::Error> fault_;
 };
 

@@ -165,13 +165,15 @@ class XmlStream::Parser {
         ++depth_;
         const auto [ns, local] = split(name);
         if (depth_ == 1) return start_stream(ns, local, attributes);
-        if (depth_ == 2) elements_ = 0;
+        if (depth_ == 2) elements_ = expanded_ = 0;
         if (static_cast<std::size_t>(depth_) > limits::skipped_stanza_depth)
             return fail(Reason::too_large, "elements nested too deep");
         if (skipping_ && depth_ > 2) return;
         Element element(local, mapped(ns));
+        expanded_ += ns.size() + local.size();
         const bool fits = read_attributes(attributes, element.attributes) &&
-                          static_cast<std::size_t>(depth_) <= limits::xml_depth && ++elements_ <= limits::xml_elements;
+                          static_cast<std::size_t>(depth_) <= limits::xml_depth &&
+                          ++elements_ <= limits::xml_elements && expanded_ <= limits::xml_expanded_bytes;
         open_.push_back(std::move(element));
         if (skipping_) {  // its start tag alone was too long
             head_ = head_of(open_.front());
@@ -193,12 +195,15 @@ class XmlStream::Parser {
         events_.push_back(std::move(out));
     }
 
-    /// False: there are more than limits::stanza_attributes, and only so many were read.
-    static bool read_attributes(const char** attributes, std::vector<Attribute>& out) {
+    /// False: there are more than limits::stanza_attributes or xml_expanded_bytes, and only so many were read.
+    bool read_attributes(const char** attributes, std::vector<Attribute>& out) {
         for (; *attributes != nullptr; attributes += 2) {
             if (out.size() == limits::stanza_attributes) return false;
             const auto [ns, local] = split(attributes[0]);
-            out.push_back({std::string(local), std::string(ns), attributes[1]});
+            const std::string_view value(attributes[1]);
+            expanded_ += ns.size() + local.size() + value.size();
+            if (expanded_ > limits::xml_expanded_bytes) return false;
+            out.push_back({std::string(local), std::string(ns), std::string(value)});
         }
         return true;
     }
@@ -284,6 +289,7 @@ class XmlStream::Parser {
     Element head_;  // of the stanza that is skipped
     bool skipping_ = false;
     std::size_t elements_ = 0;
+    std::size_t expanded_ = 0;  // names, namespaces and values of the stanza's elements, each as long as it is copied
     bool started_ = false;
     bool replaying_ = false;
     bool over_ = false;

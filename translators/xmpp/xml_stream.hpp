@@ -18,8 +18,8 @@ struct StreamStart {
     std::vector<Attribute> attributes;
     std::string_view get(std::string_view name) const;
 };
-/// A stanza over limits::stanza_bytes, xml_depth, xml_elements or stanza_attributes was read past: what is needed to
-/// answer it, its name and its from, to, id and type. Others share the stream, which goes on.
+/// A stanza over limits::stanza_bytes, xml_depth, xml_elements, xml_expanded_bytes or stanza_attributes was read past:
+/// what is needed to answer it, its name and its from, to, id and type. Others share the stream, which goes on.
 struct OversizeStanza {
     Element head;
 };
