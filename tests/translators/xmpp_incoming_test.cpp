@@ -96,6 +96,32 @@ TEST_CASE("many requests that nobody waits for are taken back in one hour, bit b
     CHECK(world.translator->contacts() == 0);
 }
 
+TEST_CASE("resources too large for one document are still shown, with less") {
+    const std::string large(40'000, 'x');
+    for (const auto& child : {"<x xmlns='urn:x'>" + large + "</x>", "<status>" + large + "</status>"}) {
+        XmppWorld world;
+        world.connect();
+        world.wanted("juliet@x.example", "alice@a.example");
+        world.feed("<presence type='subscribed' from='juliet@x.example' to='alice@a.example'/>");
+        const auto feed = [&](const std::string& resource, const std::string& content) {
+            world.feed("<presence from='juliet@x.example/" + resource + "' to='alice@a.example'>" + content +
+                       "</presence>");
+        };
+        const auto published = [&] { return world.host.documents.at(world.uri("juliet@x.example"))->presence(); };
+        feed("balcony", child);
+        CHECK(published().services.size() == 1);
+        feed("chamber", child);
+        REQUIRE(published().services.size() == 2);
+        feed("balcony", "<show>dnd</show>" + child);
+        REQUIRE(published().services.size() == 2);
+        CHECK(published().services[0].show == proto::Show::dnd);
+        CHECK(world.host.counters[child.starts_with("<x") ? "xmpp_dropped.extensions" : "xmpp_dropped.notes"] == 2);
+        // When they fit again, nothing is left out.
+        world.feed("<presence type='unavailable' from='juliet@x.example/chamber' to='alice@a.example'/>");
+        CHECK(published().services[0].extensions.size() + published().services[0].notes.size() == 1);
+    }
+}
+
 TEST_CASE("one domain's unanswered requests leave room for another's") {
     XmppWorld world;
     const auto alice = world.uri("alice@a.example");

@@ -454,11 +454,27 @@ Incoming::ServicePtr Incoming::last_words(const proto::PresentityUri& name, Cont
     return shared ? content.last : offline(contact);
 }
 
+/// Resources that are too large together cost their extensions, then their notes, not the news of who is there.
+proto::Result<proto::DocumentPtr> Incoming::document_of(proto::Presence presence) const {
+    auto document = proto::Document::make(presence);
+    const auto without = [&](auto field, std::string_view name) {
+        auto& services = presence.services;
+        const bool any = std::any_of(services.begin(), services.end(), [&](auto& s) { return !(s.*field).empty(); });
+        if (document || document.error().reason != proto::Reason::too_large || !any) return;
+        host_->count("xmpp_dropped", name);
+        for (auto& service : services) (service.*field).clear();
+        document = proto::Document::make(presence);
+    };
+    without(&proto::Service::extensions, "extensions");
+    without(&proto::Service::notes, "notes");
+    return document;
+}
+
 bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
     proto::Presence presence;
     for (const auto& [resource, service] : content.open) presence.services.push_back(*service);
     if (presence.services.empty() && content.last) presence.services.push_back(*last_words(name, contact, content));
-    auto document = proto::Document::make(std::move(presence));
+    const auto document = document_of(std::move(presence));
     if (!document) {
         host_->count("xmpp_dropped", proto::to_string(document.error().reason));
         return false;

@@ -121,6 +121,7 @@ class Incoming {
     void park(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     void show(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     ServicePtr last_words(const proto::PresentityUri& name, Contact& contact, const Content& content) const;
+    proto::Result<proto::DocumentPtr> document_of(proto::Presence presence) const;
     bool publish(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content);
     void withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact);
     bool is_over(proto::Now now, const SubscriptionEntry& entry) const;
