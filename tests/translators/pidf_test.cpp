@@ -186,13 +186,16 @@ TEST_CASE("languages: a note's own, or the nearest around it") {
     CHECK(p.notes == std::vector<Note>{{"", "none"}});
 }
 
-TEST_CASE("mustUnderstand on what we do not understand is refused by name") {
-    CHECK(refused("<x xmlns='urn:x' xmlns:p='urn:ietf:params:xml:ns:pidf' p:mustUnderstand='1'/>") ==
-          Reason::unsupported);
-    CHECK(refused("<tuple id='a'><status><x xmlns='u' xmlns:p='urn:ietf:params:xml:ns:pidf' "
-                  "p:mustUnderstand='true'/></status></tuple>") == Reason::unsupported);
-    inside("<x xmlns='urn:x' xmlns:p='urn:ietf:params:xml:ns:pidf' p:mustUnderstand='0'/>");
-    inside("<x xmlns='urn:x' mustUnderstand='1'/>");
+TEST_CASE("mustUnderstand on what we do not understand is carried to those who may") {
+    const auto p = inside(
+        "<tuple id='a'><status><basic>open</basic><x xmlns='urn:u' xmlns:p='urn:ietf:params:xml:ns:pidf' "
+        "p:mustUnderstand='true'/></status></tuple>"
+        "<x xmlns='urn:x' xmlns:p='urn:ietf:params:xml:ns:pidf' p:mustUnderstand='1'/>");
+    CHECK(p.is_open());
+    CHECK(p.services[0].status_extensions.size() == 1);
+    CHECK(p.extensions == std::vector<ExtensionXml>{
+                              R"(<x xmlns="urn:x" xmlns:a0="urn:ietf:params:xml:ns:pidf" a0:mustUnderstand="1"/>)"});
+    CHECK(read(write_pidf(alice, p)) == p);
 }
 
 TEST_CASE("ids that are not unique are told apart in document order") {

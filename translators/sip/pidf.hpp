@@ -22,8 +22,8 @@ struct ParsedPidf {
 /// Refuses: too_large (limits::pidf_bytes, xml_depth, xml_elements, xml_expanded_bytes, attributes, services);
 /// forbidden_xml (DOCTYPE, entity declarations, processing instructions); malformed (not UTF-8, not well-formed, no
 /// entity, a tuple without id, a basic that is neither open nor closed); wrong_namespace (the root is not a PIDF
-/// presence); unsupported (an element we do not know that says mustUnderstand, RFC 3863 section 4.2.3). A time that
-/// cannot be read is passed over.
+/// presence). A time that cannot be read is passed over; an element we do not know is kept, also one that says
+/// mustUnderstand (RFC 3863 section 4.2.3): that speaks to who reads the document in the end, which we only carry.
 ///
 /// `language`: what the body's Content-Language says, for notes without an xml:lang of their own or around them. Passed
 /// over unless it is one language tag.

@@ -98,17 +98,6 @@ class Walker {
         }
     }
 
-    /// RFC 3863 section 4.2.3, on an element we do not know.
-    bool must_be_understood(const Node& node) const {
-        for (const auto a : node.xml.attributes()) {
-            const auto [prefix, local] = split(a.name());
-            if (local != "mustUnderstand" || prefix.empty() || resolve(prefix) != ns_pidf) continue;
-            const auto value = trimmed(a.value());
-            return value == "1" || value == "true";
-        }
-        return false;
-    }
-
     Element element(const Node& node) {
         Element out(node.name, node.ns);
         for (const auto a : node.xml.attributes()) {
@@ -372,8 +361,6 @@ class PidfReader {
     static void note(const Node& n, std::vector<Note>& out) { out.push_back({std::string(n.lang), text_of(n.xml)}); }
 
     void extension(const Node& n, std::vector<proto::ExtensionXml>& out) {
-        if (walk_.must_be_understood(n))
-            return walk_.fail(Reason::unsupported, "an element that must be understood, and is not");
         if (auto xml = to_extension(walk_.element(n))) out.push_back(std::move(*xml));
     }
 

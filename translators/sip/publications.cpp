@@ -20,7 +20,6 @@ int status_of(Reason reason) {
         case Reason::too_large:
             return 413;
         case Reason::unsupported_type:
-        case Reason::unsupported:  // an extension that says mustUnderstand
             return 415;
         case Reason::forbidden:
         case Reason::foreign_domain:
