@@ -35,12 +35,14 @@ bool needs_idna(std::string_view domain) {
            std::any_of(domain.begin(), domain.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
-Result<std::string> to_a_labels(const std::string& domain) {
+using IdnText = std::unique_ptr<void, void (*)(void*)>;
+
+Result<std::string> to_a_labels(const std::string& domain, int processing = IDN2_NONTRANSITIONAL) {
     std::uint8_t* out = nullptr;
-    int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES;
+    int flags = IDN2_NFC_INPUT | processing | IDN2_USE_STD3_ASCII_RULES;
     int code = idn2_lookup_u8(reinterpret_cast<const std::uint8_t*>(domain.c_str()), &out, flags);
     if (code != IDN2_OK) return refuse(Reason::malformed, std::string("domain: ") + idn2_strerror(code));
-    std::unique_ptr<std::uint8_t, void (*)(void*)> owned(out, idn2_free);
+    IdnText owned(out, idn2_free);
     return ascii_lower(reinterpret_cast<const char*>(out));
 }
 
@@ -71,6 +73,16 @@ Result<std::string> canonical_domain(std::string_view domain) {
     if (name.size() > limits::domain_bytes) return refuse(Reason::too_large, "domain");
     if (!has_canonical_form(name)) return refuse(Reason::malformed, "not a domain name");
     return name;
+}
+
+std::string unicode_domain(const std::string& canonical) {
+    if (!needs_idna(canonical)) return canonical;
+    char* out = nullptr;
+    if (idn2_to_unicode_8z8z(canonical.c_str(), &out, 0) != IDN2_OK) return canonical;
+    IdnText owned(out, idn2_free);
+    std::string name(out);
+    const auto back = to_a_labels(name, IDN2_TRANSITIONAL);
+    return back && *back == canonical ? name : canonical;
 }
 
 }  // namespace presmesh::proto

@@ -190,7 +190,10 @@ std::string PresentityUri::sip() const {
     return "sip:" + percent_encode(user(), UserGrammar::sip) + "@" + domain();
 }
 std::string PresentityUri::jid() const {
-    return jid_escape(user()) + "@" + domain();
+    const auto local = jid_escape(user());
+    auto host = unicode_domain(domain());
+    if (local.size() + 1 + host.size() > limits::uri_bytes) host = domain();  // in A-labels any name fits
+    return local + "@" + host;
 }
 
 DhtKey presentity_key(const SymmetricKey& federation_key, const PresentityUri& presentity) {

@@ -16,6 +16,9 @@ Result<std::string> canonical_domain(std::string_view domain);
 /// Of the form canonical_domain() gives: labels of lower-case letters, digits and hyphens. Cheap; for names in signed
 /// bytes.
 bool has_canonical_form(std::string_view domain);
+/// A canonical domain as JIDs have it (RFC 7622 section 3.2): in U-labels. As it is where an XMPP server would read
+/// another domain there: their nameprep is that of IDNA 2003, to which a sharp s is "ss".
+std::string unicode_domain(const std::string& canonical);
 
 /// A presentity's canonical name: user part lower-case NFC UTF-8 with every escape undone; domain as canonical_domain
 /// gives it. No scheme, no parameters, no resource. FORMAT.md (names) says what is refused and why case is folded.
@@ -43,7 +46,7 @@ class PresentityUri {
 
     std::string pres() const;  ///< "pres:user@domain", percent-encoded: the spelling we show
     std::string sip() const;   ///< "sip:user@domain", RFC 7247 section 6.5 escaping
-    std::string jid() const;   ///< "user@domain", XEP-0106 escaping
+    std::string jid() const;   ///< "user@domain", XEP-0106 escaping, the domain as unicode_domain() gives it
     std::string canonical() const { return user() + "@" + domain(); }  ///< what is hashed and compared
 
     std::strong_ordering operator<=>(const PresentityUri& other) const {

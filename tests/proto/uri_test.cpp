@@ -287,6 +287,31 @@ TEST_CASE("domains: lower case, A-labels, no trailing dot") {
     CHECK_FALSE(canonical_domain(std::string_view("a\0b", 3)).has_value());
 }
 
+TEST_CASE("JIDs have domains in U-labels, all else in A-labels") {
+    const auto there = uri("sip:a@b%C3%BCcher.example");
+    CHECK(there.jid() ==
+          "a@b\xc3\xbc"
+          "cher.example");
+    CHECK(PresentityUri::from_jid(there.jid()).value() == there);
+    CHECK(there.canonical() == "a@xn--bcher-kva.example");
+    CHECK(there.sip() == "sip:a@xn--bcher-kva.example");
+    CHECK(there.pres() == "pres:a@xn--bcher-kva.example");
+    CHECK(unicode_domain("a.example") == "a.example");
+    // An XMPP server would read fass.example, which is somebody else.
+    CHECK(unicode_domain("xn--fa-hia.example") == "xn--fa-hia.example");
+}
+
+TEST_CASE("a JID that U-labels would make too long has A-labels") {
+    std::string label, slashes;
+    for (int i = 0; i < 50; ++i) label += "\xe6\x97\xa5";
+    for (int i = 0; i < 255; ++i) slashes += "%2f";
+    const auto domain = canonical_domain(label + "." + label + "." + label + "." + label).value();
+    const auto far = uri("pres:" + slashes + "@" + domain);
+    CHECK(unicode_domain(domain).size() > domain.size());
+    CHECK(far.jid().size() <= limits::uri_bytes);
+    CHECK(PresentityUri::from_jid(far.jid()).value() == far);
+}
+
 TEST_CASE("a canonical domain is its own canonical form") {
     CHECK(rc::check("idempotent", [] {
         auto letters = *rc::gen::container<std::vector<std::string>>(rc::gen::elementOf(
@@ -298,6 +323,7 @@ TEST_CASE("a canonical domain is its own canonical form") {
         if (!name) return;
         RC_ASSERT(has_canonical_form(*name));
         RC_ASSERT(canonical_domain(*name).value() == *name);
+        RC_ASSERT(canonical_domain(unicode_domain(*name)).value() == *name);
     }));
 }
 

@@ -78,6 +78,53 @@ TEST_CASE("a stream is opened, and up when the server takes the handshake") {
     CHECK(line.output() == "<presence/>");
 }
 
+TEST_CASE("a stream speaks of domains in U-labels, as servers do") {
+    Line line;
+    line.settings.domain = "xn--mnchen-3ya.example";
+    line.settings.components[0].name = "xn--bcher-kva.example";
+    xm::Component component(line.settings.components[0], line.settings, line.random);
+    component.start(line.now);
+    component.connecting(line.now);
+    component.connected(line.now);
+    CHECK(component.poll_output().value().find("to='bücher.example'") != std::string::npos);
+    component.handle_input(line.now, proto::as_bytes(header));
+    component.handle_input(line.now, proto::as_bytes("<handshake/>"));
+    CHECK(component.poll_output());
+    line.now.steady = component.next_timeout();
+    component.handle_timeout(line.now);
+    CHECK(component.poll_output().value().find("from='bücher.example' to='münchen.example'") != std::string::npos);
+}
+
+TEST_CASE("users of such domains are spoken of in U-labels too, and read in both") {
+    auto settings = xmpp_settings();
+    settings.domain = "xn--mnchen-3ya.example";
+    settings.components = {{"xn--bcher-kva.example", "s3cret", false}, {"gw.xn--mnchen-3ya.example", "s4cret", true}};
+    const xm::Addresses addresses(settings);
+    const auto native = XmppWorld::uri("alice@xn--bcher-kva.example");
+    const auto through_gateway = XmppWorld::uri("bob@xn--kln-sna.example");
+    CHECK(addresses.of_user(native)->jid == "alice@bücher.example");
+    CHECK(addresses.of_user(through_gateway)->jid == "bob\\40köln.example@gw.münchen.example");
+    CHECK(addresses.user_at(0, "alice@bücher.example/r") == native);
+    CHECK(addresses.user_at(0, "alice@xn--bcher-kva.example") == native);
+    CHECK(addresses.user_at(1, "bob\\40köln.example@gw.münchen.example") == through_gateway);
+    CHECK(addresses.user_at(1, "bob\\40xn--kln-sna.example@gw.xn--mnchen-3ya.example") == through_gateway);
+    CHECK(addresses.contact("carol@münchen.example")->domain() == "xn--mnchen-3ya.example");
+}
+
+TEST_CASE("a gateway's name for a user is no longer than a local part may be") {
+    auto settings = xmpp_settings();
+    settings.components = {{"gw.x.example", "s4cret", true}};
+    const xm::Addresses addresses(settings);
+    std::string label, slashes;
+    for (int i = 0; i < 50; ++i) label += "日";
+    for (int i = 0; i < 139; ++i) slashes += "\\2f";
+    const auto user = XmppWorld::uri("a" + slashes + "@" + label + "." + label + "." + label + "." + label);
+    CHECK(user.jid().size() == proto::limits::jid_part_bytes - 1);
+    const auto jid = addresses.of_user(user)->jid;
+    CHECK(xm::cut_jid(jid).local.size() <= proto::limits::jid_part_bytes);
+    CHECK(addresses.user_at(0, jid) == user);
+}
+
 TEST_CASE("every stream error is named, and the stream is tried again") {
     for (const std::string condition : {"not-authorized", "host-unknown", "conflict", "system-shutdown"}) {
         Line line;

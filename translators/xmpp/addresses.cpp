@@ -1,5 +1,6 @@
 #include "translators/xmpp/addresses.hpp"
 
+#include "proto/escaping.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::translators::xmpp {
@@ -9,9 +10,11 @@ namespace {
 constexpr std::string_view escaped_at = "\\40";
 
 std::string packed(const proto::PresentityUri& user, const std::string& host) {
-    auto jid = user.jid();
-    jid.replace(jid.rfind('@'), 1, escaped_at);
-    return jid + "@" + host;
+    auto local = user.jid();
+    local.replace(local.rfind('@'), 1, escaped_at);
+    if (local.size() > proto::limits::jid_part_bytes)  // in A-labels any name fits
+        local = proto::jid_escape(user.user()).append(escaped_at) + user.domain();
+    return local + "@" + proto::unicode_domain(host);
 }
 
 std::optional<proto::PresentityUri> unpacked(std::string_view local) {

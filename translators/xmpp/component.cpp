@@ -7,6 +7,7 @@
 
 #include "proto/bytes.hpp"
 #include "proto/limits.hpp"
+#include "proto/uri.hpp"
 
 namespace presmesh::translators::xmpp {
 
@@ -98,7 +99,7 @@ void Component::connected(proto::Now now) {
     deadline_ = now.steady + settings_.handshake_timeout;
     stream_ = std::make_unique<XmlStream>();
     write("<?xml version='1.0'?><stream:stream xmlns='" + std::string(ns_component) + "' xmlns:stream='" +
-          std::string(ns_streams) + "' to='" + component_.name + "'>");
+          std::string(ns_streams) + "' to='" + proto::unicode_domain(component_.name) + "'>");
 }
 
 void Component::disconnected(proto::Now now, std::string_view reason) {
@@ -247,8 +248,9 @@ void Component::check_silence(proto::Now now) {
     if (ping_out_) return give_up(now, "ping-timeout", "connection-timeout");
     ping_out_ = true;
     deadline_ = now.steady + settings_.ping_timeout;
-    write("<iq type='get' from='" + component_.name + "' to='" + settings_.domain + "' id='ping-" +
-          std::to_string(++pings_) + "'><ping xmlns='urn:xmpp:ping'/></iq>");
+    write("<iq type='get' from='" + proto::unicode_domain(component_.name) + "' to='" +
+          proto::unicode_domain(settings_.domain) + "' id='ping-" + std::to_string(++pings_) +
+          "'><ping xmlns='urn:xmpp:ping'/></iq>");
 }
 
 proto::SteadyTime Component::next_timeout() const {

@@ -20,7 +20,7 @@ constexpr proto::Duration retry_max = 1h;
 
 // "w" CONTACT "\n" USER -> resources shown as available, each as two bytes of length and the text.
 std::string shown_key(const Pair& pair) {
-    return "w" + pair.contact.jid() + "\n" + pair.user.jid();
+    return "w" + saved_name(pair.contact) + "\n" + saved_name(pair.user);
 }
 
 std::uint64_t hash_of(const std::string& xml) {

@@ -1,8 +1,13 @@
 #include "translators/xmpp/saved_strings.hpp"
 
+#include "proto/escaping.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::translators::xmpp {
+
+std::string saved_name(const proto::PresentityUri& name) {
+    return proto::jid_escape(name.user()) + "@" + name.domain();
+}
 
 proto::Bytes write_strings(const std::vector<std::string>& texts) {
     proto::Bytes bytes;

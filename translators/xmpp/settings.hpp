@@ -12,7 +12,7 @@ namespace presmesh::translators::xmpp {
 
 /// One component host of the server, and one stream to it.
 struct ComponentSettings {
-    std::string name;  ///< as the server knows it, canonical domain: "a.example", or the gateway's "presence.x.example"
+    std::string name;    ///< canonical domain: "a.example", or the gateway's "presence.x.example"; U-labels on the wire
     std::string secret;  ///< shared with the server; never logged
     /// False: the name is a federation domain and users keep their names ("alice@a.example").
     /// True: one host for every domain that has no component of its own ("alice\40a.example@presence.x.example",

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "proto/assert.hpp"
+#include "translators/xmpp/saved_strings.hpp"
 
 namespace presmesh::translators::xmpp {
 
@@ -140,7 +141,7 @@ namespace {
 
 // "s" CONTACT "\n" USER; JIDs hold no control characters.
 std::string saved_key(const Pair& pair) {
-    return "s" + pair.contact.jid() + "\n" + pair.user.jid();
+    return "s" + saved_name(pair.contact) + "\n" + saved_name(pair.user);
 }
 
 std::optional<Pair> read_key(std::string_view key) {
