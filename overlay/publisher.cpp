@@ -140,7 +140,7 @@ void Publisher::write(proto::Now now, Entries::iterator place) {
     record.presentity = proto::presentity_key(federation_->key, presentity);
     record.domain = presentity.domain();
     if (entry.document) record.digest = entry.document->digest;
-    const auto summary = entry.document ? proto::Summary::of(entry.document->presence()) : proto::Summary{};
+    const auto summary = entry.document ? proto::Summary::of(entry.document->presence(), now.wall) : proto::Summary{};
     record.sealed_summary = proto::seal_summary(summary, entry.content_key, random_);
     if (!put(now, record)) return;
     if (settings_.trace != nullptr && settings_.trace->wants_steps())

@@ -36,6 +36,8 @@ struct Activities {
     std::optional<WallTime> from;
     std::optional<WallTime> until;
     bool operator==(const Activities&) const = default;
+    /// Are they going on (RFC 4480 section 3.1)? Announced and past ones are no state of now.
+    bool hold_at(WallTime now) const { return (!from || *from <= now) && (!until || now < *until); }
 };
 
 /// RPID user-input (RFC 4480 section 3.14), XEP-0319 idle.

@@ -32,7 +32,7 @@ struct Summary {
     std::string note;                     ///< first note, cut at a character boundary to limits::summary_note_bytes
     std::optional<std::int8_t> priority;  ///< of the best service
     bool operator==(const Summary&) const = default;
-    static Summary of(const Presence& presence);
+    static Summary of(const Presence& presence, WallTime now);
     /// A document that shows just this: the last known state when the source is gone.
     Presence to_presence() const;
 };

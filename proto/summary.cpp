@@ -53,8 +53,8 @@ Summary fitted(const Summary& whole) {
     return out;
 }
 
-void add_activities(Summary& out, const std::optional<Activities>& from) {
-    if (!from) return;
+void add_activities(Summary& out, const std::optional<Activities>& from, WallTime now) {
+    if (!from || !from->hold_at(now)) return;
     for (const auto& name : from->names)
         if (std::find(out.activities.begin(), out.activities.end(), name) == out.activities.end())
             out.activities.push_back(name);
@@ -111,15 +111,15 @@ void pad(Bytes& plain) {
 
 }  // namespace
 
-Summary Summary::of(const Presence& presence) {
+Summary Summary::of(const Presence& presence, WallTime now) {
     Summary out;
     out.basic = presence.is_open() ? Basic::open : Basic::closed;
     const Service* best = presence.best_service();
-    for (const Person& person : presence.persons) add_activities(out, person.activities);
+    for (const Person& person : presence.persons) add_activities(out, person.activities, now);
     if (best != nullptr) {
         out.show = best->show;
         out.priority = best->priority;
-        add_activities(out, best->activities);
+        add_activities(out, best->activities, now);
         take_first_note(out, best->notes);
     }
     for (const Person& person : presence.persons) take_first_note(out, person.notes);

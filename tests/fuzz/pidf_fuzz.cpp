@@ -16,7 +16,7 @@ namespace {
 void check_stanzas(const Presence& presence) {
     xmpp::XmlStream stream;
     stream.feed("<s:stream xmlns='jabber:component:accept' xmlns:s='http://etherx.jabber.org/streams'>");
-    for (const auto& stanza : xmpp::presence_stanzas(presence, nullptr, "a@a.example", "b@b.example")) {
+    for (const auto& stanza : xmpp::presence_stanzas(presence, nullptr, "a@a.example", "b@b.example", {})) {
         const auto wire = xmpp::to_wire(stanza);
         if (wire.size() > limits::stanza_bytes) return;
         const auto events = stream.feed(wire);

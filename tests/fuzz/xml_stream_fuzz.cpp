@@ -27,7 +27,7 @@ void check_stanza(const Element& stanza) {
     if (const auto service = xmpp::service_of(stanza)) {
         Presence presence;
         xmpp::apply(presence, *service);
-        if (Document::make(presence)) xmpp::presence_stanzas(presence, nullptr, "a@a.example", "b@b.example");
+        if (Document::make(presence)) xmpp::presence_stanzas(presence, nullptr, "a@a.example", "b@b.example", {});
     }
 }
 

@@ -16,6 +16,7 @@ SymmetricKey content_key(std::uint8_t seed) {
     return out;
 }
 
+const WallTime noon = wall_from_seconds(1'772'366'400);
 const Summary busy{Basic::open, Show::dnd, {"meeting", "on-the-phone"}, "bitte nicht st\xc3\xb6ren", 5};
 
 }  // namespace
@@ -66,32 +67,44 @@ TEST_CASE("a summary takes the best service, the activities and the first note")
     person.activities->names = {"meal", "meal"};
     presence.services = {closed, open};
     presence.persons = {person};
-    CHECK(Summary::of(presence) == Summary{Basic::open, Show::away, {"meal"}, "lunch", 7});
+    CHECK(Summary::of(presence, noon) == Summary{Basic::open, Show::away, {"meal"}, "lunch", 7});
     presence.services.clear();
-    CHECK(Summary::of(presence) == Summary{Basic::closed, std::nullopt, {"meal"}, "", std::nullopt});
+    CHECK(Summary::of(presence, noon) == Summary{Basic::closed, std::nullopt, {"meal"}, "", std::nullopt});
     presence.persons[0].notes = {{"", "away for the week"}};
-    CHECK(Summary::of(presence).note == "away for the week");
+    CHECK(Summary::of(presence, noon).note == "away for the week");
     presence = {};
     presence.notes = {{"", "closed on Sundays"}};
-    CHECK(Summary::of(presence).note == "closed on Sundays");
+    CHECK(Summary::of(presence, noon).note == "closed on Sundays");
+}
+
+TEST_CASE("a summary tells of the activities that are going on") {
+    Presence presence;
+    presence.persons.resize(1);
+    auto& activities = presence.persons[0].activities.emplace();
+    activities.names = {"meal"};
+    activities.from = noon;
+    activities.until = noon + std::chrono::hours{1};
+    CHECK(Summary::of(presence, noon - std::chrono::seconds{1}).activities.empty());
+    CHECK(Summary::of(presence, noon).activities.size() == 1);
+    CHECK(Summary::of(presence, noon + std::chrono::hours{1}).activities.empty());
 }
 
 TEST_CASE("a note is cut between characters") {
     Presence presence;
     presence.notes = {{"", std::string(limits::summary_note_bytes - 1, 'x') + "\xc3\xa9"}};
-    CHECK(Summary::of(presence).note == std::string(limits::summary_note_bytes - 1, 'x'));
+    CHECK(Summary::of(presence, noon).note == std::string(limits::summary_note_bytes - 1, 'x'));
     presence.notes = {{"", std::string(limits::summary_note_bytes - 2, 'x') + "\xc3\xa9"}};
-    CHECK(Summary::of(presence).note.size() == limits::summary_note_bytes);
+    CHECK(Summary::of(presence, noon).note.size() == limits::summary_note_bytes);
 }
 
 TEST_CASE("whatever the document, its summary seals, opens, and comes back through a document") {
     CHECK(rc::check("round trip", [] {
         SeededRandom random(1);
-        Summary there = Summary::of(*presmesh::testing::presence_gen());
+        Summary there = Summary::of(*presmesh::testing::presence_gen(), noon);
         auto opened = open_summary(seal_summary(there, content_key(1), random), content_key(1));
         RC_ASSERT(opened.has_value());
         RC_ASSERT(*opened == there);
-        RC_ASSERT(Summary::of(there.to_presence()) == there);
+        RC_ASSERT(Summary::of(there.to_presence(), noon) == there);
         RC_ASSERT(Document::make(there.to_presence()).has_value());
     }));
 }

@@ -15,6 +15,8 @@ using namespace presmesh::translators::xmpp;
 
 namespace {
 
+const WallTime noon = from_rfc3339("2026-03-01T12:00:00Z").value();
+
 /// A stanza as it comes out of a stream.
 Element parsed(const std::string& xml) {
     XmlStream stream;
@@ -79,7 +81,7 @@ rc::Gen<Element> stanza_gen() {
 TEST_CASE("RFC 8048 example 21: closed becomes unavailable") {
     Service s = open_service("dr4hcr0st3lup4c");
     s.basic = Basic::closed;
-    CHECK(wires(presence_stanzas(one(s), nullptr, "romeo@example.net", "juliet@example.com/x")) ==
+    CHECK(wires(presence_stanzas(one(s), nullptr, "romeo@example.net", "juliet@example.com/x", noon)) ==
           std::vector<std::string>{
               R"(<presence from="romeo@example.net/dr4hcr0st3lup4c" to="juliet@example.com/x" type="unavailable"/>)"});
 }
@@ -99,7 +101,7 @@ TEST_CASE("a stanza in full") {
     CHECK(s.notes == std::vector<Note>{{"en", "be right back"}, {"de", "gleich zurück"}});
     CHECK(s.user_input == UserInput{true, from_rfc3339("2020-01-01T09:00:00Z"), {}});
     CHECK(s.extensions == std::vector<ExtensionXml>{R"(<c xmlns="http://jabber.org/protocol/caps" ver="1"/>)"});
-    CHECK(wires(presence_stanzas(one(s), nullptr, "alice@a.example", "b@b.example")).front() ==
+    CHECK(wires(presence_stanzas(one(s), nullptr, "alice@a.example", "b@b.example", noon)).front() ==
           "<presence from=\"alice@a.example/balcony\" to=\"b@b.example\"><show>away</show><status xml:lang=\"en\">be "
           "right back</status>"
           "<status xml:lang=\"de\">gleich zurück</status><priority>5</priority><idle xmlns=\"urn:xmpp:idle:1\" "
@@ -113,7 +115,7 @@ TEST_CASE("any stanza survives XMPP to PIDF to XMPP") {
         RC_ASSERT(first.has_value());
         const auto back = through_pidf(one(*first));
         RC_ASSERT(back == one(*first));
-        const auto out = presence_stanzas(back, nullptr, "alice@a.example", "bob@b.example");
+        const auto out = presence_stanzas(back, nullptr, "alice@a.example", "bob@b.example", noon);
         RC_ASSERT(out.size() == std::size_t{1});
         RC_ASSERT(parsed(to_wire(out.front())) == stanza);
     }));
@@ -121,17 +123,17 @@ TEST_CASE("any stanza survives XMPP to PIDF to XMPP") {
 
 TEST_CASE("any document becomes stanzas that say the same of each service") {
     CHECK(rc::check([](const Presence& presence) {
-        const auto stanzas = presence_stanzas(presence, nullptr, "alice@a.example", "bob@b.example/x");
+        const auto stanzas = presence_stanzas(presence, nullptr, "alice@a.example", "bob@b.example/x", noon);
         RC_ASSERT(stanzas.size() == std::max<std::size_t>(1, presence.services.size()));
         for (std::size_t i = 0; i < presence.services.size(); ++i) {
             const auto& want = presence.services[i];
             const auto got = service_of_wire(stanzas[i]);
             RC_ASSERT(got.id == resource_of(want.id));
             RC_ASSERT((got.basic == Basic::open) == is_available(want));
-            RC_ASSERT(got.notes == notes_of(want, presence));
+            RC_ASSERT(got.notes == notes_of(want, presence, noon));
             RC_ASSERT(got.extensions == want.extensions);
             if (!is_available(want)) continue;
-            RC_ASSERT(got.show == show_of(want, presence));
+            RC_ASSERT(got.show == show_of(want, presence, noon));
             if (want.priority) RC_ASSERT(got.priority == want.priority);
         }
     }));
@@ -144,57 +146,78 @@ TEST_CASE("every show and every priority survives both ways") {
             if (!show.empty()) stanza.add_text("show", show);
             if (priority != 0) stanza.add_text("priority", std::to_string(priority));
             const auto p = through_pidf(one(service_of_wire(stanza)));
-            CHECK(wires(presence_stanzas(p, nullptr, "alice@a.example", "bob@b.example")).front() == to_wire(stanza));
+            CHECK(wires(presence_stanzas(p, nullptr, "alice@a.example", "bob@b.example", noon)).front() ==
+                  to_wire(stanza));
         }
 }
 
 TEST_CASE("a tuple's contact priority becomes a stanza's") {
     Service s = open_service("a");
     s.contact_priority = 1000;
-    const auto stanzas = presence_stanzas(one(s), nullptr, "a@a.example", "b@b.example");
+    const auto stanzas = presence_stanzas(one(s), nullptr, "a@a.example", "b@b.example", noon);
     CHECK(stanzas.front().child_text("priority", ns_client) == "127");
 }
 
 TEST_CASE("show is read in this order: jabber:client, activities of the service, of a person, extended status") {
     Presence p = one(open_service("a"));
     Service& s = p.services.front();
-    CHECK_FALSE(show_of(s, p).has_value());
+    CHECK_FALSE(show_of(s, p, noon).has_value());
     s.status_extensions = {R"(<extended xmlns="urn:ag-projects:xml:ns:pidf">busy</extended>)"};
-    CHECK(show_of(s, p) == Show::dnd);
+    CHECK(show_of(s, p, noon) == Show::dnd);
     p.persons = {Person{"p", Activities{{"vacation"}, {}, {}, {}}, {}, {}, {}, {}}};
-    CHECK(show_of(s, p) == Show::xa);
+    CHECK(show_of(s, p, noon) == Show::xa);
     s.activities = Activities{{"appointment"}, {}, {}, {}};
-    CHECK(show_of(s, p) == Show::away);
+    CHECK(show_of(s, p, noon) == Show::away);
     s.activities->names.push_back("on-the-phone");
-    CHECK(show_of(s, p) == Show::dnd);
+    CHECK(show_of(s, p, noon) == Show::dnd);
     s.show = Show::chat;
-    CHECK(show_of(s, p) == Show::chat);
+    CHECK(show_of(s, p, noon) == Show::chat);
+}
+
+TEST_CASE("activities say something while they go on") {
+    using namespace std::chrono_literals;
+    Presence p = one(open_service("a"));
+    Service& s = p.services.front();
+    s.activities = Activities{{"vacation"}, {{"", "at sea"}}, noon, noon + 1h};
+    p.persons = {Person{"p", Activities{{"meeting", "other:talks"}, {}, noon + 1h, noon + 2h}, {}, {}, {}, {}}};
+    CHECK_FALSE(show_of(s, p, noon - 1s));
+    CHECK(show_of(s, p, noon) == Show::xa);
+    CHECK(show_of(s, p, noon + 1h) == Show::dnd);
+    CHECK_FALSE(show_of(s, p, noon + 2h));
+    CHECK(notes_of(s, p, noon - 1s).empty());
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "at sea"}});
+    CHECK(notes_of(s, p, noon + 1h) == std::vector<Note>{{"", "talks"}});
+    CHECK(notes_of(s, p, noon + 2h).empty());
+    CHECK(next_change(p, noon - 1s) == noon);
+    CHECK(next_change(p, noon) == noon + 1h);
+    CHECK(next_change(p, noon + 1h) == noon + 2h);
+    CHECK_FALSE(next_change(p, noon + 2h));
 }
 
 TEST_CASE("status is read in this order: service, its activities, person, document, the person's activities") {
     Presence p = one(open_service("a"));
     Service& s = p.services.front();
     p.persons = {Person{"p", Activities{{"other:sailing"}, {}, {}, {}}, {}, {}, {}, {}}};
-    CHECK(notes_of(s, p) == std::vector<Note>{{"", "sailing"}});
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "sailing"}});
     p.notes = {{"", "document"}};
-    CHECK(notes_of(s, p) == std::vector<Note>{{"", "document"}});
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "document"}});
     p.persons[0].notes = {{"en", "person"}, {"en", "again"}, {"de", "Person"}};
-    CHECK(notes_of(s, p) == std::vector<Note>{{"en", "person"}, {"de", "Person"}});
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"en", "person"}, {"de", "Person"}});
     s.activities = Activities{{"meeting"}, {{"", "till noon"}}, {}, {}};
-    CHECK(notes_of(s, p) == std::vector<Note>{{"", "till noon"}});
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "till noon"}});
     s.notes = {{"", "service"}};
-    CHECK(notes_of(s, p) == std::vector<Note>{{"", "service"}});
+    CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "service"}});
 }
 
 TEST_CASE("a document without services says unavailable, with what it has to say") {
     Presence p;
-    CHECK(wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example")) ==
+    CHECK(wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example", noon)) ==
           std::vector<std::string>{R"(<presence from="a@a.example" to="b@b.example" type="unavailable"/>)"});
     p.persons = {Person{"p", Activities{{"away"}, {}, {}, {}}, {}, {{"", "gone"}}, {}, {}}};
-    CHECK(wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example")) ==
+    CHECK(wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example", noon)) ==
           std::vector<std::string>{
               R"(<presence from="a@a.example" to="b@b.example" type="unavailable"><status>gone</status></presence>)"});
-    CHECK(presence_stanzas(p, &p, "a@a.example", "b@b.example").empty());
+    CHECK(presence_stanzas(p, &p, "a@a.example", "b@b.example", noon).empty());
 }
 
 TEST_CASE("only what changed is told again; what vanished becomes unavailable, first") {
@@ -203,11 +226,11 @@ TEST_CASE("only what changed is told again; what vanished becomes unavailable, f
     Presence after = before;
     after.services.erase(after.services.begin());
     after.services[0].show = Show::dnd;
-    CHECK(wires(presence_stanzas(after, &before, "u@a.example", "w@b.example")) ==
+    CHECK(wires(presence_stanzas(after, &before, "u@a.example", "w@b.example", noon)) ==
           std::vector<std::string>{R"(<presence from="u@a.example/a" to="w@b.example" type="unavailable"/>)",
                                    R"(<presence from="u@a.example/b" to="w@b.example"><show>dnd</show></presence>)"});
-    CHECK(presence_stanzas(after, &after, "u@a.example", "w@b.example").empty());
-    const auto all_gone = presence_stanzas(Presence{}, &after, "u@a.example", "w@b.example");
+    CHECK(presence_stanzas(after, &after, "u@a.example", "w@b.example", noon).empty());
+    const auto all_gone = presence_stanzas(Presence{}, &after, "u@a.example", "w@b.example", noon);
     CHECK(all_gone.size() == 2);
 }
 
@@ -215,7 +238,7 @@ TEST_CASE("an extension never speaks as a stanza's own child") {
     Service s = open_service("a");
     s.extensions = {R"(<show xmlns="jabber:client">xa</show>)", R"(<error xmlns="jabber:component:accept"/>)",
                     R"(<x xmlns=""/>)", R"(<ok xmlns="urn:ok"/>)"};
-    CHECK(to_wire(presence_stanzas(one(s), nullptr, "a@a.example", "b@b.example").front()) ==
+    CHECK(to_wire(presence_stanzas(one(s), nullptr, "a@a.example", "b@b.example", noon).front()) ==
           R"(<presence from="a@a.example/a" to="b@b.example"><ok xmlns="urn:ok"/></presence>)");
 }
 

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr proto::Duration settle = 10s;
 constexpr proto::Duration retry_min = 30s;
 constexpr proto::Duration retry_max = 1h;
+constexpr proto::Duration look_again_most = 24h;  // the two clocks may part
 
 // "w" CONTACT "\n" USER -> resources shown as available, each as two bytes of length and the text.
 std::string shown_key(const Pair& pair) {
@@ -41,11 +42,11 @@ struct ResourceStanza {
     Element element;
 };
 
-/// What shows a view to the contact, by resource; closed services as unavailable, with their last words.
-std::vector<ResourceStanza> stanzas_of(const Pair& pair, const View& view) {
+/// What shows a document to the contact, by resource; closed services as unavailable, with their last words.
+std::vector<ResourceStanza> stanzas_of(const Pair& pair, const proto::Presence& presence, proto::WallTime now) {
     std::vector<ResourceStanza> out;
     const auto bare = pair.user.jid();
-    for (auto& stanza : presence_stanzas(view.document->presence(), nullptr, bare, pair.contact.jid())) {
+    for (auto& stanza : presence_stanzas(presence, nullptr, bare, pair.contact.jid(), now)) {
         const auto from = stanza.get("from");
         std::string resource(from.size() > bare.size() ? from.substr(bare.size() + 1) : std::string_view());
         out.push_back({std::move(resource), std::move(stanza)});
@@ -143,7 +144,7 @@ void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, cons
             wire_.send(now, pair.user, {}, from, answer_to(probe, unavailable(true)));
         return;
     }
-    for (const auto& stanza : stanzas_of(pair, entry.view))
+    for (const auto& stanza : stanzas_of(pair, entry.view.document->presence(), now.wall))
         wire_.send(now, pair.user, stanza.resource, from, answer_to(probe, stanza.element));
 }
 
@@ -223,7 +224,9 @@ void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) 
 // ---- showing
 
 void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
-    const auto stanzas = stanzas_of(pair, entry.view);
+    const auto presence = entry.view.document->presence();
+    look_again(now, pair, entry, presence);
+    const auto stanzas = stanzas_of(pair, presence, now.wall);
     std::set<std::string_view> told;
     for (const auto& stanza : stanzas) told.insert(stanza.resource);
     const bool shown_before = !entry.shown.empty();
@@ -248,6 +251,14 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
     }
     if (changed) save_shown(pair, entry);
     host_->step(now, "xmpp.presence", pair.user, "");
+}
+
+/// What is shown changes by itself where activities begin or end; no document can make that happen often.
+void Outgoing::look_again(proto::Now now, const Pair& pair, Entry& entry, const proto::Presence& presence) {
+    const auto next = next_change(presence, now.wall);
+    if (!next) return set_due(pair, entry, proto::never);
+    const auto ahead = std::clamp<proto::Duration>(*next - now.wall, proto::limits::told_interval, look_again_most);
+    set_due(pair, entry, now.steady + ahead);
 }
 
 bool Outgoing::send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource,

@@ -65,7 +65,7 @@ class Outgoing {
         proto::SteadyTime since{};
         std::map<std::string, Shown> shown;  ///< by resource
         std::uint32_t failures = 0;
-        proto::SteadyTime due = proto::never;  ///< of a new watch, or of a second look at "nothing known"
+        proto::SteadyTime due = proto::never;  ///< of a new watch, or of a second look at what is known
     };
     using Entries = std::map<Pair, Entry>;
 
@@ -75,6 +75,7 @@ class Outgoing {
     void apply_active(proto::Now now, const Pair& pair, Entry& entry);
     void apply_terminated(proto::Now now, const Pair& pair, Entry& entry);
     void show_document(proto::Now now, const Pair& pair, Entry& entry);
+    void look_again(proto::Now now, const Pair& pair, Entry& entry, const proto::Presence& presence);
     void show_unknown(proto::Now now, const Pair& pair, Entry& entry);
     void answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe);
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);

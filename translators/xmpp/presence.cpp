@@ -21,6 +21,7 @@ using proto::Reason;
 using proto::Result;
 using proto::Service;
 using proto::Show;
+using proto::WallTime;
 
 constexpr std::array<std::string_view, 5> show_names = {"", "away", "chat", "dnd", "xa"};  // by Show
 constexpr std::string_view ns_ag_status = "urn:ag-projects:xml:ns:pidf";
@@ -34,13 +35,13 @@ std::optional<Show> show_named(std::string_view name) {
 // ---- what a show can be read from
 
 /// The most restraining word wins: dnd, then xa, then away.
-std::optional<Show> show_of_activities(const std::optional<proto::Activities>& activities) {
+std::optional<Show> show_of_activities(const std::optional<proto::Activities>& activities, WallTime now) {
     static constexpr std::array<std::string_view, 6> dnd = {"busy",         "on-the-phone", "meeting",
                                                             "presentation", "performance",  "steering"};
     static constexpr std::array<std::string_view, 4> xa = {"vacation", "holiday", "permanent-absence", "sleeping"};
     static constexpr std::array<std::string_view, 9> away = {
         "away", "appointment", "meal", "breakfast", "lunch", "dinner", "travel", "in-transit", "shopping"};
-    if (!activities) return std::nullopt;
+    if (!activities || !activities->hold_at(now)) return std::nullopt;
     const auto any_of = [&](const auto& words) {
         const auto said = [&](const std::string& name) {
             return std::find(words.begin(), words.end(), name) != words.end();
@@ -73,22 +74,22 @@ void add_notes(std::vector<Note>& out, const std::vector<Note>& more) {
     }
 }
 
-std::vector<Note> notes_of_activities(const std::optional<proto::Activities>& activities) {
+std::vector<Note> notes_of_activities(const std::optional<proto::Activities>& activities, WallTime now) {
     std::vector<Note> out;
-    if (!activities) return out;
+    if (!activities || !activities->hold_at(now)) return out;
     add_notes(out, activities->notes);
     for (const auto& name : activities->names)
         if (out.empty() && name.starts_with("other:") && name.size() > 6) out.push_back({"", name.substr(6)});
     return out;
 }
 
-std::vector<Note> notes_around(const Presence& presence) {
+std::vector<Note> notes_around(const Presence& presence, WallTime now) {
     std::vector<Note> out;
     for (const auto& person : presence.persons)
         if (out.empty()) add_notes(out, person.notes);
     if (out.empty()) add_notes(out, presence.notes);
     for (const auto& person : presence.persons)
-        if (out.empty()) out = notes_of_activities(person.activities);
+        if (out.empty()) out = notes_of_activities(person.activities, now);
     return out;
 }
 
@@ -127,13 +128,14 @@ std::string address(std::string_view bare, std::string_view service_id) {
     return out;
 }
 
-Element stanza_of(const Service& service, const Presence& presence, std::string_view from_bare, std::string_view to) {
+Element stanza_of(const Service& service, const Presence& presence, std::string_view from_bare, std::string_view to,
+                  WallTime now) {
     const bool available = is_available(service);
     Element out = presence_stanza(address(from_bare, service.id), to, available ? "" : "unavailable");
     if (available)
-        if (const auto show = show_of(service, presence))
+        if (const auto show = show_of(service, presence, now))
             out.add_text("show", show_names[static_cast<std::size_t>(*show)]);
-    add_statuses(out, notes_of(service, presence));
+    add_statuses(out, notes_of(service, presence, now));
     if (available) {
         const auto priority = priority_of(service);
         if (priority.value_or(0) != 0) out.add_text("priority", std::to_string(*priority));
@@ -214,36 +216,51 @@ bool is_available(const Service& service) {
     return service.basic == Basic::open || (!service.basic && service.show.has_value());
 }
 
-std::optional<Show> show_of(const Service& service, const Presence& presence) {
+std::optional<Show> show_of(const Service& service, const Presence& presence, WallTime now) {
     if (service.show) return service.show;
-    if (const auto show = show_of_activities(service.activities)) return show;
+    if (const auto show = show_of_activities(service.activities, now)) return show;
     for (const auto& person : presence.persons)
-        if (const auto show = show_of_activities(person.activities)) return show;
+        if (const auto show = show_of_activities(person.activities, now)) return show;
     return show_of_extended_status(service);
 }
 
-std::vector<Note> notes_of(const Service& service, const Presence& presence) {
+std::vector<Note> notes_of(const Service& service, const Presence& presence, WallTime now) {
     std::vector<Note> out;
     add_notes(out, service.notes);
-    if (out.empty()) out = notes_of_activities(service.activities);
-    return out.empty() ? notes_around(presence) : out;
+    if (out.empty()) out = notes_of_activities(service.activities, now);
+    return out.empty() ? notes_around(presence, now) : out;
 }
 
 std::vector<Element> presence_stanzas(const Presence& presence, const Presence* previous, std::string_view from_bare,
-                                      std::string_view to) {
+                                      std::string_view to, WallTime now) {
     std::vector<Element> out;
     if (previous != nullptr) add_vanished(out, presence, *previous, from_bare, to);
     for (const auto& service : presence.services) {
-        auto stanza = stanza_of(service, presence, from_bare, to);
+        auto stanza = stanza_of(service, presence, from_bare, to, now);
         const auto* before = previous == nullptr ? nullptr : find(*previous, service.id);
-        if (before == nullptr || stanza_of(*before, *previous, from_bare, to) != stanza)
+        if (before == nullptr || stanza_of(*before, *previous, from_bare, to, now) != stanza)
             out.push_back(std::move(stanza));
     }
     if (presence.services.empty() && (previous == nullptr || (out.empty() && presence != *previous))) {
         out.push_back(presence_stanza(from_bare, to, "unavailable"));
-        add_statuses(out.back(), notes_around(presence));
+        add_statuses(out.back(), notes_around(presence, now));
     }
     return out;
+}
+
+std::optional<WallTime> next_change(const Presence& presence, WallTime now) {
+    std::optional<WallTime> next;
+    const auto look_at = [&](const std::optional<WallTime>& at) {
+        if (at && *at > now && (!next || *at < *next)) next = at;
+    };
+    const auto look = [&](const std::optional<proto::Activities>& activities) {
+        if (!activities) return;
+        look_at(activities->from);
+        look_at(activities->until);
+    };
+    for (const auto& service : presence.services) look(service.activities);
+    for (const auto& person : presence.persons) look(person.activities);
+    return next;
 }
 
 Result<Service> service_of(const Element& stanza) {

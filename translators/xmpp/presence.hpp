@@ -16,8 +16,11 @@ namespace presmesh::translators::xmpp {
 /// (see resource_of), to `to`. A document without services says unavailable from the bare address. With `previous`,
 /// what that watcher was shown before: resources that were available and are gone become unavailable, first; and a
 /// service whose stanza is what it was before is left out. Without (a first showing, a probe), everything is said.
+/// Activities count as they stand at `now`, in both.
 std::vector<Element> presence_stanzas(const proto::Presence& presence, const proto::Presence* previous,
-                                      std::string_view from_bare, std::string_view to);
+                                      std::string_view from_bare, std::string_view to, proto::WallTime now);
+/// When activities begin or end next, after `now`: what is shown may be another then.
+std::optional<proto::WallTime> next_change(const proto::Presence& presence, proto::WallTime now);
 
 /// The service one stanza tells of; its id is the resource of `from` ("" for a bare address). malformed: no `from`;
 /// type neither absent nor "unavailable". An unknown show is passed over; a priority that is no number is 0, one out of
@@ -34,8 +37,8 @@ bool apply(proto::Presence& presence, proto::Service service);
 bool is_available(const proto::Service& service);
 
 /// The show and the notes a watcher is told of, over all that may say them (MAPPING.md: reading order).
-std::optional<proto::Show> show_of(const proto::Service& service, const proto::Presence& presence);
-std::vector<proto::Note> notes_of(const proto::Service& service, const proto::Presence& presence);
+std::optional<proto::Show> show_of(const proto::Service& service, const proto::Presence& presence, proto::WallTime now);
+std::vector<proto::Note> notes_of(const proto::Service& service, const proto::Presence& presence, proto::WallTime now);
 
 /// A service id as a resourcepart: itself where RFC 6120 allows it, else a name made from its digest.
 std::string resource_of(std::string_view service_id);

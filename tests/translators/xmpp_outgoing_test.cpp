@@ -1,0 +1,67 @@
+// What a contact of the attached server is shown of one of the federation's users, as time goes by.
+#include <doctest/doctest.h>
+
+#include "tests/support/xmpp_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+tr::View live(proto::Presence presence) {
+    return {tr::WatchState::active, "", tr::Liveness::live, proto::Document::make(std::move(presence)).value()};
+}
+
+/// The shows sent since, oldest first; "" for available.
+std::vector<std::string> shows(XmppWorld& world) {
+    std::vector<std::string> out;
+    for (const auto& stanza : std::exchange(world.sent, {})) out.emplace_back(stanza.child_text("show", xm::ns_client));
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("a contact is told when activities begin and end, without a new document") {
+    XmppWorld world;
+    world.connect();
+    world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
+    proto::Presence presence;
+    presence.services.resize(1);
+    presence.services[0].id = "desk";
+    presence.services[0].basic = proto::Basic::open;
+    presence.persons.resize(1);
+    presence.persons[0].activities = proto::Activities{{"meeting"}, {}, world.now.wall + 1h, world.now.wall + 2h};
+    world.sent.clear();
+    world.show("alice@a.example", live(presence));
+    CHECK(shows(world) == std::vector<std::string>{""});
+    world.wait(1h - 1s);
+    CHECK(shows(world).empty());
+    world.wait(1s);
+    CHECK(shows(world) == std::vector<std::string>{"dnd"});
+    world.wait(1h);
+    CHECK(shows(world) == std::vector<std::string>{""});
+    world.wait(24h);
+    CHECK(shows(world).empty());
+}
+
+TEST_CASE("activities that begin and end at once make no flood") {
+    XmppWorld world;
+    world.connect();
+    world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
+    proto::Presence presence;
+    presence.services.resize(60);
+    for (int i = 0; i < 60; ++i) {
+        auto& service = presence.services[static_cast<std::size_t>(i)];
+        service.id = "s" + std::to_string(i);
+        service.basic = proto::Basic::open;
+        service.activities = proto::Activities{{"meeting"}, {}, world.now.wall + i * 1ms + 1ms, {}};
+    }
+    world.show("alice@a.example", live(presence));
+    world.sent.clear();
+    world.wait(1s);
+    CHECK(shows(world).empty());
+    world.wait(1s);
+    CHECK(shows(world).size() == 60);
+    CHECK(world.translator->next_timeout() > world.now.steady);
+}
