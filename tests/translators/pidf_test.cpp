@@ -162,6 +162,29 @@ TEST_CASE("elements we do not know are kept, and come back out") {
     CHECK(read(write_pidf(alice, p)) == p);
 }
 
+TEST_CASE("of activities and idle times the first counts, the others come back as they were") {
+    const std::string later =
+        "<rpid:activities from='2026-03-02T12:00:00Z'><rpid:vacation/></rpid:activities>"
+        "<rpid:user-input>idle</rpid:user-input>";
+    const auto p = inside(
+        "<tuple id='a'><status><basic>open</basic><rpid:activities><rpid:meal/></rpid:activities></status>"
+        "<rpid:user-input>active</rpid:user-input>" +
+        later +
+        "</tuple><dm:person id='p'><rpid:activities><rpid:meeting/>"
+        "</rpid:activities><rpid:user-input>active</rpid:user-input>" +
+        later + "</dm:person>");
+    const std::vector<ExtensionXml> kept = {
+        R"(<activities xmlns="urn:ietf:params:xml:ns:pidf:rpid" from="2026-03-02T12:00:00Z"><vacation/></activities>)",
+        R"(<user-input xmlns="urn:ietf:params:xml:ns:pidf:rpid">idle</user-input>)"};
+    CHECK(p.services[0].activities->names == std::vector<std::string>{"meal"});
+    CHECK(p.services[0].extensions == kept);
+    CHECK(p.services[0].status_extensions.empty());
+    CHECK(p.persons[0].activities->names == std::vector<std::string>{"meeting"});
+    CHECK_FALSE(p.persons[0].user_input->idle);
+    CHECK(p.persons[0].extensions == kept);
+    CHECK(read(write_pidf(alice, p)) == p);
+}
+
 TEST_CASE("languages: the body's, where no element says one") {
     const auto xml = root +
                      "<tuple id='a'><status/><note>un</note><note xml:lang='en'>one</note><note xml:lang=''>1</note>"

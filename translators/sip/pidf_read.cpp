@@ -236,7 +236,7 @@ class PidfReader {
                 s.device_ids.emplace_back(text_of(n.xml));
             else if (n.is(ns_jabber, "priority"))
                 s.priority = number<std::int8_t>(text_of(n.xml));
-            else if (!rpid(n, &s.activities, s.user_input))
+            else if (!rpid(n, &s.activities, s.user_input, s.extensions))
                 extension(n, s.extensions);
         });
         forget_what_was_implied(s);
@@ -249,7 +249,7 @@ class PidfReader {
                 basic(n, s);
             else if (n.is(ns_jabber, "show") && show(n, s))
                 return;
-            else if (!rpid(n, &s.activities, s.user_input))
+            else if (!rpid(n, &s.activities, s.user_input, s.extensions))
                 extension(n, s.status_extensions);
         });
     }
@@ -300,7 +300,7 @@ class PidfReader {
                 note(n, out.notes);
             else if (n.is(ns_data_model, "timestamp") || n.is(ns_pidf, "timestamp"))
                 out.timestamp = proto::from_rfc3339(text_of(n.xml));
-            else if (!rpid(n, &out.activities, out.user_input))
+            else if (!rpid(n, &out.activities, out.user_input, out.extensions))
                 extension(n, out.extensions);
         });
         p.persons.push_back(std::move(out));
@@ -317,7 +317,7 @@ class PidfReader {
                 note(n, out.notes);
             else if (n.is(ns_data_model, "timestamp") || n.is(ns_pidf, "timestamp"))
                 out.timestamp = proto::from_rfc3339(text_of(n.xml));
-            else if (!rpid(n, nullptr, out.user_input))
+            else if (!rpid(n, nullptr, out.user_input, out.extensions))
                 extension(n, out.extensions);
         });
         p.devices.push_back(std::move(out));
@@ -325,14 +325,14 @@ class PidfReader {
 
     // ---- pieces
 
-    /// True when `n` is one of the RPID elements we interpret, and it has its place here; the first of each counts.
-    bool rpid(const Node& n, std::optional<proto::Activities>* activities, std::optional<proto::UserInput>& input) {
-        if (activities != nullptr && n.is(ns_rpid, "activities")) {
-            if (!*activities) *activities = read_activities(n);
-            return true;
-        }
-        if (!n.is(ns_rpid, "user-input")) return false;
-        if (input) return true;
+    /// True when `n` is one of the RPID elements we interpret, and it has its place here. The first of each counts,
+    /// what follows is kept as it came.
+    bool rpid(const Node& n, std::optional<proto::Activities>* activities, std::optional<proto::UserInput>& input,
+              std::vector<proto::ExtensionXml>& more) {
+        const bool is_activities = activities != nullptr && n.is(ns_rpid, "activities");
+        if (!is_activities && !n.is(ns_rpid, "user-input")) return false;
+        if (is_activities ? activities->has_value() : input.has_value()) return extension(n, more), true;
+        if (is_activities) return *activities = read_activities(n), true;
         const auto text = text_of(n.xml);
         input.emplace();
         input->idle = trimmed(text) == "idle";
