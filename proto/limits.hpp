@@ -30,6 +30,7 @@ inline constexpr auto records_verified_for = 5min;       ///< then a copy is ver
 inline constexpr std::size_t uri_bytes = 1024;          ///< scheme, user and domain of any spelling: the longest user, all of it percent-encoded
 inline constexpr std::size_t user_bytes = 255;          ///< canonical user part; RFC 6122 allows 1023, no deployed server does
 inline constexpr std::size_t domain_bytes = 253;        ///< RFC 1035
+inline constexpr std::size_t language_tag_bytes = 64;   ///< well above any that is registered
 inline constexpr std::size_t jid_part_bytes = 1023;     ///< of a JID's local part, domain or resource (RFC 7622 section 3.1)
 
 // Documents

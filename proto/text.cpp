@@ -175,6 +175,21 @@ bool is_text(std::string_view bytes) {
     return true;
 }
 
+bool is_language_tag(std::string_view text) {
+    const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+    const auto is_part = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); };
+    if (text.size() > limits::language_tag_bytes) return false;
+    bool first = true;
+    for (;; first = false) {
+        const auto subtag = text.substr(0, text.find('-'));
+        if (subtag.empty() || subtag.size() > 8) return false;
+        if (!std::all_of(subtag.begin(), subtag.end(), [&](char c) { return first ? is_letter(c) : is_part(c); }))
+            return false;
+        if (subtag.size() == text.size()) return true;
+        text.remove_prefix(subtag.size() + 1);
+    }
+}
+
 bool is_extension_xml(std::string_view xml) {
     return is_text(xml) && ExtensionReader(xml).element();
 }

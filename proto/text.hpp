@@ -10,6 +10,10 @@ namespace presmesh::proto {
 /// NUL, no control but tab, LF and CR, neither U+FFFE nor U+FFFF.
 bool is_text(std::string_view bytes);
 
+/// RFC 5646 in outline: subtags of one to eight letters and digits, a hyphen between; the first of letters. At most
+/// limits::language_tag_bytes.
+bool is_language_tag(std::string_view text);
+
 /// Is this one XML element that stands by itself, in the spelling of FORMAT.md (extension)? A string that passes can be
 /// copied into any XML as it is: every namespace is declared, nothing reaches outside, names are ASCII, depth is at
 /// most limits::xml_depth.

@@ -4,6 +4,7 @@
 
 #include "proto/endpoint.hpp"
 #include "proto/random.hpp"
+#include "proto/text.hpp"
 
 using namespace presmesh::proto;
 using namespace std::chrono_literals;
@@ -67,4 +68,12 @@ TEST_CASE("below reaches every value") {
     std::vector<int> seen(6);
     for (int i = 0; i < 600; ++i) ++seen[random.below(6)];
     for (int count : seen) CHECK(count > 50);
+}
+
+TEST_CASE("language tags: letters, then subtags of up to eight") {
+    for (const auto* tag : {"en", "zh-Hant-TW", "de-1996", "x-private", "i-klingon", "sl-rozaj-biske-1994"})
+        CHECK_MESSAGE(is_language_tag(tag), tag);
+    for (const auto* bad : {"", "en_US", "-en", "en-", "en--us", "1en", "e1", "toolonglanguage", "en-toolongsubtag",
+                            "\u00e9", "en us", "a-b-c-d-e-f-g-h-i-j-k-l-m-n-o-p-q-r-s-t-u-v-w-x-y-z-a-b-c-d-e-f-g"})
+        CHECK_FALSE_MESSAGE(is_language_tag(bad), bad);
 }

@@ -209,6 +209,14 @@ TEST_CASE("status is read in this order: service, its activities, person, docume
     CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "service"}});
 }
 
+TEST_CASE("a status has a language tag or none") {
+    Service s = open_service("a");
+    s.notes = {{"en_US", "color"}, {"en-GB", "colour"}, {"", "hue"}, {"x\"y", "tint"}};
+    CHECK(to_wire(presence_stanzas(one(s), nullptr, "a@a.example", "b@b.example", noon).front()) ==
+          R"(<presence from="a@a.example/a" to="b@b.example"><status>color</status>)"
+          R"(<status xml:lang="en-GB">colour</status></presence>)");
+}
+
 TEST_CASE("a document without services says unavailable, with what it has to say") {
     Presence p;
     CHECK(wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example", noon)) ==

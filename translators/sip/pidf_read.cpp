@@ -5,6 +5,7 @@
 
 #include "proto/limits.hpp"
 #include "proto/rfc3339.hpp"
+#include "proto/text.hpp"
 #include "translators/sip/pidf.hpp"
 #include "translators/sip/pidf_names.hpp"
 #include "translators/sip/pidf_scan.hpp"
@@ -384,21 +385,12 @@ class PidfReader {
     std::set<std::string> service_ids_, person_ids_, device_ids_;
 };
 
-/// RFC 5646 in outline: subtags of up to eight letters and digits. Bounded well above any that is registered.
-bool is_language_tag(std::string_view text) {
-    constexpr std::size_t tag_bytes_max = 64;
-    const auto fits = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-    };
-    return text.size() <= tag_bytes_max && std::all_of(text.begin(), text.end(), fits);
-}
-
 }  // namespace
 
 Result<ParsedPidf> read_pidf(proto::BytesView bytes, std::string_view language) {
     const auto body = scan_xml(bytes);
     if (!body) return tl::make_unexpected(body.error());
-    return PidfReader().document(*body, is_language_tag(language) ? language : std::string_view());
+    return PidfReader().document(*body, proto::is_language_tag(language) ? language : std::string_view());
 }
 
 }  // namespace presmesh::translators::sip

@@ -67,11 +67,14 @@ std::optional<Show> show_of_extended_status(const Service& service) {
 }
 
 /// XMPP allows one status per language: the first stands.
+void add_note(std::vector<Note>& out, Note note) {
+    const auto same = [&](const Note& n) { return n.lang == note.lang; };
+    if (std::none_of(out.begin(), out.end(), same)) out.push_back(std::move(note));
+}
+
+/// What is no language tag ("en_US") is left out: there are servers that drop the whole stanza over it.
 void add_notes(std::vector<Note>& out, const std::vector<Note>& more) {
-    for (const auto& note : more) {
-        const auto same = [&](const Note& n) { return n.lang == note.lang; };
-        if (std::none_of(out.begin(), out.end(), same)) out.push_back(note);
-    }
+    for (const auto& note : more) add_note(out, {proto::is_language_tag(note.lang) ? note.lang : "", note.text});
 }
 
 std::vector<Note> notes_of_activities(const std::optional<proto::Activities>& activities, WallTime now) {
@@ -182,7 +185,7 @@ bool is_about_delivery(const Element& child) {
 void read_child(const Element& child, std::string_view lang, Service& service) {
     if (child.is("status", ns_client)) {
         if (service.notes.size() < limits::notes_per_element)
-            add_notes(service.notes, {{std::string(child.lang().empty() ? lang : child.lang()), child.text}});
+            add_note(service.notes, {std::string(child.lang().empty() ? lang : child.lang()), child.text});
     } else if (child.is("idle", ns_idle)) {
         if (const auto since = proto::from_rfc3339(child.get("since")))
             service.user_input = proto::UserInput{true, since, {}};
