@@ -35,12 +35,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto first = sip::read_pidf({data, size});
     if (!first) return 0;
     if (!Document::make(first->presence)) return 0;  // lists longer than a document holds
-    const auto written = sip::write_pidf(first->entity, first->presence);
+    const auto entity = first->entity.value_or(*PresentityUri::parse("pres:alice@a.example"));
+    const auto written = sip::write_pidf(entity, first->presence);
     const auto second = sip::read_pidf(as_bytes(written));
     if (!second && second.error().reason == Reason::too_large) return 0;
     PRESMESH_ASSERT(second.has_value());
-    const auto third = sip::read_pidf(as_bytes(sip::write_pidf(second->entity, second->presence)));
-    PRESMESH_ASSERT(third.has_value() && third->presence == second->presence && third->entity == first->entity);
+    const auto third = sip::read_pidf(as_bytes(sip::write_pidf(entity, second->presence)));
+    PRESMESH_ASSERT(third.has_value() && third->presence == second->presence && third->entity == entity);
     check_stanzas(first->presence);
     return 0;
 }

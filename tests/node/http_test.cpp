@@ -254,6 +254,7 @@ TEST_CASE("bodies that are wrong are refused by name, and change nothing") {
     CHECK(put(json, service_json(std::string(100'000, 'x'))) == Refusal{413, "too_large"});
 
     CHECK(put(pidf, pidf_of("pres:ann@a.example")) == Refusal{409, "conflict"});
+    CHECK(put(pidf, pidf_of("sip:alice@192.0.2.1")) == Refusal{409, "conflict"});
     CHECK(put(pidf, "<presence") == Refusal{400, "malformed"});
     CHECK(put(pidf, pidf_of("pres:alice@a.example", "jabber:client")) == Refusal{400, "wrong_namespace"});
     CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", "<!DOCTYPE presence>")) ==

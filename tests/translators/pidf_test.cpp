@@ -21,7 +21,7 @@ const std::string root =
 Presence read(const std::string& xml) {
     auto parsed = read_pidf(as_bytes(xml));
     REQUIRE_MESSAGE(parsed.has_value(), parsed.error().detail);
-    CHECK(parsed->entity.canonical() == "alice@a.example");
+    CHECK(parsed->entity.value().canonical() == "alice@a.example");
     return parsed->presence;
 }
 Reason reason_of(const std::string& xml) {
@@ -257,6 +257,18 @@ TEST_CASE("malicious bodies are refused by name") {
     CHECK(reason_of("<presence xmlns='urn:ietf:params:xml:ns:cpim-pidf' entity='sip:alice@a.example'/>") ==
           Reason::wrong_namespace);
     CHECK(reason_of("<?xml version='1.0' encoding='UTF-16'?>" + root + "</presence>") == Reason::malformed);
+}
+
+TEST_CASE("an entity that names no presentity costs no document; who asked knows whose it is") {
+    for (const std::string entity : {"sip:alice@192.0.2.1", "sip:alice@[2001:db8::1]:5060", "tel:+15550123", "x"}) {
+        const auto parsed =
+            read_pidf(as_bytes("<presence xmlns='urn:ietf:params:xml:ns:pidf' entity='" + entity +
+                               "'><tuple id='a'><status><basic>open</basic></status></tuple></presence>"));
+        REQUIRE(parsed.has_value());
+        CHECK_FALSE(parsed->entity.has_value());
+        CHECK(parsed->presence.is_open());
+    }
+    CHECK(reason_of("<presence xmlns='urn:ietf:params:xml:ns:pidf' entity=' '/>") == Reason::malformed);
 }
 
 TEST_CASE("large bodies are refused at their bound") {

@@ -2,6 +2,7 @@
 // what.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,7 +16,7 @@ namespace presmesh::translators::sip {
 inline constexpr std::string_view pidf_media_type = "application/pidf+xml";
 
 struct ParsedPidf {
-    proto::PresentityUri entity;
+    std::optional<proto::PresentityUri> entity;  ///< none: a URI that names no presentity, such as one at an IP address
     proto::Presence presence;
 };
 

@@ -198,9 +198,7 @@ class PidfReader {
         if (!root.is(ns_pidf, "presence")) return walk_.fail(Reason::wrong_namespace, "not a PIDF presence element");
         entity_ = trimmed(root.xml.attribute("entity").value());
         if (entity_.empty()) return walk_.fail(Reason::malformed, "no entity");
-        auto entity = proto::PresentityUri::parse(entity_);
-        if (!entity) return walk_.fail(entity.error().reason, "the entity: " + entity.error().detail);
-        out.entity = std::move(*entity);
+        if (auto entity = proto::PresentityUri::parse(entity_)) out.entity = std::move(*entity);
         auto& p = out.presence;
         walk_.children(root, [&](const Node& n) {
             if (n.is(ns_pidf, "tuple"))
