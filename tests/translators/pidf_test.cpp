@@ -36,8 +36,16 @@ Reason refused(const std::string& children) {
     return reason_of(root + children + "</presence>");
 }
 
+std::string trimmed(const std::string& text) {
+    const auto first = text.find_first_not_of(" \t\r\n");
+    return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
 /// What MAPPING.md says PIDF does not carry as it is.
 Presence normalized(Presence p) {
+    for (auto& s : p.services)
+        for (auto& id : s.device_ids) id = trimmed(id);
+    for (auto& d : p.devices) d.device_id = trimmed(d.device_id);
     for (auto& s : p.services) {
         const bool implied = s.show && s.activities && s.activities->notes.empty() && !s.activities->from &&
                              !s.activities->until &&
@@ -160,6 +168,14 @@ TEST_CASE("elements we do not know are kept, and come back out") {
           std::vector<ExtensionXml>{R"(<mood xmlns="urn:ietf:params:xml:ns:pidf:rpid"><happy/></mood>)"});
     CHECK(p.extensions == std::vector<ExtensionXml>{R"(<cipid xmlns="urn:c"/>)"});
     CHECK(read(write_pidf(alice, p)) == p);
+}
+
+TEST_CASE("a deviceID is the same however its element is laid out") {
+    const auto p = inside(
+        "<tuple id='a'><status/><dm:deviceID>\n  urn:device:1\n </dm:deviceID></tuple>"
+        "<dm:device id='d'><dm:deviceID>\r\n\turn:device:1 </dm:deviceID></dm:device>");
+    CHECK(p.services[0].device_ids == std::vector<std::string>{"urn:device:1"});
+    CHECK(p.devices[0].device_id == "urn:device:1");
 }
 
 TEST_CASE("of activities and idle times the first counts, the others come back as they were") {

@@ -232,7 +232,7 @@ class PidfReader {
             else if (n.is(ns_pidf, "timestamp") || n.is(ns_data_model, "timestamp"))
                 s.timestamp = proto::from_rfc3339(text_of(n.xml));
             else if (n.is(ns_data_model, "deviceID"))
-                s.device_ids.emplace_back(text_of(n.xml));
+                s.device_ids.emplace_back(trimmed(text_of(n.xml)));
             else if (n.is(ns_jabber, "priority"))
                 s.priority = number<std::int8_t>(text_of(n.xml));
             else if (!rpid(n, &s.activities, s.user_input, s.extensions))
@@ -311,7 +311,7 @@ class PidfReader {
         out.id = unique_id(node, device_ids_);
         walk_.children(node, [&](const Node& n) {
             if (n.is(ns_data_model, "deviceID"))
-                out.device_id = text_of(n.xml);
+                out.device_id = trimmed(text_of(n.xml));
             else if (n.is(ns_data_model, "note") || n.is(ns_pidf, "note"))
                 note(n, out.notes);
             else if (n.is(ns_data_model, "timestamp") || n.is(ns_pidf, "timestamp"))
