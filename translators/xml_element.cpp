@@ -18,6 +18,11 @@ bool tails_are_space(const Element& element) {
                        [](const Element& c) { return is_space(c.tail); });
 }
 
+bool has_words(const Element& element) {
+    return !is_space(element.text) || std::any_of(element.children.begin(), element.children.end(),
+                                                  [](const Element& c) { return has_words(c) || !is_space(c.tail); });
+}
+
 /// Writes elements; in the spelling of extensions when `extension` is set, as they are otherwise.
 class XmlWriter {
   public:
@@ -178,6 +183,11 @@ Element& Element::set(std::string_view local_name, std::string_view value, std::
 
 Element& Element::set_lang(std::string_view lang) {
     return lang.empty() ? *this : set("lang", lang, ns_xml);
+}
+
+Element& Element::inherit_lang(std::string_view around) {
+    const bool needed = attribute("lang", ns_xml) == nullptr && has_words(*this);
+    return needed && proto::is_language_tag(around) ? set_lang(around) : *this;
 }
 
 Element& Element::set_text(std::string_view value) {

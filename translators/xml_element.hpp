@@ -50,7 +50,8 @@ struct Element {
 
     // Building. All answer *this, so that they chain.
     Element& set(std::string_view local_name, std::string_view value, std::string_view name_space = {});
-    Element& set_lang(std::string_view lang);  ///< nothing when empty
+    Element& set_lang(std::string_view lang);        ///< nothing when empty
+    Element& inherit_lang(std::string_view around);  ///< for an element with text that is taken out of where it stands
     Element& set_text(std::string_view value);
     Element& add(Element child);
     /// Adds a child of this element's own namespace that holds `value`.

@@ -225,6 +225,20 @@ TEST_CASE("languages: a note's own, or the nearest around it") {
     CHECK(p.notes == std::vector<Note>{{"", "none"}});
 }
 
+TEST_CASE("languages: what an element we do not know has around it goes with its words") {
+    const auto p = inside(
+        "<dm:person id='p' xml:lang='fr'><rpid:mood><rpid:other>serein</rpid:other></rpid:mood>"
+        "<rpid:mood xml:lang='de'><rpid:other>heiter</rpid:other></rpid:mood><rpid:privacy><rpid:audio/></rpid:privacy>"
+        "</dm:person><x xmlns='urn:x'>none</x>");
+    CHECK(p.persons[0].extensions ==
+          std::vector<ExtensionXml>{
+              R"(<mood xmlns="urn:ietf:params:xml:ns:pidf:rpid" xml:lang="fr"><other>serein</other></mood>)",
+              R"(<mood xmlns="urn:ietf:params:xml:ns:pidf:rpid" xml:lang="de"><other>heiter</other></mood>)",
+              R"(<privacy xmlns="urn:ietf:params:xml:ns:pidf:rpid"><audio/></privacy>)"});
+    CHECK(p.extensions == std::vector<ExtensionXml>{R"(<x xmlns="urn:x">none</x>)"});
+    CHECK(read(write_pidf(alice, p)) == p);
+}
+
 TEST_CASE("mustUnderstand on what we do not understand is carried to those who may") {
     const auto p = inside(
         "<tuple id='a'><status><basic>open</basic><x xmlns='urn:u' xmlns:p='urn:ietf:params:xml:ns:pidf' "

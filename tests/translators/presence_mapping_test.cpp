@@ -263,6 +263,15 @@ TEST_CASE("what tells no presence is refused") {
     CHECK_FALSE(service("<presence from='a@a.example/r'><show>lunch</show></presence>").show.has_value());
 }
 
+TEST_CASE("a stanza's language goes with the words of what it carries") {
+    const auto s = service(
+        "<presence from='a@a.example/r' xml:lang='fr'><x xmlns='urn:x'>serein</x><y xmlns='urn:y' "
+        "xml:lang='de'>heiter</y><c xmlns='http://jabber.org/protocol/caps' ver='1'/></presence>");
+    CHECK(s.extensions == std::vector<ExtensionXml>{R"(<x xmlns="urn:x" xml:lang="fr">serein</x>)",
+                                                    R"(<y xmlns="urn:y" xml:lang="de">heiter</y>)",
+                                                    R"(<c xmlns="http://jabber.org/protocol/caps" ver="1"/>)"});
+}
+
 TEST_CASE("a priority that cannot be used costs no presence") {
     const auto priority = [](const std::string& text) {
         return service("<presence from='a@a.example/r'><priority>" + text + "</priority></presence>").priority;

@@ -360,7 +360,9 @@ class PidfReader {
     static void note(const Node& n, std::vector<Note>& out) { out.push_back({std::string(n.lang), text_of(n.xml)}); }
 
     void extension(const Node& n, std::vector<proto::ExtensionXml>& out) {
-        if (auto xml = to_extension(walk_.element(n))) out.push_back(std::move(*xml));
+        auto element = walk_.element(n);
+        element.inherit_lang(n.lang);
+        if (auto xml = to_extension(element)) out.push_back(std::move(*xml));
     }
 
     template <typename T>

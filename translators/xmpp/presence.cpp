@@ -191,7 +191,7 @@ void read_child(const Element& child, std::string_view lang, Service& service) {
             service.user_input = proto::UserInput{true, since, {}};
     } else if (child.ns != ns_client && !is_about_delivery(child) &&
                service.extensions.size() < limits::extensions_per_element) {
-        if (auto xml = to_extension(child)) service.extensions.push_back(std::move(*xml));
+        if (auto xml = to_extension(Element(child).inherit_lang(lang))) service.extensions.push_back(std::move(*xml));
     }
 }
 
