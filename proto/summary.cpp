@@ -56,8 +56,8 @@ Summary fitted(const Summary& whole) {
 void add_activities(Summary& out, const std::optional<Activities>& from, WallTime now) {
     if (!from || !from->hold_at(now)) return;
     for (const auto& name : from->names)
-        if (std::find(out.activities.begin(), out.activities.end(), name) == out.activities.end())
-            out.activities.push_back(name);
+        if (!name.empty() && std::find(out.activities.begin(), out.activities.end(), name) == out.activities.end())
+            out.activities.push_back(name);  // one without a name is refused by who reads
 }
 
 void take_first_note(Summary& out, const std::vector<Note>& notes) {

@@ -89,6 +89,16 @@ TEST_CASE("a summary tells of the activities that are going on") {
     CHECK(Summary::of(presence, noon + std::chrono::hours{1}).activities.empty());
 }
 
+TEST_CASE("an activity without a name costs no summary") {
+    Presence presence;
+    presence.persons.resize(1);
+    presence.persons[0].activities.emplace().names = {"", "meal"};
+    SeededRandom random(1);
+    const auto summary = Summary::of(presence, noon);
+    CHECK(summary.activities == std::vector<std::string>{"meal"});
+    CHECK(open_summary(seal_summary(summary, content_key(1), random), content_key(1)).value() == summary);
+}
+
 TEST_CASE("a note is cut between characters") {
     Presence presence;
     presence.notes = {{"", std::string(limits::summary_note_bytes - 1, 'x') + "\xc3\xa9"}};

@@ -47,7 +47,7 @@ rc::Gen<proto::ExtensionXml> extension_gen() {
 
 rc::Gen<proto::Activities> activities_gen() {
     const auto name = rc::gen::element<std::string>("away", "busy", "on-the-phone", "meeting", "vacation",
-                                                    "other:sailing & <more>", "other:", "permanent-absence");
+                                                    "other:sailing & <more>", "other:", "permanent-absence", "");
     return rc::gen::construct<proto::Activities>(few(name), few(note_gen()), perhaps(wall_time_gen()),
                                                  perhaps(wall_time_gen()));
 }

@@ -43,6 +43,12 @@ std::string trimmed(const std::string& text) {
 
 /// What MAPPING.md says PIDF does not carry as it is.
 Presence normalized(Presence p) {
+    const auto named = [](std::optional<Activities>& activities) {
+        if (!activities) return;
+        for (auto& name : activities->names) name = name.empty() ? "other:" : name;
+    };
+    for (auto& s : p.services) named(s.activities);
+    for (auto& person : p.persons) named(person.activities);
     for (auto& s : p.services)
         for (auto& id : s.device_ids) id = trimmed(id);
     for (auto& d : p.devices) d.device_id = trimmed(d.device_id);
