@@ -1,10 +1,15 @@
 #include "proto/text.hpp"
 
+#include <uninorm.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstdlib>
+#include <memory>
 #include <vector>
 
+#include "proto/bytes.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::proto {
@@ -173,6 +178,14 @@ bool is_text(std::string_view bytes) {
         at += length;
     }
     return true;
+}
+
+bool is_nfkc(std::string_view text) {
+    std::size_t length = 0;
+    const auto* bytes = as_bytes(text).data();
+    std::uint8_t* normal = u8_normalize(UNINORM_NFKC, bytes, text.size(), nullptr, &length);
+    const std::unique_ptr<std::uint8_t, void (*)(void*)> owned(normal, std::free);
+    return normal != nullptr && as_text({normal, length}) == text;
 }
 
 bool is_language_tag(std::string_view text) {

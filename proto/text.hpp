@@ -10,6 +10,9 @@ namespace presmesh::proto {
 /// NUL, no control but tab, LF and CR, neither U+FFFE nor U+FFFF.
 bool is_text(std::string_view bytes);
 
+/// Is this UTF-8 that compatibility normalization (NFKC) leaves as it is? What it does not, XMPP servers change.
+bool is_nfkc(std::string_view text);
+
 /// RFC 5646 in outline: subtags of one to eight letters and digits, a hyphen between; the first of letters. At most
 /// limits::language_tag_bytes.
 bool is_language_tag(std::string_view text);

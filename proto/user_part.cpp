@@ -11,6 +11,7 @@
 
 #include "proto/bytes.hpp"
 #include "proto/limits.hpp"
+#include "proto/text.hpp"
 
 namespace presmesh::proto {
 
@@ -83,6 +84,7 @@ Result<std::string> canonical_user(std::string_view user) {
     if (!name) return refuse(Reason::malformed, "no canonical form");
     if (name->size() > limits::user_bytes) return refuse(Reason::too_large, "user part");
     if (name->front() == ' ' || name->back() == ' ') return refuse(Reason::malformed, "a space at an end");
+    if (!is_nfkc(*name)) return refuse(Reason::malformed, "a character that another one stands for");
     if (auto fine = check_characters(*name); !fine) return tl::make_unexpected(fine.error());
     return std::move(*name);
 }

@@ -209,6 +209,12 @@ TEST_CASE("case is folded and composed once and for all") {
     CHECK(user("\xc3\x84").user() == "\xc3\xa4");
 }
 
+TEST_CASE("letters of their own stay, though other forms fold them") {
+    CHECK(user("gro\xc3\x9f").user() == "gro\xc3\x9f");
+    CHECK(user("\xcf\x83\xce\xb1\xcf\x82").user() == "\xcf\x83\xce\xb1\xcf\x82");
+    CHECK(user("\xe2\x84\xab").user() == "\xc3\xa5");  // the sign for Angstrom is that letter in NFC already
+}
+
 TEST_CASE("what is no name is refused by reason") {
     for (std::string_view text : {"",
                                   "alice",
@@ -241,6 +247,11 @@ TEST_CASE("what is no name is refused by reason") {
                                   "a\xc2\xa0"
                                   "b@x.example",
                                   "sip:a%E2%80%AEb@a.example",
+                                  "\xef\xbd\x81lice@x.example",
+                                  "\xef\xbc\xa1lice@x.example",
+                                  "\xef\xac\x81n@x.example",
+                                  "a\xc2\xb2@x.example",
+                                  "xmpp:a%E2%91%A0@x.example",
                                   "/\xcc\x87@x.example",
                                   "xmpp:a%26b@x.example",
                                   "xmpp://guest@b.example"})
