@@ -318,4 +318,10 @@ TEST_CASE("ids that are no resources get a name that is one") {
         CHECK(resource_of(id).starts_with("ID-"));
         CHECK(resource_of(id).size() == 35);
     }
+    // What a server's resourceprep refuses, or makes another resource of.
+    for (const std::string id : {"טלפון1", "נייד iPhone", "①", "ﬁn", "a\u0301", "\uFFFD", "\uE000", "\u00A0",
+                                 "a\u00ADb", "☎\uFE0F", "\u202Ea", "\u1680", "\u2FF0", "\U000E0041", "\u0378"})
+        CHECK_MESSAGE(resource_of(id).starts_with("ID-"), id);
+    for (const std::string id : {"", "טלפון", "הטלפון 1 שלי", "日本", "📱", "Straße", "a/b@c", "x&<>\"'", "\u00E1"})
+        CHECK_MESSAGE(resource_of(id) == id, id);
 }

@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 
-#include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/rfc3339.hpp"
 #include "proto/text.hpp"
@@ -201,18 +200,6 @@ JidParts split_jid(std::string_view jid) {
     const auto slash = jid.find('/');
     if (slash == std::string_view::npos) return {jid, {}};
     return {jid.substr(0, slash), jid.substr(slash + 1)};
-}
-
-std::string resource_of(std::string_view service_id) {
-    const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
-    bool fits = service_id.size() <= 1023 && proto::is_text(service_id);
-    fits = fits && std::none_of(service_id.begin(), service_id.end(), is_control);
-    for (std::size_t at = service_id.find('\xC2'); fits && at != std::string_view::npos;
-         at = service_id.find('\xC2', at + 1))
-        fits = static_cast<unsigned char>(service_id[at + 1]) >= 0xA0;  // U+0080 to U+009F are controls too
-    if (fits) return std::string(service_id);
-    const auto digest = proto::blake2b_256(proto::as_bytes(service_id));
-    return "ID-" + proto::to_hex(proto::BytesView(digest).first(16));
 }
 
 bool is_available(const Service& service) {

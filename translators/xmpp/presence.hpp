@@ -40,7 +40,7 @@ bool is_available(const proto::Service& service);
 std::optional<proto::Show> show_of(const proto::Service& service, const proto::Presence& presence, proto::WallTime now);
 std::vector<proto::Note> notes_of(const proto::Service& service, const proto::Presence& presence, proto::WallTime now);
 
-/// A service id as a resourcepart: itself where RFC 6120 allows it, else a name made from its digest.
+/// A service id as a resourcepart: itself where servers take it as it is, else a name made from its digest.
 std::string resource_of(std::string_view service_id);
 
 /// "<bare>/<resource>" taken apart; resource empty for a bare address.
