@@ -40,6 +40,7 @@ inline constexpr std::size_t xml_depth = 32;
 inline constexpr std::size_t xml_elements = 4096;          ///< per document
 inline constexpr std::size_t xml_expanded_bytes = 4 * document_bytes;  ///< names, namespaces and attributes of all elements of one document or stanza. A tree has the namespace with each element, so a long one under a prefix would grow a thousandfold; 4096 elements of usual namespaces fit
 inline constexpr std::size_t stanza_bytes = 64 * 1024;      ///< XMPP, one first-level element; RFC 6120 asks for at least 10000
+inline constexpr std::size_t repeated_note_bytes = 4 * document_bytes; ///< of a document's notes in the stanzas of all its services together; else one document would be 4 MB to each contact. 64 services may repeat 4 KB each
 inline constexpr std::size_t stanza_attributes = 64;         ///< of one element
 inline constexpr std::size_t skipped_stanza_bytes = 10 * 1024 * 1024; ///< a stanza over its bounds is read past, not kept; over this the stream ends. Servers let their users send 256 KiB
 inline constexpr std::size_t skipped_stanza_depth = 100'000; ///< expat keeps about 100 bytes per open element; 256 KiB of "<a>" are 87,000

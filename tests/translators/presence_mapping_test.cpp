@@ -209,6 +209,24 @@ TEST_CASE("status is read in this order: service, its activities, person, docume
     CHECK(notes_of(s, p, noon) == std::vector<Note>{{"", "service"}});
 }
 
+TEST_CASE("a large note around many services is not repeated by each") {
+    Presence p;
+    p.persons = {Person{"p", {}, {}, {{"en", std::string(60'000, 'x')}, {"", "short"}}, {}, {}}};
+    const auto told = [&](std::size_t services) {
+        p.services.clear();
+        for (std::size_t i = 0; i < services; ++i) p.services.push_back(open_service("s" + std::to_string(i)));
+        REQUIRE(Document::make(p).has_value());
+        std::size_t bytes = 0;
+        for (const auto& wire : wires(presence_stanzas(p, nullptr, "a@a.example", "b@b.example", noon))) {
+            CHECK(wire.find("short") != std::string::npos);
+            bytes += wire.size();
+        }
+        return bytes;
+    };
+    CHECK(told(4) > 4 * 60'000);
+    CHECK(told(limits::services_per_document) < limits::repeated_note_bytes);
+}
+
 TEST_CASE("a status has a language tag or none") {
     Service s = open_service("a");
     s.notes = {{"en_US", "color"}, {"en-GB", "colour"}, {"", "hue"}, {"x\"y", "tint"}};

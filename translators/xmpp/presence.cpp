@@ -95,6 +95,18 @@ std::vector<Note> notes_around(const Presence& presence, WallTime now) {
     return out;
 }
 
+/// What stands around the services is repeated in the stanza of each: as much of it as stays small over all of them.
+std::vector<Note> told_by_each(std::vector<Note> notes, std::size_t services) {
+    std::size_t bytes = 0;
+    std::erase_if(notes, [&](const Note& note) {
+        const auto more = services * (note.lang.size() + note.text.size());
+        if (bytes + more > limits::repeated_note_bytes) return true;
+        bytes += more;
+        return false;
+    });
+    return notes;
+}
+
 // ---- writing
 
 void add_statuses(Element& stanza, const std::vector<Note>& notes) {
@@ -218,7 +230,7 @@ std::vector<Note> notes_of(const Service& service, const Presence& presence, Wal
     std::vector<Note> out;
     add_notes(out, service.notes);
     if (out.empty()) out = notes_of_activities(service.activities, now);
-    return out.empty() ? notes_around(presence, now) : out;
+    return out.empty() ? told_by_each(notes_around(presence, now), presence.services.size()) : out;
 }
 
 std::vector<Element> presence_stanzas(const Presence& presence, const Presence* previous, std::string_view from_bare,
