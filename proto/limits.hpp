@@ -86,6 +86,7 @@ inline constexpr unsigned sip_udp_buffer = 4 * 1024 * 1024;        ///< bytes; a
 inline constexpr unsigned sip_tcp_queue = 1'000;                   ///< messages per connection; sofia-sip's own most
 inline constexpr auto sip_tcp_idle = 15min;                        ///< then a connection is closed
 inline constexpr auto sip_tcp_partial = 30s;                       ///< how long a message may take to arrive whole
+inline constexpr std::size_t winfo_document_bytes = 60'000;        ///< a UDP datagram holds it with its headers; about 400 watchers. The rest of a longer list comes in the next ones
 
 // XMPP translator
 inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once

@@ -47,6 +47,27 @@ struct PublishReceipt {
     std::chrono::seconds expires;  ///< granted; 0 after a removal
 };
 
+/// What brought a watcher where it stands (RFC 3857 section 4.7.1).
+enum class WatcherEvent : std::uint8_t {
+    subscribe,
+    approved,
+    deactivated,
+    probation,
+    rejected,
+    timeout,
+    giveup,
+    noresource
+};
+
+/// One watcher of a presentity, as the presentity's own user may see it.
+struct WatcherStatus {
+    proto::PresentityUri watcher;
+    WatchState state = WatchState::pending;  ///< terminated: refused, or gone
+    WatcherEvent event = WatcherEvent::subscribe;
+    proto::WallTime since{};  ///< when this node first knew of it
+    bool operator==(const WatcherStatus&) const = default;
+};
+
 class Translator;
 
 class Host {
