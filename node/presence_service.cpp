@@ -77,6 +77,7 @@ class PresenceService::Impl {
     void send_document(Now now, const PresentityUri& presentity);
     bool send_standings(Now now);
     bool send_authorizations(Now now);
+    bool tell_watchers(Now now);
     bool tell_views(Now now);
     void tell(Now now, const Relation& relation);
     void set_offline_view(Now now, const PresentityUri& presentity);
@@ -111,6 +112,7 @@ class PresenceService::Impl {
     std::set<PresentityUri> offline_views_;  ///< view 1 is
     std::set<PresentityUri> rules_changed_;  ///< whose own rules or decisions, in this turn
     bool policy_changed_ = false;            ///< in this turn
+    std::map<PresentityUri, std::vector<Translator*>> watcher_observers_;
 };
 
 // ---- watches of our users
@@ -261,6 +263,17 @@ void PresenceService::Impl::set_offline_view(Now now, const PresentityUri& prese
         offline_views_.erase(presentity);
 }
 
+/// RFC 3857: to whoever observes the watchers of a presentity.
+bool PresenceService::Impl::tell_watchers(Now now) {
+    const auto news = watchers_.take_news();
+    for (const auto& [presentity, changes] : news) {
+        const auto observers = watcher_observers_.find(presentity);
+        if (observers == watcher_observers_.end()) continue;
+        for (auto* owner : std::vector(observers->second)) owner->watchers_changed(now, presentity, changes);
+    }
+    return !news.empty();
+}
+
 bool PresenceService::Impl::tell_views(Now now) {
     auto marked = follows_.take_marked(now.steady);
     for (const Relation& relation : marked) tell(now, relation);
@@ -320,6 +333,7 @@ void PresenceService::Impl::domain_lost(Now now, std::string_view domain) {
         watchers_.remove(relation, Watchers::From::here);
         follows_.mark(relation);
     }
+    watchers_.touch_observed(domain);
     publications_.mark_changed(domain);
 }
 
@@ -397,6 +411,29 @@ void PresenceService::decide(Now, Translator& translator, const PresentityUri& p
     Standing standing{state, false, std::move(reason)};
     if (state == translators::WatchState::terminated && standing.reason.empty()) standing.reason = "rejected";
     impl_->watchers_.decide(translator, {presentity, watcher}, std::move(standing));
+}
+
+Result<void> PresenceService::observe_watchers(Translator& owner, const PresentityUri& presentity) {
+    if (!serves(presentity)) return refuse(Reason::not_found, "not a user of this node");
+    auto& owners = impl_->watcher_observers_[presentity];
+    if (std::find(owners.begin(), owners.end(), &owner) == owners.end()) owners.push_back(&owner);
+    impl_->watchers_.observe(presentity);
+    return {};
+}
+
+void PresenceService::unobserve_watchers(Translator& owner, const PresentityUri& presentity) {
+    const auto observers = impl_->watcher_observers_.find(presentity);
+    if (observers == impl_->watcher_observers_.end()) return;
+    std::erase(observers->second, &owner);
+    if (!observers->second.empty()) return;
+    impl_->watcher_observers_.erase(observers);
+    impl_->watchers_.unobserve(presentity);
+}
+
+std::vector<translators::WatcherStatus> PresenceService::watchers_after(const PresentityUri& presentity,
+                                                                        const PresentityUri& after,
+                                                                        std::size_t most) const {
+    return impl_->watchers_.list_after(presentity, after, most);
 }
 
 void PresenceService::save(Translator& translator, std::string_view key, proto::BytesView value) {
@@ -535,6 +572,7 @@ bool PresenceService::flush(Now now) {
     busy |= impl_->send_standings(now);
     busy |= impl_->send_authorizations(now);
     busy |= impl_->rule_exchange_.tell(now);
+    busy |= impl_->tell_watchers(now);
     busy |= impl_->tell_views(now);
     return busy;
 }

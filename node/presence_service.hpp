@@ -69,6 +69,12 @@ class PresenceService final : public translators::Host {
     translators::View view(translators::WatchId watch) const override;
     void decide(proto::Now now, translators::Translator& translator, const proto::PresentityUri& presentity,
                 const proto::PresentityUri& watcher, translators::WatchState state, std::string reason) override;
+    proto::Result<void> observe_watchers(translators::Translator& owner,
+                                         const proto::PresentityUri& presentity) override;
+    void unobserve_watchers(translators::Translator& owner, const proto::PresentityUri& presentity) override;
+    std::vector<translators::WatcherStatus> watchers_after(const proto::PresentityUri& presentity,
+                                                           const proto::PresentityUri& after,
+                                                           std::size_t most) const override;
     void save(translators::Translator& translator, std::string_view key, proto::BytesView value) override;
     void erase(translators::Translator& translator, std::string_view key) override;
     std::vector<std::pair<std::string, proto::Bytes>> load(translators::Translator& translator) const override;

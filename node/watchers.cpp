@@ -11,6 +11,8 @@ using proto::PresentityUri;
 using proto::Reason;
 using proto::refuse;
 using translators::Translator;
+using translators::WatcherEvent;
+using translators::WatcherStatus;
 
 namespace {
 
@@ -26,6 +28,17 @@ Standing standing_of(Handling handling) {
             break;
     }
     return {};
+}
+
+WatcherEvent event_of(const Standing& standing) {
+    if (standing.state == WatchState::pending) return WatcherEvent::subscribe;
+    if (standing.state == WatchState::active) return WatcherEvent::approved;
+    if (standing.reason == "deactivated") return WatcherEvent::deactivated;
+    if (standing.reason == "probation") return WatcherEvent::probation;
+    if (standing.reason == "timeout") return WatcherEvent::timeout;
+    if (standing.reason == "giveup") return WatcherEvent::giveup;
+    if (standing.reason == "noresource") return WatcherEvent::noresource;
+    return WatcherEvent::rejected;
 }
 
 }  // namespace
@@ -55,7 +68,9 @@ proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From
     watcher.since = now.wall;
     ++count_;
     tally(all, relation.watcher, watcher.standing, +1);
+    note_arrival(relation);
     authorize(relation, all, watcher);
+    if (watcher.standing.state != WatchState::terminated) watcher.event = WatcherEvent::subscribe;
     if (watcher.standing.state == WatchState::pending && too_many_pending(all, relation.watcher)) {
         forget(relation);
         return refuse(Reason::quota, "pending watchers of one presentity");
@@ -77,6 +92,7 @@ void Watchers::forget(const Relation& relation) {
     Audience& all = audiences_[relation.presentity];
     Watcher& watcher = all.watchers[relation.watcher];
     set_attendant(relation, watcher, nullptr);
+    note_end(relation, watcher);
     tally(all, relation.watcher, watcher.standing, -1);
     --count_;
     all.watchers.erase(relation.watcher);
@@ -153,6 +169,10 @@ void Watchers::set_attendant(const Relation& relation, Watcher& watcher, Transla
 void Watchers::set_standing(const Relation& relation, Audience& all, Watcher& watcher, Standing standing) {
     if (watcher.standing == standing) return;
     tally(all, relation.watcher, watcher.standing, -1);
+    if (watcher.standing.state != standing.state) {
+        watcher.event = event_of(standing);
+        note_change(relation);
+    }
     watcher.standing = std::move(standing);
     tally(all, relation.watcher, watcher.standing, +1);
     mark(relation, watcher);
@@ -188,6 +208,59 @@ std::vector<Relation> Watchers::take_changed() {
     return changed;
 }
 
+void Watchers::note_arrival(const Relation& relation) {
+    if (!observed_.contains(relation.presentity)) return;
+    const auto [place, is_new] = noted_[relation.presentity].try_emplace(relation.watcher);
+    if (is_new) place->second.arrived = true;
+}
+
+void Watchers::note_change(const Relation& relation) {
+    if (observed_.contains(relation.presentity)) noted_[relation.presentity].try_emplace(relation.watcher);
+}
+
+/// RFC 3857 section 4.7.1 would have a pending watcher that went away wait for its answer; it is given up here, for
+/// everything that waits for people is bounded, and nobody waits for this one.
+void Watchers::note_end(const Relation& relation, const Watcher& watcher) {
+    if (!observed_.contains(relation.presentity)) return;
+    auto& noted = noted_[relation.presentity];
+    const auto known = noted.find(relation.watcher);
+    if (known != noted.end() && known->second.arrived) {
+        noted.erase(known);
+        return;
+    }
+    WatcherStatus status{relation.watcher, WatchState::terminated, watcher.event, watcher.since};
+    if (watcher.standing.state == WatchState::pending) status.event = WatcherEvent::giveup;
+    if (watcher.standing.state == WatchState::active) status.event = WatcherEvent::timeout;
+    // Who was refused before this turn was told of then.
+    if (watcher.standing.state != WatchState::terminated || known != noted.end())
+        noted[relation.watcher].gone = std::move(status);
+}
+
+void Watchers::unobserve(const PresentityUri& presentity) {
+    observed_.erase(presentity);
+    noted_.erase(presentity);
+}
+
+void Watchers::touch_observed(std::string_view domain) {
+    for (const auto& presentity : observed_)
+        if (presentity.domain() == domain) noted_.try_emplace(presentity);
+}
+
+Watchers::News Watchers::take_news() {
+    News out;
+    for (auto& [presentity, watchers] : std::exchange(noted_, {})) {
+        auto& changes = out[presentity];
+        for (auto& [uri, noted] : watchers) {
+            auto status = std::move(noted.gone);
+            if (const auto* watcher = find({presentity, uri}))
+                status = WatcherStatus{uri, watcher->standing.state, watcher->event, watcher->since};
+            if (!status || (noted.arrived && status->state == WatchState::terminated)) continue;
+            changes.push_back({std::move(*status), noted.arrived});
+        }
+    }
+    return out;
+}
+
 const Watchers::Watcher* Watchers::find(const Relation& relation) const {
     auto all = audiences_.find(relation.presentity);
     if (all == audiences_.end()) return nullptr;
@@ -199,6 +272,18 @@ std::vector<std::pair<PresentityUri, Watchers::Watcher>> Watchers::list(const Pr
     auto all = audiences_.find(presentity);
     if (all == audiences_.end()) return {};
     return {all->second.watchers.begin(), all->second.watchers.end()};
+}
+
+std::vector<WatcherStatus> Watchers::list_after(const PresentityUri& presentity, const PresentityUri& after,
+                                                std::size_t most) const {
+    std::vector<WatcherStatus> out;
+    const auto all = audiences_.find(presentity);
+    if (all == audiences_.end()) return out;
+    const auto& watchers = all->second.watchers;
+    for (auto at = watchers.upper_bound(after); at != watchers.end() && out.size() < most; ++at)
+        if (const auto& [uri, watcher] = *at; watcher.standing.state != WatchState::terminated)
+            out.push_back({uri, watcher.standing.state, watcher.event, watcher.since});
+    return out;
 }
 
 std::vector<Relation> Watchers::elsewhere(std::string_view domain) const {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,7 +47,10 @@ class Watchers {
         translators::Translator* attendant = nullptr;  ///< was told that it is wanted
         std::optional<Standing> decided;               ///< by the attendant
         bool changed = false;
+        translators::WatcherEvent event = translators::WatcherEvent::subscribe;  ///< that brought it there
     };
+    /// What became of watchers, by presentity.
+    using News = std::map<proto::PresentityUri, std::vector<translators::WatcherChange>>;
     /// For a translator: somebody wants, or no longer wants, one of the presentities it attends.
     struct Want {
         translators::Translator* translator;
@@ -74,6 +78,9 @@ class Watchers {
     std::vector<std::pair<proto::PresentityUri, Watcher>> list(const proto::PresentityUri& presentity) const;
     /// Watchers through other nodes, of presentities of this domain; in order.
     std::vector<Relation> elsewhere(std::string_view domain) const;
+    /// The first `most` pending and active ones after `after`, in the order of URIs.
+    std::vector<translators::WatcherStatus> list_after(const proto::PresentityUri& presentity,
+                                                       const proto::PresentityUri& after, std::size_t most) const;
     /// Does another node's watcher see the offline document of this presentity?
     bool any_polite(const proto::PresentityUri& presentity) const;
     std::size_t count() const { return count_; }
@@ -83,7 +90,20 @@ class Watchers {
     std::vector<Relation> take_changed();
     std::vector<Want> take_wants() { return std::exchange(wants_, {}); }
 
+    // ---- watcher information (RFC 3857), of presentities that somebody asks about
+    void observe(const proto::PresentityUri& presentity) { observed_.insert(presentity); }
+    void unobserve(const proto::PresentityUri& presentity);
+    /// A presentity with something new, maybe nothing of any watcher.
+    void touch_observed(std::string_view domain);
+    /// Since the last call; whoever came and went, or was refused as soon as it came, is not in it.
+    News take_news();
+
   private:
+    struct Noted {
+        bool arrived = false;
+        std::optional<translators::WatcherStatus> gone;  ///< holds unless it is there again
+    };
+
     struct Audience {
         std::map<proto::PresentityUri, Watcher> watchers;
         std::size_t pending = 0;
@@ -102,6 +122,9 @@ class Watchers {
     bool too_many_pending(const Audience& audience, const proto::PresentityUri& watcher) const;
     void tally(Audience& audience, const proto::PresentityUri& watcher, const Standing& standing, int by);
     void mark(const Relation& relation, Watcher& watcher);
+    void note_arrival(const Relation& relation);
+    void note_change(const Relation& relation);
+    void note_end(const Relation& relation, const Watcher& watcher);
     void forget(const Relation& relation);
     Audience* audience(const proto::PresentityUri& presentity);
 
@@ -113,6 +136,8 @@ class Watchers {
     std::size_t begun_elsewhere_ = 0;
     std::vector<Relation> changed_;
     std::vector<Want> wants_;
+    std::set<proto::PresentityUri> observed_;
+    std::map<proto::PresentityUri, std::map<proto::PresentityUri, Noted>> noted_;  ///< of them, in this turn
     std::size_t count_ = 0;
     std::size_t pending_ = 0;
 };

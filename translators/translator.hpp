@@ -67,6 +67,10 @@ struct WatcherStatus {
     proto::WallTime since{};  ///< when this node first knew of it
     bool operator==(const WatcherStatus&) const = default;
 };
+struct WatcherChange {
+    WatcherStatus status;
+    bool arrived = false;  ///< nobody can have been told of it yet
+};
 
 class Translator;
 
@@ -99,6 +103,15 @@ class Host {
     /// Answers Translator::wanted (active or terminated), or takes an earlier answer back (pending).
     virtual void decide(proto::Now now, Translator& translator, const proto::PresentityUri& presentity,
                         const proto::PresentityUri& watcher, WatchState state, std::string reason) = 0;
+
+    // ---- watcher information (RFC 3857)
+    /// From now on `owner` is told by watchers_changed; once per presentity, whoever asks again is told no more often.
+    /// not_found (not ours).
+    virtual proto::Result<void> observe_watchers(Translator& owner, const proto::PresentityUri& presentity) = 0;
+    virtual void unobserve_watchers(Translator& owner, const proto::PresentityUri& presentity) = 0;
+    /// The first `most` pending and active watchers of a presentity whose URIs come after `after` (empty: of all).
+    virtual std::vector<WatcherStatus> watchers_after(const proto::PresentityUri& presentity,
+                                                      const proto::PresentityUri& after, std::size_t most) const = 0;
 
     // ---- what must survive a restart. Keys are the translator's own; values are bounded by limits::document_bytes.
     virtual void save(Translator& translator, std::string_view key, proto::BytesView value) = 0;
@@ -135,6 +148,10 @@ class Translator {
                         const proto::PresentityUri& watcher) = 0;
     virtual void unwanted(proto::Now now, const proto::PresentityUri& presentity,
                           const proto::PresentityUri& watcher) = 0;
+
+    /// Of a presentity whose watchers it observes: those that came, changed or went since the last time, once each.
+    /// Also told, maybe with none at all, when the presentity is served no more.
+    virtual void watchers_changed(proto::Now, const proto::PresentityUri&, const std::vector<WatcherChange>&) {}
 
     // ---- time
     virtual void handle_timeout(proto::Now now) = 0;

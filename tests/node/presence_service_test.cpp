@@ -316,3 +316,40 @@ TEST_CASE("the steps of the path are told by name, without content") {
     CHECK(one.a.diagnostics.steps[1].step == "service.viewed");
     for (const auto& step : one.a.diagnostics.steps) CHECK(step.detail.find("secret") == std::string::npos);
 }
+
+TEST_CASE("watcher information: whoever observes a presentity's watchers is told of them, from wherever they watch") {
+    One one;
+    const auto bob = uri("bob@b.example");
+    auto& b = one.world["b.example"];
+    one.world.start(b);
+    one.world.run_for(2s);
+    one.turn([&](proto::Now) {
+        REQUIRE(one.service().observe_watchers(one.sip, alice));
+        REQUIRE(one.service().observe_watchers(one.sip, alice));  // which changes nothing
+        CHECK(one.service().observe_watchers(one.sip, bob).error().reason == Reason::not_found);
+    });
+    one.watch(ann);
+    REQUIRE(one.sip.watcher_news.size() == 1);
+    CHECK(one.sip.watcher_news.at(0).presentity == alice);
+    REQUIRE(one.sip.watcher_news.at(0).changes.size() == 1);
+    CHECK(one.sip.watcher_news.at(0).changes.at(0).status.watcher == ann);
+    CHECK(one.sip.watcher_news.at(0).changes.at(0).arrived);
+
+    RecordingObserver observer;
+    translators::WatchId remote = 0;
+    one.world.turn(b, [&](proto::Now now) { remote = b.node->service().watch(now, observer, bob, alice).value(); });
+    REQUIRE(one.world.run_until([&] { return one.sip.watcher_news.size() == 2; }, 10s));
+    CHECK(one.sip.watcher_news.at(1).changes.at(0).status.watcher == bob);
+    CHECK(one.sip.watcher_news.at(1).changes.at(0).status.state == WatchState::pending);
+    one.turn([&](proto::Now now) { REQUIRE(one.service().decide(now, alice, bob, Handling::allow)); });
+    REQUIRE(one.sip.watcher_news.size() == 3);
+    CHECK(one.sip.watcher_news.at(2).changes.at(0).status.event == translators::WatcherEvent::approved);
+    CHECK(one.service().watchers_after(alice, {}, 10).size() == 2);
+    one.world.turn(b, [&](proto::Now now) { b.node->service().unwatch(now, remote); });
+    REQUIRE(one.world.run_until([&] { return one.sip.watcher_news.size() == 4; }, 10s));
+    CHECK(one.sip.watcher_news.at(3).changes.at(0).status.state == WatchState::terminated);
+
+    one.turn([&](proto::Now) { one.service().unobserve_watchers(one.sip, alice); });
+    one.watch(uri("amy@a.example"));
+    CHECK(one.sip.watcher_news.size() == 4);
+}

@@ -195,3 +195,135 @@ TEST_CASE("a server's own users are not asked for at the server") {
     REQUIRE(w.watchers.add(at(0s), {alice, uri("ann@a.example")}, From::here));
     CHECK(w.watchers.take_wants().empty());
 }
+
+namespace {
+
+/// "bob@b.example active approved new", one for each change of alice's watchers since the last call.
+std::vector<std::string> news_of(Watchers& watchers) {
+    static const std::vector<std::string> events{"subscribe", "approved", "deactivated", "probation",
+                                                 "rejected",  "timeout",  "giveup",      "noresource"};
+    std::vector<std::string> out;
+    for (const auto& [presentity, changes] : watchers.take_news()) {
+        CHECK(presentity == alice);
+        for (const auto& [status, arrived] : changes)
+            out.push_back(status.watcher.canonical() + " " + std::string(to_string(status.state)) + " " +
+                          events.at(static_cast<std::size_t>(status.event)) + (arrived ? " new" : ""));
+    }
+    return out;
+}
+using Strings = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("watcher information: nothing is noted of who nobody asks about") {
+    World w;
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    CHECK(w.watchers.take_news().empty());
+    w.watchers.observe(alice);
+    REQUIRE(w.watchers.add(at(0s), {bob, alice}, From::here));
+    CHECK(w.watchers.take_news().empty());
+    w.watchers.unobserve(alice);
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    CHECK(w.watchers.take_news().empty());
+}
+
+TEST_CASE("watcher information: RFC 3857's states and the events between them") {
+    World w;
+    w.watchers.observe(alice);
+    REQUIRE(w.watchers.add(at(5s), bob_of_alice, From::elsewhere));
+    const auto decide = [&](std::optional<Handling> decision) {
+        REQUIRE(w.rules.decide(at(0s), alice, bob, decision));
+        w.watchers.authorize_again(bob_of_alice);
+    };
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example pending subscribe new"});
+    CHECK(w.watchers.list_after(alice, {}, 9).at(0).since == at(5s).wall);
+    decide(Handling::allow);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example active approved"});
+    decide(Handling::polite_block);  // it is shown something else, which is no other state
+    CHECK(news_of(w.watchers).empty());
+    decide(std::nullopt);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example pending subscribe"});
+    decide(Handling::block);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated rejected"});
+    CHECK(w.watchers.list_after(alice, {}, 9).empty());
+    w.watchers.remove(bob_of_alice, From::elsewhere);  // it was told when it was refused
+    CHECK(news_of(w.watchers).empty());
+    decide(Handling::allow);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example active subscribe new"});
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::here));
+    w.watchers.remove(bob_of_alice, From::elsewhere);  // one of its two ways
+    CHECK(news_of(w.watchers).empty());
+    w.watchers.remove(bob_of_alice, From::here);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated timeout"});
+    decide(std::nullopt);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    news_of(w.watchers);
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated giveup"});
+}
+
+TEST_CASE("watcher information: what passes within a turn is no news, what comes back is") {
+    World w;
+    w.watchers.observe(alice);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    CHECK(news_of(w.watchers).empty());
+    w.rules.set_rules(at(0s), alice, one_rule("b.example", Handling::block));
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));  // refused as soon as it came
+    CHECK(news_of(w.watchers).empty());
+    w.rules.set_rules(at(0s), alice, {});
+    w.watchers.authorize_again(alice);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example pending subscribe"});
+    w.watchers.remove(bob_of_alice, From::elsewhere);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::here));
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example pending subscribe"});
+    w.watchers.remove(bob_of_alice, From::here);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::here));
+    w.watchers.remove(bob_of_alice, From::here);
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated giveup"});
+}
+
+TEST_CASE("watcher information: a watcher for whom there is no place is none") {
+    ServiceSettings settings;
+    settings.limits.pending_per_presentity = 1;
+    World w(settings);
+    w.watchers.observe(alice);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    CHECK(!w.watchers.add(at(0s), {alice, uri("eve@e.example")}, From::elsewhere));
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example pending subscribe new"});
+}
+
+TEST_CASE("watcher information: an attached server's answers are events too") {
+    World w;
+    RecordingTranslator server("xmpp");
+    server.attended_domain = "a.example";
+    w.watchers.set_translators({&server});
+    w.watchers.observe(alice);
+    REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
+    news_of(w.watchers);
+    for (const auto* reason : {"deactivated", "probation", "rejected", "timeout", "giveup", "noresource"}) {
+        w.watchers.decide(server, bob_of_alice, {WatchState::terminated, false, reason});
+        CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated " + std::string(reason)});
+        w.watchers.decide(server, bob_of_alice, {WatchState::active, false, {}});
+        CHECK(news_of(w.watchers) == Strings{"bob@b.example active approved"});
+    }
+    w.watchers.decide(server, bob_of_alice, {WatchState::terminated, false, "because"});
+    CHECK(news_of(w.watchers) == Strings{"bob@b.example terminated rejected"});
+}
+
+TEST_CASE("watcher information: a long list is had in parts") {
+    World w;
+    w.rules.set_rules(at(0s), alice, one_rule("blocked@b.example", Handling::block));
+    for (const auto* watcher : {"a@b.example", "b@b.example", "blocked@b.example", "c@c.example"})
+        REQUIRE(w.watchers.add(at(0s), {alice, uri(watcher)}, From::elsewhere));
+    const auto names = [&](const proto::PresentityUri& after, std::size_t most) {
+        Strings out;
+        for (const auto& status : w.watchers.list_after(alice, after, most)) out.push_back(status.watcher.canonical());
+        return out;
+    };
+    CHECK(names({}, 2) == Strings{"a@b.example", "b@b.example"});
+    CHECK(names(uri("b@b.example"), 2) == Strings{"c@c.example"});
+    CHECK(names(uri("c@c.example"), 2).empty());
+    CHECK(w.watchers.list_after(bob, {}, 2).empty());
+}

@@ -38,6 +38,8 @@ class FakeHost final : public tr::Host {
         bool told = false;
     };
     std::map<tr::WatchId, Watch> watches;
+    std::map<proto::PresentityUri, std::map<proto::PresentityUri, tr::WatcherStatus>> audiences;
+    std::map<proto::PresentityUri, std::set<tr::Translator*>> observers;
 
     // ---- what the test does
     /// Tells every watcher of `presentity` this view, at once.
@@ -66,8 +68,24 @@ class FakeHost final : public tr::Host {
             found->second.owner->view_changed(now, id, view);
         }
     }
+    /// A watcher of one of ours comes, changes or goes (terminated), and whoever observes is told at once.
+    void set_watcher(proto::Now now, const proto::PresentityUri& presentity, const tr::WatcherStatus& status) {
+        auto& watchers = audiences[presentity];
+        const bool arrived = !watchers.contains(status.watcher);
+        watchers[status.watcher] = status;
+        if (status.state == tr::WatchState::terminated) watchers.erase(status.watcher);
+        tell_watchers(now, presentity, {{status, arrived}});
+    }
+    void tell_watchers(proto::Now now, const proto::PresentityUri& presentity,
+                       const std::vector<tr::WatcherChange>& changes) {
+        if (const auto found = observers.find(presentity); found != observers.end())
+            for (auto* owner : std::set(found->second)) owner->watchers_changed(now, presentity, changes);
+    }
     /// The translators are gone, as after a crash; what they saved stays.
-    void forget_watches() { watches.clear(); }
+    void forget_watches() {
+        watches.clear();
+        observers.clear();
+    }
 
     // ---- Host
     bool serves(const proto::PresentityUri& presentity) const override {
@@ -118,6 +136,25 @@ class FakeHost final : public tr::Host {
     void decide(proto::Now, tr::Translator&, const proto::PresentityUri& presentity,
                 const proto::PresentityUri& watcher, tr::WatchState state, std::string reason) override {
         decisions[{presentity.canonical(), watcher.canonical()}] = {state, std::move(reason)};
+    }
+
+    proto::Result<void> observe_watchers(tr::Translator& owner, const proto::PresentityUri& presentity) override {
+        if (!serves(presentity)) return proto::refuse(proto::Reason::not_found);
+        observers[presentity].insert(&owner);
+        return {};
+    }
+    void unobserve_watchers(tr::Translator& owner, const proto::PresentityUri& presentity) override {
+        observers[presentity].erase(&owner);
+        if (observers[presentity].empty()) observers.erase(presentity);
+    }
+    std::vector<tr::WatcherStatus> watchers_after(const proto::PresentityUri& presentity,
+                                                  const proto::PresentityUri& after, std::size_t most) const override {
+        std::vector<tr::WatcherStatus> out;
+        const auto all = audiences.find(presentity);
+        if (all == audiences.end()) return out;
+        for (auto at = all->second.upper_bound(after); at != all->second.end() && out.size() < most; ++at)
+            out.push_back(at->second);
+        return out;
     }
 
     void save(tr::Translator& translator, std::string_view key, proto::BytesView value) override {

@@ -24,6 +24,12 @@ class RecordingTranslator final : public translators::Translator {
         bool wanted;
     };
 
+    struct WatcherNews {
+        proto::Now now;
+        proto::PresentityUri presentity;
+        std::vector<translators::WatcherChange> changes;
+    };
+
     explicit RecordingTranslator(std::string name) : name_(std::move(name)) {}
 
     std::string_view name() const override { return name_; }
@@ -43,6 +49,10 @@ class RecordingTranslator final : public translators::Translator {
     void unwanted(proto::Now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) override {
         wants.push_back({presentity, watcher, false});
     }
+    void watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
+                          const std::vector<translators::WatcherChange>& changes) override {
+        watcher_news.push_back({now, presentity, changes});
+    }
     void handle_timeout(proto::Now) override {}
     proto::SteadyTime next_timeout() const override { return proto::never; }
 
@@ -52,6 +62,7 @@ class RecordingTranslator final : public translators::Translator {
     translators::Host* host = nullptr;
     std::vector<Told> told;
     std::vector<Wanted> wants;
+    std::vector<WatcherNews> watcher_news;
     bool stopped = false;
 
   private:
