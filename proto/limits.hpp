@@ -86,7 +86,11 @@ inline constexpr unsigned sip_udp_buffer = 4 * 1024 * 1024;        ///< bytes; a
 inline constexpr unsigned sip_tcp_queue = 1'000;                   ///< messages per connection; sofia-sip's own most
 inline constexpr auto sip_tcp_idle = 15min;                        ///< then a connection is closed
 inline constexpr auto sip_tcp_partial = 30s;                       ///< how long a message may take to arrive whole
+inline constexpr auto winfo_interval = 5s;                         ///< RFC 3857 section 4.10: between two NOTIFYs of one subscription to watcher information
 inline constexpr std::size_t winfo_document_bytes = 60'000;        ///< a UDP datagram holds it with its headers; about 400 watchers. The rest of a longer list comes in the next ones
+inline constexpr std::size_t winfo_changes = 1'000;                ///< watchers whose changes wait for a subscription's next NOTIFY; 100 bytes each. Beyond: they are forgotten, and the list is told anew
+inline constexpr std::size_t winfo_per_presentity = 32;            ///< subscriptions to its watcher information: one person's devices, some of them twice
+inline constexpr std::size_t winfo_subscriptions = 100'000;        ///< of one translator; each costs about 2 KB. As many as a node has users
 
 // XMPP translator
 inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once

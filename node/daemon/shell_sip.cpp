@@ -48,6 +48,7 @@ class SipShell final : public Shell {
         fills.push_back({name + ".unanswered_bytes", counted.unanswered_bytes, limits::sip_unanswered_bytes});
         fills.push_back({name + ".transactions", counted.remembered, limits::sip_transactions});
         fills.push_back({name + ".transaction_bytes", counted.remembered_bytes, limits::sip_transaction_bytes});
+        fills.push_back({name + ".winfo", translator_.winfo_subscriptions(), limits::winfo_subscriptions});
         fills.push_back({name + ".sources", counted.sources, limits::sip_sources});
     }
 

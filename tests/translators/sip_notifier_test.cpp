@@ -489,14 +489,22 @@ TEST_CASE("saved subscriptions: round trip, and damage is refused") {
     CHECK(sip::SavedSubscription::decode(bytes).value() == saved);
     for (std::size_t cut = 0; cut < bytes.size(); ++cut)
         CHECK(!sip::SavedSubscription::decode(proto::BytesView(bytes).first(cut)));
-    saved.rate = {};
-    auto old = std::string(proto::as_text(saved.encode()));
-    old.replace(0, 14, "subscription 1").erase(old.find("\n\n\n") + 1, 2);  // without its two lines
+    saved.package = sip::Package::winfo;
+    CHECK(sip::SavedSubscription::decode(saved.encode()).value() == saved);
+    saved.package = sip::Package::presence;
+    auto old = std::string(proto::as_text(bytes));
+    old.replace(0, std::string("subscription 3\npresence").size(), "subscription 2");
     CHECK(sip::SavedSubscription::decode(proto::as_bytes(old)).value() == saved);
+    saved.rate = {};
+    old = proto::as_text(saved.encode());
+    old.replace(0, std::string("subscription 3\npresence").size(), "subscription 1");
+    old.erase(old.find("\n\n\n") + 1, 2);  // without its two lines
+    CHECK(sip::SavedSubscription::decode(proto::as_bytes(old)).value() == saved);
+    CHECK(!sip::SavedSubscription::decode(proto::as_bytes("subscription 3\ndialog\n")));
     auto returned = bytes;  // a carriage return, which encode never writes (found by the fuzzer)
     returned[returned.size() - 3] = '\r';
     CHECK(!sip::SavedSubscription::decode(returned));
-    CHECK(sip::SavedSubscription::decode(proto::as_bytes("subscription 3\n")).error().reason ==
+    CHECK(sip::SavedSubscription::decode(proto::as_bytes("subscription 4\n")).error().reason ==
           proto::Reason::unsupported_version);
 }
 

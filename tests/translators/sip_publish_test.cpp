@@ -38,7 +38,7 @@ TEST_CASE("RFC 3903 section 6: what is refused, and how") {
     event.event = "dialog";
     const auto bad_event = status(event);
     CHECK(bad_event.status == 489);
-    CHECK(bad_event.allow_events == "presence");
+    CHECK(bad_event.allow_events == "presence, presence.winfo");
     event.event = "";
     CHECK(status(event).status == 489);
 

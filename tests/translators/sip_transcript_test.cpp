@@ -1,6 +1,7 @@
 // Plays the conversations of tests/transcripts/sip. Heads: METHOD URI, or a status. A client's headers: From, To-Tag,
 // Event, Expires, Contact, SIP-If-Match, Accept; {to-tag} and {etag} stand for those last given. What the node says is
-// compared by pattern (* is anything); `Body: none` is no body. Events: `show URI open|closed NOTE`, `restart`.
+// compared by pattern (* is anything); `Body: none` is no body. Events: `show URI open|closed NOTE`,
+// `watcher URI STATE EVENT` (of Alice), `restart`.
 #include <doctest/doctest.h>
 
 #include <filesystem>
@@ -101,9 +102,23 @@ class Player {
             talk_.host.documents.clear();
             return talk_.restart();
         }
+        if (verb == "watcher") return set_watcher(who, basic, note);
         REQUIRE(verb == "show");
         talk_.host.show(talk_.now, proto::PresentityUri::from_sip(who).value(),
                         open_document(note, basic == "open" ? proto::Basic::open : proto::Basic::closed));
+        talk_.end_turn();
+    }
+
+    /// Of Alice.
+    void set_watcher(const std::string& who, const std::string& state, const std::string& event) {
+        static const std::map<std::string, tr::WatcherEvent> events{{"subscribe", tr::WatcherEvent::subscribe},
+                                                                    {"approved", tr::WatcherEvent::approved},
+                                                                    {"timeout", tr::WatcherEvent::timeout}};
+        const auto stands = state == "pending"  ? tr::WatchState::pending
+                            : state == "active" ? tr::WatchState::active
+                                                : tr::WatchState::terminated;
+        talk_.host.set_watcher(talk_.now, uri("alice@a.example"),
+                               {proto::PresentityUri::from_sip(who).value(), stands, events.at(event), talk_.now.wall});
         talk_.end_turn();
     }
 

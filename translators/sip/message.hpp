@@ -14,7 +14,9 @@
 namespace presmesh::translators::sip {
 
 inline constexpr std::string_view pidf_type = "application/pidf+xml";
+inline constexpr std::string_view winfo_type = "application/watcherinfo+xml";
 inline constexpr std::string_view presence_event = "presence";
+inline constexpr std::string_view winfo_event = "presence.winfo";
 inline constexpr std::string_view allowed_methods = "PUBLISH, SUBSCRIBE, NOTIFY, OPTIONS";
 
 enum class Method : std::uint8_t { publish, subscribe, notify, options, other };

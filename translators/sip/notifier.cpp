@@ -8,13 +8,21 @@ namespace presmesh::translators::sip {
 
 namespace {
 
-constexpr std::uint32_t default_expires = 3'600;  // RFC 3856 section 6.4
+constexpr std::uint32_t default_expires = 3'600;  // RFC 3856 section 6.4, RFC 3857 section 4.4
 constexpr std::uint32_t min_expires = 60;
 
-bool takes_pidf(const Request& request) {
-    if (!request.accept) return true;  // RFC 3856 section 6.5: the default of the package
+/// None: we are not its notifier.
+std::optional<Package> package_of(const Request& request, Mode mode) {
+    if (is_presence(request)) return Package::presence;
+    const auto event = read_parameterized(request.event);
+    if (event && event->value == winfo_event && mode == Mode::serve) return Package::winfo;
+    return std::nullopt;
+}
+
+bool takes(const Request& request, std::string_view document) {
+    if (!request.accept) return true;  // RFC 3856 section 6.5, RFC 3857 section 4.5: the default of the package
     for (const auto& type : *request.accept)
-        if (type == pidf_type || type == "application/*" || type == "*/*") return true;
+        if (type == document || type == "application/*" || type == "*/*") return true;
     return false;
 }
 
@@ -46,27 +54,28 @@ Notifier::Notifier(const SipSettings& settings, proto::Random& random, Outbox& o
     : settings_(settings), random_(random), outbox_(outbox) {}
 
 void Notifier::handle_subscribe(proto::Now now, const Request& request) {
-    if (!is_presence(request)) return outbox_.send(bad_event(request));
-    if (request.to.tag.empty()) return handle_initial(now, request);
-    const auto id = find(request);
+    const auto package = package_of(request, settings_.mode);
+    if (!package) return outbox_.send(bad_event(request, settings_.mode));
+    if (request.to.tag.empty()) return handle_initial(now, request, *package);
+    const auto id = find(request, *package);
     if (id == 0) return outbox_.send(answer(request, 481, "Subscription Does Not Exist"));
     handle_refresh(now, request, id);
 }
 
-Notifier::Id Notifier::find(const Request& request) const {
+Notifier::Id Notifier::find(const Request& request, Package package) const {
     const auto found = by_tag_.find(request.to.tag);
     if (found == by_tag_.end()) return 0;
     const auto& subscription = subscriptions_.at(found->second);
     const auto& dialog = subscription.kept.dialog;
     const bool matches = dialog.call_id == request.call_id && dialog.remote.tag == request.from.tag &&
-                         subscription.kept.event_id == event_id_of(request);
+                         subscription.kept.package == package && subscription.kept.event_id == event_id_of(request);
     return matches && subscription.ending.empty() ? found->second : 0;
 }
 
-std::optional<Response> Notifier::refuse(const Request& request) const {
-    if (!takes_pidf(request)) {
+std::optional<Response> Notifier::refuse(const Request& request, Package package) const {
+    if (!takes(request, media_type_of(package))) {
         auto response = answer(request, 406, "Not Acceptable");
-        response.accept = pidf_type;
+        response.accept = media_type_of(package);
         return response;
     }
     if (request.expires && *request.expires != 0 && *request.expires < min_expires) {
@@ -92,8 +101,16 @@ Response Notifier::accepted(const Request& request, const std::string& tag, std:
     return response;
 }
 
-void Notifier::handle_initial(proto::Now now, const Request& request) {
-    if (auto refused = refuse(request)) return outbox_.send(std::move(*refused));
+/// Who watches somebody is for nobody else to know. That the sender is who From says was proven as for a PUBLISH, or
+/// is believed as there.
+bool Notifier::may_ask(const Request& request, const SavedSubscription& kept) {
+    if (kept.package != Package::winfo) return true;
+    const auto sender = proto::PresentityUri::from_sip(request.from.uri);
+    return sender && *sender == kept.presentity;
+}
+
+void Notifier::handle_initial(proto::Now now, const Request& request, Package package) {
+    if (auto refused = refuse(request, package)) return outbox_.send(std::move(*refused));
     auto presentity = proto::PresentityUri::from_sip(request.uri);
     if (!presentity) return outbox_.send(answer(request, 404, "Not Found"));
     auto watcher = proto::PresentityUri::from_sip(request.from.uri);
@@ -102,10 +119,16 @@ void Notifier::handle_initial(proto::Now now, const Request& request) {
     // What is the attached server's own is watched there, or its SUBSCRIBEs would come round to it again.
     if (settings_.mode == Mode::attach && host_->serves(*presentity))
         return outbox_.send(answer(request, 404, "Not Found (served by the attached server)"));
-    const auto watch = host_->watch(now, *owner_, *watcher, *presentity);
-    if (!watch) return outbox_.send(refusal(request, watch.error()));
 
     SavedSubscription kept;
+    kept.package = package;
+    kept.watcher = std::move(*watcher);
+    kept.presentity = std::move(*presentity);
+    if (!may_ask(request, kept)) return outbox_.send(answer(request, 403, "Forbidden"));
+    const auto id = ++last_;
+    const auto watch = follow(now, id, kept);
+    if (!watch) return outbox_.send(refusal(request, watch.error()));
+
     kept.dialog.call_id = request.call_id;
     kept.dialog.local = {request.to.uri, new_tag(random_)};
     kept.dialog.remote = request.from;
@@ -114,23 +137,27 @@ void Notifier::handle_initial(proto::Now now, const Request& request) {
     kept.dialog.remote_cseq = request.cseq;
     kept.event_id = event_id_of(request);
     kept.rate = *rate_of(request);
-    kept.watcher = std::move(*watcher);
-    kept.presentity = std::move(*presentity);
-    open(now, request, kept, *watch);
+    open(now, request, id, kept, *watch);
 }
 
-void Notifier::open(proto::Now now, const Request& request, const SavedSubscription& kept, WatchId watch) {
+/// From now on there is a view, or a list, for the subscription. The watch is 0 for watcher information.
+proto::Result<WatchId> Notifier::follow(proto::Now now, Id id, const SavedSubscription& kept) {
+    if (kept.package == Package::presence) return host_->watch(now, *owner_, kept.watcher, kept.presentity);
+    return winfo_.add(id, kept.presentity).map([] { return WatchId{0}; });
+}
+
+void Notifier::open(proto::Now now, const Request& request, Id id, const SavedSubscription& kept, WatchId watch) {
     const auto expires = grant(request);
-    const auto id = add(now, kept, watch);
-    auto& subscription = subscriptions_.at(id);
+    auto& subscription = add(now, id, kept, watch);
     outbox_.send(accepted(request, kept.dialog.local.tag, expires));
-    host_->step(now, "sip.subscribe", kept.presentity, "watcher=" + kept.watcher.pres());
+    host_->step(now, "sip.subscribe", kept.presentity,
+                "event=" + std::string(event_of(kept.package)) + " watcher=" + kept.watcher.pres());
     subscription.due = subscription.urgent = true;
     if (expires == 0) {
         subscription.fetch = true;
         subscription.ending = "timeout";
-        const auto view = host_->view(watch);
-        if (view.state != WatchState::terminated && !view.document)
+        const auto view = view_of(subscription);
+        if (kept.package == Package::presence && view.state != WatchState::terminated && !view.document)
             subscription.not_before = now.steady + settings_.fetch_wait;
     } else {
         subscription.deadline = now.steady + std::chrono::seconds{expires};
@@ -140,8 +167,7 @@ void Notifier::open(proto::Now now, const Request& request, const SavedSubscript
     pump(now, id);
 }
 
-Notifier::Id Notifier::add(proto::Now now, SavedSubscription kept, WatchId watch) {
-    const auto id = ++last_;
+Notifier::Subscription& Notifier::add(proto::Now now, Id id, SavedSubscription kept, WatchId watch) {
     auto& subscription = subscriptions_[id];
     subscription.kept = std::move(kept);
     subscription.watch = watch;
@@ -151,19 +177,21 @@ Notifier::Id Notifier::add(proto::Now now, SavedSubscription kept, WatchId watch
     subscription.tokens_at = now.steady;
     by_tag_[subscription.kept.dialog.local.tag] = id;
     if (watch != 0) by_watch_[watch] = id;
-    return id;
+    return subscription;
 }
 
 void Notifier::handle_refresh(proto::Now now, const Request& request, Id id) {
     auto& subscription = subscriptions_.at(id);
     auto& kept = subscription.kept;
     if (request.cseq <= kept.dialog.remote_cseq) return outbox_.send(answer(request, 500, "CSeq Out Of Order"));
-    if (auto refused = refuse(request)) return outbox_.send(std::move(*refused));
+    if (auto refused = refuse(request, kept.package)) return outbox_.send(std::move(*refused));
+    if (!may_ask(request, kept)) return outbox_.send(answer(request, 403, "Forbidden"));
     kept.dialog.remote_cseq = request.cseq;
     kept.rate = *rate_of(request);  // RFC 6446 section 5.1: one that is not said again is gone
     if (!request.contact.empty()) kept.dialog.target = request.contact;  // RFC 6665 section 4.4.1: target refresh
     const auto expires = grant(request);
     outbox_.send(accepted(request, kept.dialog.local.tag, expires));
+    winfo_.begin_again(id);
     if (expires == 0) return end(now, id, "timeout");
     subscription.deadline = now.steady + std::chrono::seconds{expires};
     kept.expires = now.wall + std::chrono::seconds{expires};
@@ -208,6 +236,7 @@ void Notifier::fail(proto::Now now, Id id, const Response& response) {
         wait = std::min<std::chrono::seconds>(std::chrono::seconds{*response.retry_after}, longest);
     ++subscription.failures;
     subscription.has_shown = false;  // the state did not arrive, and the newest is owed
+    winfo_.begin_again(id);
     subscription.due = subscription.urgent = true;
     subscription.not_before = now.steady + random_.jitter(wait, 0.25);
     schedule(id, subscription);
@@ -231,6 +260,17 @@ void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
         subscription.has_shown && subscription.shown_state == WatchState::pending && view.state != WatchState::pending;
     subscription.urgent = subscription.urgent || approved || view.state == WatchState::terminated;
     pump(now, id);
+}
+
+void Notifier::watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
+                                const std::vector<WatcherChange>& changes) {
+    const bool ends = !host_->serves(presentity);
+    for (const auto id : winfo_.changed(presentity, changes)) {
+        auto& subscription = subscriptions_.at(id);
+        subscription.due = subscription.due || ends || winfo_.owes(id);
+        subscription.urgent = subscription.urgent || ends;
+        pump(now, id);
+    }
 }
 
 bool Notifier::is_news(const Subscription& subscription, const View& view) const {
@@ -266,18 +306,23 @@ proto::SteadyTime Notifier::next_token(const Subscription& subscription) const {
 }
 
 proto::SteadyTime Notifier::next_by_rate(const Subscription& subscription) const {
-    return subscription.has_shown ? subscription.sent_at + subscription.kept.rate.least_gap()
-                                  : proto::SteadyTime::min();
+    return subscription.has_shown ? subscription.sent_at + least_gap(subscription.kept) : proto::SteadyTime::min();
+}
+
+/// Between two NOTIFYs: as the watcher asked, and of watcher information as its package says.
+proto::Duration Notifier::least_gap(const SavedSubscription& kept) {
+    const auto asked = kept.rate.least_gap();
+    return kept.package == Package::winfo ? std::max<proto::Duration>(asked, proto::limits::winfo_interval) : asked;
 }
 
 /// A watcher gets no more repeats than changes.
-proto::Duration Notifier::repeat_floor() const {
-    return std::max<proto::Duration>(settings_.rate.interval, std::chrono::seconds{1});
+proto::Duration Notifier::repeat_floor(const SavedSubscription& kept) const {
+    return std::max<proto::Duration>({settings_.rate.interval, std::chrono::seconds{1}, least_gap(kept)});
 }
 
 /// When the state is owed again although it is the same.
 proto::SteadyTime Notifier::next_repeat(const Subscription& subscription) const {
-    const auto gap = subscription.kept.rate.most_gap(repeat_floor());
+    const auto gap = subscription.kept.rate.most_gap(repeat_floor(subscription.kept));
     return gap == AskedRate::no_gap || !subscription.has_shown ? proto::never : subscription.sent_at + gap;
 }
 
@@ -321,6 +366,7 @@ void Notifier::remove(proto::Now now, Id id) {
         by_watch_.erase(subscription.watch);
         host_->unwatch(now, subscription.watch);
     }
+    winfo_.remove(id);
     if (subscription.under_way != 0) by_transaction_.erase(subscription.under_way);
     if (!subscription.fetch) host_->erase(*owner_, tag);
     timers_.erase(id);

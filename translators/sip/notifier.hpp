@@ -1,9 +1,11 @@
-// The notifier of RFC 6665 for Event: presence (RFC 3856): answers SUBSCRIBE, owes NOTIFYs.
+// The notifier of RFC 6665 for Event: presence (RFC 3856) and presence.winfo (RFC 3857): answers SUBSCRIBE, owes
+// NOTIFYs.
 //
-// Every NOTIFY carries the whole state. One is under way per dialog at a time; states that change meanwhile overtake
-// each other and the newest goes next. A token bucket per subscription bounds the rate, and RFC 6446's max-rate where
-// the watcher asks; a SUBSCRIBE's own NOTIFY, the one that tells of an approval and the last one are exempt. min-rate
-// repeats the state. A subscription is saved, so that a restarted node goes on in the same dialog with higher CSeq.
+// Every NOTIFY of presence carries the whole state; what one of watcher information says is Winfo's. One is under way
+// per dialog at a time; states that change meanwhile overtake each other and the newest goes next. A token bucket per
+// subscription bounds the rate, and RFC 6446's max-rate where the watcher asks; a SUBSCRIBE's own NOTIFY, the one that
+// tells of an approval and the last one are exempt. min-rate repeats the state. A subscription is saved, so that a
+// restarted node goes on in the same dialog with higher CSeq.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "proto/random.hpp"
 #include "proto/time.hpp"
@@ -19,6 +22,7 @@
 #include "translators/sip/outbox.hpp"
 #include "translators/sip/settings.hpp"
 #include "translators/sip/subscription.hpp"
+#include "translators/sip/winfo.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::translators::sip {
@@ -36,10 +40,13 @@ class Notifier {
     /// The answer to one of our NOTIFYs; false when it is to nothing of ours.
     bool handle_response(proto::Now now, const Response& response);
     void view_changed(proto::Now now, WatchId watch, const View& view);
+    void watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
+                          const std::vector<WatcherChange>& changes);
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const { return timers_.next(); }
 
     std::size_t size() const { return subscriptions_.size(); }
+    std::size_t winfo_size() const { return winfo_.size(); }
 
   private:
     using Id = std::uint64_t;
@@ -48,7 +55,7 @@ class Notifier {
         SavedSubscription kept;
         std::uint32_t saved_cseq = 0;  ///< CSeq up to here may be used without saving again
         proto::SteadyTime deadline{};  ///< when it expires
-        WatchId watch = 0;             ///< 0: it was refused when the subscription was brought back, which ends
+        WatchId watch = 0;             ///< 0: none, for watcher information, or when it was refused at the restart
         TransactionId under_way = 0;   ///< the NOTIFY not yet answered; 0: none
         bool due = false;              ///< a state waits to be sent
         bool urgent = false;           ///< and may not wait for the rate
@@ -68,23 +75,27 @@ class Notifier {
     using Subscriptions = std::map<Id, Subscription>;
 
     // SUBSCRIBE
-    void handle_initial(proto::Now now, const Request& request);
+    void handle_initial(proto::Now now, const Request& request, Package package);
     void handle_refresh(proto::Now now, const Request& request, Id id);
-    std::optional<Response> refuse(const Request& request) const;
+    std::optional<Response> refuse(const Request& request, Package package) const;
+    static bool may_ask(const Request& request, const SavedSubscription& kept);
+    proto::Result<WatchId> follow(proto::Now now, Id id, const SavedSubscription& kept);
     std::uint32_t grant(const Request& request) const;
     Response accepted(const Request& request, const std::string& tag, std::uint32_t expires) const;
-    void open(proto::Now now, const Request& request, const SavedSubscription& kept, WatchId watch);
-    Id add(proto::Now now, SavedSubscription kept, WatchId watch);
-    Id find(const Request& request) const;
+    void open(proto::Now now, const Request& request, Id id, const SavedSubscription& kept, WatchId watch);
+    Subscription& add(proto::Now now, Id id, SavedSubscription kept, WatchId watch);
+    Id find(const Request& request, Package package) const;
 
     // NOTIFY
     void pump(proto::Now now, Id id);
     void send(proto::Now now, Id id, Subscription& subscription);
-    Request compose(proto::Now now, Subscription& subscription, const View& view);
+    View view_of(const Subscription& subscription) const;
+    Request compose(proto::Now now, Id id, Subscription& subscription, const View& view);
     Body body_for(const Subscription& subscription, const View& view);
     bool has_token(proto::Now now, Subscription& subscription) const;
     proto::SteadyTime next_token(const Subscription& subscription) const;
-    proto::Duration repeat_floor() const;
+    static proto::Duration least_gap(const SavedSubscription& kept);
+    proto::Duration repeat_floor(const SavedSubscription& kept) const;
     proto::SteadyTime next_by_rate(const Subscription& subscription) const;
     proto::SteadyTime next_repeat(const Subscription& subscription) const;
     bool is_news(const Subscription& subscription, const View& view) const;
@@ -108,6 +119,7 @@ class Notifier {
     std::map<WatchId, Id> by_watch_;
     std::map<TransactionId, Id> by_transaction_;
     proto::TimerQueue<Id> timers_;
+    Winfo winfo_;
     Id last_ = 0;
 
     // The body made last: one document often goes to many watchers.

@@ -27,14 +27,26 @@ proto::Presence unknown_presence() {
 
 }  // namespace
 
+/// Nobody has to allow a user its own watcher information.
+View Notifier::view_of(const Subscription& subscription) const {
+    if (subscription.kept.package == Package::presence)
+        return subscription.watch != 0 ? host_->view(subscription.watch) : View{};
+    View view;
+    const bool serves = host_->serves(subscription.kept.presentity);
+    view.state = serves ? WatchState::active : WatchState::terminated;
+    if (!serves) view.reason = "noresource";
+    return view;
+}
+
 void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
-    const auto view = subscription.watch != 0 ? host_->view(subscription.watch) : View{};
+    const auto view = view_of(subscription);
     if (view.state == WatchState::terminated) {
         subscription.ending = view.reason.empty() ? "rejected" : view.reason;
         subscription.deadline = proto::never;
     }
-    auto request = compose(now, subscription, view);
-    subscription.due = subscription.urgent = false;
+    auto request = compose(now, id, subscription, view);
+    subscription.due = winfo_.owes(id);
+    subscription.urgent = false;
     if (subscription.tokens >= 1) subscription.tokens -= 1;
     subscription.has_shown = true;
     subscription.sent_at = now.steady;
@@ -54,9 +66,9 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
     by_transaction_[subscription.under_way] = id;
 }
 
-Request Notifier::compose(proto::Now now, Subscription& subscription, const View& view) {
+Request Notifier::compose(proto::Now now, Id id, Subscription& subscription, const View& view) {
     auto request = next_request(subscription.kept.dialog, Method::notify);
-    request.event = presence_event;
+    request.event = event_of(subscription.kept.package);
     if (!subscription.kept.event_id.empty()) request.event += ";id=" + subscription.kept.event_id;
     if (!subscription.ending.empty()) {
         request.subscription_state = "terminated;reason=" + subscription.ending;
@@ -64,10 +76,13 @@ Request Notifier::compose(proto::Now now, Subscription& subscription, const View
         const auto left = std::chrono::ceil<std::chrono::seconds>(subscription.deadline - now.steady).count();
         request.subscription_state = std::string(to_string(view.state)) +
                                      ";expires=" + std::to_string(std::max<std::int64_t>(left, 0)) +
-                                     subscription.kept.rate.reflected(repeat_floor());
+                                     subscription.kept.rate.reflected(repeat_floor(subscription.kept));
     }
-    if (view.state != WatchState::terminated) request.body = body_for(subscription, view);
-    if (request.body) request.content_type = pidf_type;
+    // A document for every NOTIFY: its CSeq numbers them too, and goes on rising over a restart.
+    if (view.state != WatchState::terminated)
+        request.body = subscription.kept.package == Package::winfo ? winfo_.write(now.wall, id, request.cseq - 1)
+                                                                   : body_for(subscription, view);
+    if (request.body) request.content_type = media_type_of(subscription.kept.package);
     return request;
 }
 
@@ -94,6 +109,7 @@ void Notifier::save(Subscription& subscription) {
 void Notifier::start(proto::Now now, Host& host, Translator& owner) {
     host_ = &host;
     owner_ = &owner;
+    winfo_.start(host, owner);
     for (const auto& [key, value] : host.load(owner)) restore(now, key, value);
 }
 
@@ -103,10 +119,10 @@ void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView 
         host_->count("sip_restore_failures", kept ? "key" : std::string(proto::to_string(kept.error().reason)), 1);
         return host_->erase(*owner_, key);
     }
-    const auto watch = host_->watch(now, *owner_, kept->watcher, kept->presentity);
+    const auto id = ++last_;
+    const auto watch = follow(now, id, *kept);
     const auto left = kept->expires - now.wall;
-    const auto id = add(now, std::move(*kept), watch.value_or(0));
-    auto& subscription = subscriptions_.at(id);
+    auto& subscription = add(now, id, std::move(*kept), watch.value_or(0));
     save(subscription);
     if (left <= proto::Duration::zero()) return end(now, id, "timeout");
     if (!watch) {  // the domain is no longer ours, or not in the federation any more
@@ -115,7 +131,7 @@ void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView 
     }
     subscription.deadline = now.steady + left;
     subscription.due = true;
-    if (!host_->view(*watch).document) subscription.not_before = now.steady + settle_time;
+    if (!view_of(subscription).document) subscription.not_before = now.steady + settle_time;
     pump(now, id);
 }
 

@@ -105,9 +105,15 @@ bool is_presence(const Request& request) {
     return event && event->value == presence_event;
 }
 
-Response bad_event(const Request& request) {
+std::string allowed_events(Mode mode) {
+    std::string out(presence_event);
+    if (mode == Mode::serve) out.append(", ").append(winfo_event);
+    return out;
+}
+
+Response bad_event(const Request& request, Mode mode) {
     auto response = answer(request, 489, "Bad Event");
-    response.allow_events = presence_event;
+    response.allow_events = allowed_events(mode);
     return response;
 }
 
@@ -126,7 +132,7 @@ Response refusal(const Request& request, const proto::Error& error) {
 Response handle_publish(proto::Now now, Host& host, const Request& request) {
     if (const auto presentity = proto::PresentityUri::from_sip(request.uri); !presentity || !host.serves(*presentity))
         return answer(request, 404, "Not Found");
-    if (!is_presence(request)) return bad_event(request);
+    if (!is_presence(request)) return bad_event(request, Mode::serve);
     const auto publication = read_publish(request);
     if (!publication) return refusal(request, publication.error());
     const auto receipt = host.publish(now, *publication);

@@ -6,6 +6,7 @@
 #include "proto/result.hpp"
 #include "proto/time.hpp"
 #include "translators/sip/message.hpp"
+#include "translators/sip/settings.hpp"
 #include "translators/translator.hpp"
 
 namespace presmesh::translators::sip {
@@ -18,7 +19,10 @@ Response handle_publish(proto::Now now, Host& host, const Request& request);
 Response refusal(const Request& request, const proto::Error& error);
 /// Is its Event header "presence", whatever the parameters?
 bool is_presence(const Request& request);
+/// The packages that a translator of this mode has, for Allow-Events. An attached server's own users ask it who watches
+/// them.
+std::string allowed_events(Mode mode);
 /// 489 with Allow-Events.
-Response bad_event(const Request& request);
+Response bad_event(const Request& request, Mode mode);
 
 }  // namespace presmesh::translators::sip

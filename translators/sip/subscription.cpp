@@ -8,7 +8,8 @@
 namespace presmesh::translators::sip {
 namespace {
 
-constexpr std::string_view form = "subscription 2";
+constexpr std::string_view form = "subscription 3";
+constexpr std::string_view form_without_package = "subscription 2";
 constexpr std::string_view form_without_rate = "subscription 1";
 
 class Lines {
@@ -69,6 +70,16 @@ bool read_rate(Lines& lines, AskedRate& rate) {
     return read.has_value();
 }
 
+bool read_package(Lines& lines, Package& package) {
+    const auto line = lines.next();
+    for (const auto known : {Package::presence, Package::winfo})
+        if (line && *line == event_of(known)) {
+            package = known;
+            return true;
+        }
+    return false;
+}
+
 bool read_routes(Lines& lines, std::vector<std::string>& routes) {
     std::uint32_t count = 0;
     if (!read_into(lines, count) || count > 64) return false;
@@ -79,6 +90,13 @@ bool read_routes(Lines& lines, std::vector<std::string>& routes) {
 }
 
 }  // namespace
+
+std::string_view event_of(Package package) {
+    return package == Package::winfo ? winfo_event : presence_event;
+}
+std::string_view media_type_of(Package package) {
+    return package == Package::winfo ? winfo_type : pidf_type;
+}
 
 Request next_request(Dialog& dialog, Method method) {
     Request request;
@@ -94,9 +112,10 @@ Request next_request(Dialog& dialog, Method method) {
 
 proto::Bytes SavedSubscription::encode() const {
     std::string out;
-    for (const auto line : {form, std::string_view(dialog.call_id), std::string_view(dialog.local.uri),
-                            std::string_view(dialog.local.tag), std::string_view(dialog.remote.uri),
-                            std::string_view(dialog.remote.tag), std::string_view(dialog.target)})
+    for (const auto line :
+         {form, event_of(package), std::string_view(dialog.call_id), std::string_view(dialog.local.uri),
+          std::string_view(dialog.local.tag), std::string_view(dialog.remote.uri), std::string_view(dialog.remote.tag),
+          std::string_view(dialog.target)})
         add_line(out, line);
     add_line(out, std::to_string(dialog.local_cseq));
     add_line(out, std::to_string(dialog.remote_cseq));
@@ -117,19 +136,20 @@ proto::Result<SavedSubscription> SavedSubscription::decode(proto::BytesView byte
     Lines lines(proto::as_text(bytes));
     const auto first = lines.next();
     if (!first || first->rfind("subscription ", 0) != 0) return proto::refuse(proto::Reason::malformed);
-    const bool old = *first == form_without_rate;
-    if (*first != form && !old) return proto::refuse(proto::Reason::unsupported_version);
+    const bool has_rate = *first != form_without_rate;
+    const bool has_package = has_rate && *first != form_without_package;
+    if (has_package && *first != form) return proto::refuse(proto::Reason::unsupported_version);
     SavedSubscription out;
     std::int64_t expires = 0;
     std::uint32_t body_sent = 0;
     auto& d = out.dialog;
-    const bool read = read_into(lines, d.call_id) && read_into(lines, d.local.uri) && read_into(lines, d.local.tag) &&
-                      read_into(lines, d.remote.uri) && read_into(lines, d.remote.tag) && read_into(lines, d.target) &&
-                      read_into(lines, d.local_cseq) && read_into(lines, d.remote_cseq) &&
-                      read_into(lines, out.event_id) && read_into(lines, out.watcher) &&
-                      read_into(lines, out.presentity) && read_into(lines, expires) && read_into(lines, body_sent) &&
-                      body_sent <= 1 && (old || read_rate(lines, out.rate)) && read_routes(lines, d.routes) &&
-                      lines.at_end();
+    const bool read =
+        (!has_package || read_package(lines, out.package)) && read_into(lines, d.call_id) &&
+        read_into(lines, d.local.uri) && read_into(lines, d.local.tag) && read_into(lines, d.remote.uri) &&
+        read_into(lines, d.remote.tag) && read_into(lines, d.target) && read_into(lines, d.local_cseq) &&
+        read_into(lines, d.remote_cseq) && read_into(lines, out.event_id) && read_into(lines, out.watcher) &&
+        read_into(lines, out.presentity) && read_into(lines, expires) && read_into(lines, body_sent) &&
+        body_sent <= 1 && (!has_rate || read_rate(lines, out.rate)) && read_routes(lines, d.routes) && lines.at_end();
     constexpr std::int64_t last_second = 9'000'000'000'000;  // beyond, microseconds would overflow
     if (!read || expires < 0 || expires > last_second) return proto::refuse(proto::Reason::malformed);
     out.expires = proto::wall_from_seconds(expires);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "proto/bytes.hpp"
@@ -30,8 +31,17 @@ struct Dialog {
 /// A request within `dialog`, with the next CSeq.
 Request next_request(Dialog& dialog, Method method);
 
+/// Event packages of which we are the notifier.
+enum class Package : std::uint8_t {
+    presence,  ///< RFC 3856
+    winfo      ///< RFC 3857, of presence
+};
+std::string_view event_of(Package package);
+std::string_view media_type_of(Package package);
+
 /// What of a subscription survives a restart.
 struct SavedSubscription {
+    Package package = Package::presence;
     Dialog dialog;  ///< local_cseq: at least that of every NOTIFY sent
     std::string event_id;
     proto::PresentityUri watcher;
@@ -41,7 +51,8 @@ struct SavedSubscription {
     AskedRate rate;
     bool operator==(const SavedSubscription&) const = default;
 
-    /// Lines of text. Equal values give equal bytes. Version 1, which knew no rates, is still read.
+    /// Lines of text. Equal values give equal bytes. Version 1, which knew no rates, and 2, which
+    /// knew no packages, are still read.
     proto::Bytes encode() const;
     /// malformed, unsupported_version.
     static proto::Result<SavedSubscription> decode(proto::BytesView bytes);

@@ -8,10 +8,10 @@
 namespace presmesh::translators::sip {
 namespace {
 
-Response about_us(const Request& request, int status, std::string phrase) {
+Response about_us(const Request& request, Mode mode, int status, std::string phrase) {
     auto response = answer(request, status, std::move(phrase));
     response.allow = allowed_methods;
-    response.allow_events = presence_event;
+    response.allow_events = allowed_events(mode);
     response.accept = pidf_type;
     return response;
 }
@@ -51,8 +51,9 @@ void SipTranslator::handle_input(proto::Now now, const Incoming& message) {
 
 void SipTranslator::handle_request(proto::Now now, const Request& request) {
     host_->count("sip_requests", to_string(request.method), 1);
-    if (request.method == Method::options) return outbox_.send(about_us(request, 200, "OK"));
-    if (request.method == Method::other) return outbox_.send(about_us(request, 405, "Method Not Allowed"));
+    if (request.method == Method::options) return outbox_.send(about_us(request, settings_.mode, 200, "OK"));
+    if (request.method == Method::other)
+        return outbox_.send(about_us(request, settings_.mode, 405, "Method Not Allowed"));
     if (!request.require.empty()) {
         auto response = answer(request, 420, "Bad Extension");
         for (const auto& tag : request.require)
@@ -81,7 +82,8 @@ std::optional<Response> SipTranslator::challenge(proto::Now now, const Request& 
 }
 
 void SipTranslator::publish(proto::Now now, const Request& request) {
-    if (settings_.mode == Mode::attach) return outbox_.send(about_us(request, 405, "Method Not Allowed"));
+    if (settings_.mode == Mode::attach)
+        return outbox_.send(about_us(request, settings_.mode, 405, "Method Not Allowed"));
     if (settings_.authenticate) {  // who proved to be From may publish From's presence, nobody else's
         const auto sender = proto::PresentityUri::from_sip(request.from.uri);
         const auto presentity = proto::PresentityUri::from_sip(request.uri);
@@ -97,6 +99,11 @@ void SipTranslator::handle_response(proto::Now now, const Response& response) {
 
 void SipTranslator::view_changed(proto::Now now, WatchId watch, const View& view) {
     notifier_.view_changed(now, watch, view);
+}
+
+void SipTranslator::watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
+                                     const std::vector<WatcherChange>& changes) {
+    notifier_.watchers_changed(now, presentity, changes);
 }
 
 bool SipTranslator::attends(const proto::PresentityUri& presentity) const {

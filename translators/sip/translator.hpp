@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "proto/random.hpp"
 #include "translators/sip/digest.hpp"
@@ -37,6 +38,8 @@ class SipTranslator final : public Translator {
     void start(proto::Now now, Host& host) override;
     void stop(proto::Now now) override;
     void view_changed(proto::Now now, WatchId watch, const View& view) override;
+    void watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
+                          const std::vector<WatcherChange>& changes) override;
     bool attends(const proto::PresentityUri& presentity) const override;
     void wanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) override;
     void unwanted(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) override;
@@ -45,6 +48,7 @@ class SipTranslator final : public Translator {
 
     const SipSettings& settings() const { return settings_; }
     std::size_t subscriptions() const { return notifier_.size(); }
+    std::size_t winfo_subscriptions() const { return notifier_.winfo_size(); }
     std::size_t followed() const { return watcher_.size(); }
     /// With mode attach the one to its server.
     std::span<const LinkStatus> links() const { return {&watcher_.link(), settings_.mode == Mode::attach ? 1u : 0u}; }

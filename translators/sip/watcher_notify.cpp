@@ -34,7 +34,7 @@ bool Watcher::adopt(Id id, const Request& request) {
 }
 
 void Watcher::handle_notify(proto::Now now, const Request& request) {
-    if (!is_presence(request)) return outbox_.send(bad_event(request));
+    if (!is_presence(request)) return outbox_.send(bad_event(request, settings_.mode));
     const auto id = find(request);
     if (id == 0 || !adopt(id, request)) return outbox_.send(answer(request, 481, "Subscription Does Not Exist"));
     auto& dialog = follows_.at(id).dialog;
