@@ -131,3 +131,18 @@ TEST_CASE("watchers from elsewhere hear of both") {
     });
     CHECK(world.run_until([&] { return state() == WatchState::terminated; }, 30s));
 }
+
+TEST_CASE("whoever observes the watchers of a user is told when the user's domain is taken back") {
+    One one;
+    one.set_policy(allowing_for_b);
+    one.turn([&](proto::Now) {
+        REQUIRE(one.service().observe_watchers(one.sip, bob));
+        REQUIRE(one.service().observe_watchers(one.sip, alice));
+    });
+    CHECK(one.sip.watcher_news.empty());
+    one.set_policy(allowing);
+    REQUIRE(one.sip.watcher_news.size() == 1);
+    CHECK(one.sip.watcher_news.at(0).presentity == bob);
+    CHECK(one.sip.watcher_news.at(0).changes.empty());
+    CHECK(!one.service().serves(bob));
+}

@@ -191,6 +191,64 @@ TEST_CASE("PUBLISH, SUBSCRIBE, NOTIFY over TCP and IPv6") {
     converse(AF_INET6, SOCK_STREAM, "tcp:[::1]:0");
 }
 
+namespace {
+
+/// SUBSCRIBE to watcher information, a watcher, and the end of the subscription, as a user agent sees them.
+void ask_who_watches(int family, int type, const std::string& listen) {
+    SipNode node(on(listen));
+    REQUIRE(node.start());
+    const auto alice = uri("alice@a.example");
+    node.run([&] {
+        for (int i = 0; i < 300; ++i)
+            node.host.set_watcher(SipNode::now(), alice,
+                                  {uri("watcher" + std::to_string(i) + "@b.example"), tr::WatchState::active, {}, {}});
+    });
+    Client client(family, type, node.port());
+    const auto subscribe = [&](const std::string& to, const std::string& expires) {
+        client.send(client.head("SUBSCRIBE", "sip:alice@a.example", "w1") + "To: " + to +
+                    "\r\nEvent: presence.winfo\r\nExpires: " + expires +
+                    "\r\nAccept: application/watcherinfo+xml\r\nContent-Length: 0\r\n\r\n");
+        auto first = client.receive();
+        auto second = client.receive();
+        if (has(first, "NOTIFY ")) std::swap(first, second);  // two datagrams may overtake each other
+        CHECK_MESSAGE(has(first, "SIP/2.0 200 OK"), first);
+        client.answer(second);
+        return std::pair{first, second};
+    };
+    const auto [accepted, notify] = subscribe("<sip:alice@a.example>", "600");
+    CHECK_MESSAGE(has(notify, "NOTIFY sip:alice@"), notify);
+    CHECK(header(notify, "Event") == "presence.winfo");
+    CHECK(header(notify, "Content-Type") == "application/watcherinfo+xml");
+    CHECK(header(notify, "Subscription-State") == "active;expires=600");
+    CHECK(has(notify, "version=\"0\" state=\"full\""));
+    CHECK(has(notify, ">sip:watcher299@b.example</watcher>"));
+    CHECK(has(notify, "</watcher-list></watcherinfo>"));
+
+    const auto [ended, last] = subscribe(header(accepted, "To"), "0");
+    CHECK(header(last, "Subscription-State") == "terminated;reason=timeout");
+    CHECK(has(last, "version=\"1\" state=\"full\""));
+
+    auto other = client.head("SUBSCRIBE", "sip:ann@a.example", "w2") +
+                 "To: <sip:ann@a.example>\r\nEvent: presence.winfo\r\nContent-Length: 0\r\n\r\n";
+    client.send(other);
+    CHECK(has(client.receive(), "SIP/2.0 403"));
+    other.replace(other.find("w2"), 2, "w3").replace(other.find("branch="), 7, "branch=z9hG4bK-w3");
+    other.replace(other.find("presence.winfo"), 14, "presence.winfo.winfo");
+    client.send(other);
+    const auto bad = client.receive();
+    CHECK(has(bad, "SIP/2.0 489"));
+    CHECK(header(bad, "Allow-Events") == "presence, presence.winfo");
+}
+
+}  // namespace
+
+TEST_CASE("SUBSCRIBE to presence.winfo over UDP: a list of 300 watchers in one datagram") {
+    ask_who_watches(AF_INET, SOCK_DGRAM, "udp:127.0.0.1:0");
+}
+TEST_CASE("SUBSCRIBE to presence.winfo over TCP") {
+    ask_who_watches(AF_INET6, SOCK_STREAM, "tcp:[::1]:0");
+}
+
 TEST_CASE("a retransmitted PUBLISH is answered the same and published once") {
     SipNode node(on("udp:127.0.0.1:0"));
     REQUIRE(node.start());
