@@ -52,6 +52,13 @@ std::string token_of_file(const std::string& path) {
     return first;
 }
 
+std::optional<Reason> reason_named(std::string_view name) {
+    for (auto i = 0; i <= static_cast<int>(Reason::unsupported); ++i) {
+        if (proto::to_string(static_cast<Reason>(i)) == name) return static_cast<Reason>(i);
+    }
+    return std::nullopt;
+}
+
 using Request = http::request<http::string_body>;
 
 Request request_to(const std::string& host, const std::string& token, const std::string& method,
@@ -198,12 +205,14 @@ std::string config_path(const Options& options) {
 
 proto::Error problem_of(const Reply& reply) {
     const auto json = Json::parse(reply.body, nullptr, false);
+    const auto member = [&](const char* name) {
+        return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
+    };
     std::string text = "the daemon answered " + std::to_string(reply.status);
-    if (json.is_object() && json.contains("reason") && json["reason"].is_string())
-        text += " (" + json["reason"].get<std::string>() + ")";
-    if (json.is_object() && json.contains("detail") && json["detail"].is_string())
-        text += ": " + json["detail"].get<std::string>();
-    return {Reason::forbidden, text};
+    if (!member("reason").empty()) text += " (" + member("reason") + ")";
+    if (!member("detail").empty()) text += ": " + member("detail");
+    return {reason_named(member("reason")).value_or(reply.status >= 500 ? Reason::unavailable : Reason::forbidden),
+            text};
 }
 
 Result<Client> Client::make(const Options& options) {

@@ -18,6 +18,7 @@ struct Reply {
 
 /// --config, PRESMESH_CONFIG, or presmesh.toml where we are.
 std::string config_path(const Options& options);
+inline constexpr const char* not_json = "the daemon's answer is not JSON";
 /// What the daemon refused, as its problem document tells it.
 proto::Error problem_of(const Reply& reply);
 

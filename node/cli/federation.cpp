@@ -39,7 +39,7 @@ std::optional<Federation> load(const Options& options, const std::string& file) 
         list.push_back({{"file", fault.file}, {"line", fault.line}, {"text", fault.text}});
         if (!options.json) std::cerr << fault.to_string() << "\n";
     }
-    if (options.json) std::cerr << Json({{"error", "malformed"}, {"faults", list}}).dump() << "\n";
+    if (options.json) std::cerr << dump({{"error", "malformed"}, {"faults", list}}) << "\n";
     return std::nullopt;
 }
 

@@ -40,5 +40,9 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& fault) {
         return app.exit(fault) == 0 ? exit_ok : exit_usage;
     }
-    return run ? run() : static_cast<int>(exit_usage);
+    try {
+        return run ? run() : static_cast<int>(exit_usage);
+    } catch (const std::exception& fault) {
+        return refused(options, fault.what());
+    }
 }

@@ -21,6 +21,7 @@ int status(const Options& options) {
     const auto reply = client->ask("GET", "/v1/node");
     if (!reply) return refused(options, reply.error());
     const auto json = Json::parse(reply->body, nullptr, false);
+    if (!json.is_object()) return refused(options, not_json);
     return done(options, json, status_text(json));
 }
 
@@ -168,7 +169,7 @@ int doctor(const Options& options) {
     if (!reply || reply->status >= 400) {
         findings.add(false, "daemon", reply ? problem_of(*reply).detail : reply.error().detail);
     } else if (!node.is_object()) {
-        findings.add(false, "daemon", "its answer is not JSON");
+        findings.add(false, "daemon", not_json);
     } else {
         check_daemon(node, loaded, findings);
     }

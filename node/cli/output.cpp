@@ -3,9 +3,6 @@
 namespace presmesh::cli {
 
 namespace {
-std::string dump(const Json& json) {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 void complain(const Options& options, const proto::Error& error) {
     if (options.json) {
@@ -17,6 +14,10 @@ void complain(const Options& options, const proto::Error& error) {
 }
 
 }  // namespace
+
+std::string dump(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 int refused(const Options& options, const proto::Error& error) {
     complain(options, error);

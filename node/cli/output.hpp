@@ -22,6 +22,9 @@ struct Options {
     std::string watcher;  ///< who reads, for tokens that are nobody's in particular
 };
 
+/// Whatever the bytes: what is no UTF-8 is written as U+FFFD.
+std::string dump(const Json& json);
+
 int refused(const Options& options, const proto::Error& error);
 int refused(const Options& options, const std::string& text);
 /// An argument that cannot be meant.

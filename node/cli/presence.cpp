@@ -65,7 +65,7 @@ std::string document_of(const Asked& asked) {
     if (asked.has_priority) service["priority"] = asked.priority;
     if (!asked.note.empty()) service["notes"] = {Json{{"lang", asked.lang}, {"text", asked.note}}};
     if (!asked.activity.empty()) service["activities"] = {{"names", {asked.activity}}};
-    return Json{{"services", {service}}}.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return dump({{"services", {service}}});
 }
 
 /// A request whose answer is printed as it is, or as `text` makes it.
@@ -76,7 +76,7 @@ int ask(const Options& options, const std::string& method, const std::string& ta
     const auto reply = client->ask(method, target, body, content_type);
     if (!reply) return refused(options, reply.error());
     const auto json = reply->body.empty() ? Json::object() : Json::parse(reply->body, nullptr, false);
-    if (json.is_discarded()) return refused(options, "the daemon's answer is not JSON");
+    if (!json.is_object()) return refused(options, not_json);
     return done(options, json, text(json));
 }
 
@@ -123,7 +123,11 @@ int watch(const Options& options, const Asked& asked) {
         targets,
         [&](const std::string& data) {
             const auto json = Json::parse(data, nullptr, false);
-            done(options, json, json.is_discarded() ? data + "\n" : line_of(json));
+            if (json.is_object()) {
+                done(options, json, line_of(json));
+            } else {
+                status = refused(options, not_json);
+            }
             return asked.events == 0 || --left > 0;
         },
         [&](const proto::Error& why) { status = refused(options, why); });
@@ -151,7 +155,7 @@ int rules(const Options& options, const Asked& asked) {
             return misused(options, "a rule is WHO=allow|confirm|polite-block|block, or none");
         list.push_back({{"who", rule.substr(0, equals)}, {"handling", rule.substr(equals + 1)}});
     }
-    return ask(options, "PUT", path_of("rules", asked.uri), Json{{"rules", list}}.dump(), rules_text);
+    return ask(options, "PUT", path_of("rules", asked.uri), dump({{"rules", list}}), rules_text);
 }
 
 std::string watchers_text(const Json& json) {
@@ -168,7 +172,7 @@ int watchers(const Options& options, const Asked& asked) {
 
 int decide(const Options& options, const Asked& asked, const char* decision) {
     return ask(options, "POST", path_of("watchers", asked.uri),
-               Json{{"watcher", asked.watcher}, {"decision", decision}}.dump(), watchers_text);
+               dump({{"watcher", asked.watcher}, {"decision", decision}}), watchers_text);
 }
 
 int approve(const Options& options, const Asked& asked) {

@@ -43,6 +43,34 @@ timeout 5 "$bin/presmesh" -c a/presmesh.toml watch ann@a.example amy@a.example a
 exits 1 -c a/presmesh.toml watch ann@nowhere.example bert@nowhere.example
 [ "$(wc -l <exits.out)" = 2 ] || fail "refused watches: $(cat exits.out)"
 
+# ---- whatever is said and answered, the exit status is one of three, and a refusal has its own name
+exits 1 -c a/presmesh.toml rules alice@a.example $'\xff\xfe=allow'
+exits 1 --json federation show $'\xff.toml'
+exits 1 -c a/presmesh.toml approve alice@a.example $'\xff\xfe'
+exits 1 --json -c a/presmesh.toml --token not-one-of-the-tokens status
+grep -q '"error":"unauthorized"' exits.out || fail "a wrong token: $(cat exits.out)"
+exits 1 --json -c a/presmesh.toml --as ann@a.example get alice@nowhere.example
+grep -q '"error":"not_admitted"' exits.out || fail "a stranger's domain: $(cat exits.out)"
+/usr/bin/python3 - $((port + 7)) <<'END' &
+import http.server, sys
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"data: <p>some other program\n")
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+END
+page=$!; pids+=($page)
+other() { timeout 20 "$bin/presmesh" --url http://127.0.0.1:$((port + 7)) --token x "$@" >other.out 2>&1; }
+told_so() { other status; [ $? = 1 ] && grep -q 'is not JSON' other.out; }
+wait_for told_so
+for what in "get alice@a.example" "watch alice@a.example"; do
+  other $what; [ $? = 1 ] || fail "exit status of $what at another program: $(cat other.out)"
+  grep -q 'is not JSON' other.out || fail "$what at another program: $(cat other.out)"
+done
+kill $page; wait $page
+
 # ---- a token taken away ends what it opened
 echo "carols-very-own-token carol@a.example read" >>a/tokens
 kill -HUP $pid_a
