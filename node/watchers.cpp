@@ -223,16 +223,11 @@ void Watchers::note_change(const Relation& relation) {
 void Watchers::note_end(const Relation& relation, const Watcher& watcher) {
     if (!observed_.contains(relation.presentity)) return;
     auto& noted = noted_[relation.presentity];
-    const auto known = noted.find(relation.watcher);
-    if (known != noted.end() && known->second.arrived) {
-        noted.erase(known);
-        return;
-    }
     WatcherStatus status{relation.watcher, WatchState::terminated, watcher.event, watcher.since};
     if (watcher.standing.state == WatchState::pending) status.event = WatcherEvent::giveup;
     if (watcher.standing.state == WatchState::active) status.event = WatcherEvent::timeout;
     // Who was refused before this turn was told of then.
-    if (watcher.standing.state != WatchState::terminated || known != noted.end())
+    if (watcher.standing.state != WatchState::terminated || noted.contains(relation.watcher))
         noted[relation.watcher].gone = std::move(status);
 }
 
