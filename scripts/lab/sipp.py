@@ -10,6 +10,19 @@ from . import LabError, wait_for
 
 PIDF = "urn:ietf:params:xml:ns:pidf"
 
+OK = """<![CDATA[
+
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:watcher@[local_ip]:[local_port]>
+Content-Length: 0
+
+]]>"""
+
 SUBSCRIBE = """<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="watcher">
   <send retrans="500"><![CDATA[
@@ -32,38 +45,45 @@ Content-Length: 0
   <label id="waiting"/>
   <recv response="100" optional="true"/>
   <recv request="NOTIFY" optional="true" next="early"/>
-  <recv response="200" next="again"/>
+  <recv response="200" rrs="true" next="accepted"/>
   <label id="early"/>
-  <send next="waiting"><![CDATA[
-
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:watcher@[local_ip]:[local_port]>
-Content-Length: 0
-
-]]></send>
+  <send next="waiting">@OK@</send>
+  <label id="accepted"/>@LEAVE@
   <label id="again"/>
   <recv request="NOTIFY" timeout="@SECONDS@000" ontimeout="end"/>
-  <send next="again"><![CDATA[
-
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:watcher@[local_ip]:[local_port]>
-Content-Length: 0
-
-]]></send>
+  <send next="again">@OK@</send>
   <label id="end"/>
   <nop/>
 </scenario>
 """
+
+# Once a NOTIFY says something, the watcher unsubscribes; it goes on listening. Never a <nop/>: a message that comes then ends the call.
+LEAVE = """
+  <recv request="NOTIFY" timeout="@SECONDS@000" ontimeout="end" next="leave" test="seen">
+    <action><ereg regexp="@UNTIL@" search_in="msg" assign_to="seen"/></action>
+  </recv>
+  <send next="accepted">@OK@</send>
+  <label id="leave"/>
+  <send>@OK@</send>
+  <send retrans="500"><![CDATA[
+
+SUBSCRIBE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Max-Forwards: 70
+[routes]
+From: <sip:@WATCHER@>;tag=[pid]w[call_number]
+To: <sip:@PRESENTITY@>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 2 SUBSCRIBE
+Contact: <sip:watcher@[local_ip]:[local_port]>
+Event: presence
+Accept: application/pidf+xml
+Expires: 0
+Content-Length: 0
+
+]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="200"/>"""
 
 PUBLISH = """<?xml version="1.0" encoding="UTF-8"?>
 <scenario name="publisher">
@@ -116,12 +136,14 @@ def read_pidf(body):
 
 
 class Watcher:
-    """Subscribes as `watcher` to `presentity` at a server on a loopback port, and keeps every NOTIFY it gets."""
+    """Subscribes as `watcher` to `presentity` at a server on a loopback port, and keeps every NOTIFY it gets. Unsubscribes when one
+    has the text `until` in it."""
 
-    def __init__(self, lab, name, port, watcher, presentity, transport="u1", seconds=600):
+    def __init__(self, lab, name, port, watcher, presentity, transport="u1", seconds=600, until=None):
         self.log = lab.sub(name) / "messages.log"
         scenario = lab.sub(name) / "watcher.xml"
-        scenario.write_text(SUBSCRIBE.replace("@PRESENTITY@", presentity).replace("@WATCHER@", watcher).replace("@SECONDS@", str(seconds)))
+        text = SUBSCRIBE.replace("@LEAVE@", LEAVE.replace("@UNTIL@", until) if until else "").replace("@OK@", OK)
+        scenario.write_text(text.replace("@PRESENTITY@", presentity).replace("@WATCHER@", watcher).replace("@SECONDS@", str(seconds)))
         self.presentity = presentity
         self.process = lab.start(name, ["sipp", f"127.0.0.1:{port}", "-sf", scenario, "-m", "1", "-i", "127.0.0.1", "-p", str(lab.port()),
                                         "-t", transport, "-trace_msg", "-message_file", self.log, "-nostdin", "-timeout", f"{seconds}s",
@@ -153,6 +175,11 @@ class Watcher:
 
     def states(self):
         return [(at, read_pidf(body)) for at, _, body in self.notifies() if body]
+
+    def last(self):
+        """What the last NOTIFY shows: nothing, where it has no body."""
+        body = self.notifies()[-1][2]
+        return read_pidf(body) if body else {"tuples": [], "notes": [], "activities": []}
 
     def wait(self, condition, seconds=10, what="a NOTIFY"):
         """The unix time at which the first state that satisfies `condition` came."""

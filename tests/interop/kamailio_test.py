@@ -20,12 +20,13 @@ class KamailioTest(WorldTest):
     def user(self, domain):
         """A SIP user who publishes: of the node itself, or of Kamailio."""
         uri = f"{self.name('user')}@{domain}"
-        port = self.a.sip_port if domain == "a.example" else self.kamailio.port
-        return uri, Publisher(self.lab, self.name("publisher"), port, uri, tuple_id=self.name("t"))
+        return uri, Publisher(self.lab, self.name("publisher"), self.port(domain), uri, tuple_id=self.name("t"))
 
-    def watches(self, domain, presentity):
-        port = self.a.sip_port if domain == "a.example" else self.kamailio.port
-        return Watcher(self.lab, self.name("watcher"), port, f"{self.name('w')}@{domain}", presentity)
+    def port(self, domain):
+        return self.a.sip_port if domain == "a.example" else self.kamailio.port
+
+    def watches(self, domain, presentity, **more):
+        return Watcher(self.lab, self.name("watcher"), self.port(domain), f"{self.name('w')}@{domain}", presentity, **more)
 
     BOTH = (("a.example", "k.example"), ("k.example", "a.example"))
 
@@ -50,25 +51,56 @@ class KamailioTest(WorldTest):
                 watcher.wait(has_tuple(note="here at last"), 15)
 
     def test_two_devices(self):
-        uri, phone = self.user("a.example")
-        tablet = Publisher(self.lab, self.name("publisher"), self.a.sip_port, uri, tuple_id="tablet")
-        phone.publish(note="phone")
-        tablet.publish(note="tablet", show="away")
-        watcher = self.watches("k.example", uri)
-        watcher.wait(lambda s: has_tuple(note="phone")(s) and has_tuple(note="tablet", show="away")(s), 15, "both devices")
-        tablet.remove()
-        watcher.wait(lambda s: has_tuple(note="phone")(s) and not has_tuple(note="tablet", basic="open")(s), 10)
+        for source, target in self.BOTH:
+            with self.subTest(source=source, target=target):
+                uri, phone = self.user(source)
+                tablet = Publisher(self.lab, self.name("publisher"), self.port(source), uri, tuple_id="tablet")
+                phone.publish(note="phone")
+                tablet.publish(note="tablet", show="away")
+                watcher = self.watches(target, uri)
+                watcher.wait(lambda s: has_tuple(note="phone")(s) and has_tuple(note="tablet", show="away")(s), 15, "both devices")
+                tablet.remove()
+                wait_for(lambda: has_tuple(note="phone")(watcher.last()) and not has_tuple(note="tablet", basic="open")(watcher.last()),
+                         10, "the phone alone")
 
     def test_removal(self):
-        uri, phone = self.user("a.example")
-        phone.publish(note="here")
-        watcher = self.watches("k.example", uri)
-        watcher.wait(has_tuple(note="here"), 15)
-        before = len(watcher.notifies())
-        phone.remove()
-        wait_for(lambda: len(watcher.notifies()) > before and not has_tuple(basic="open")(
-            (watcher.states() or [(0, {"tuples": []})])[-1][1] if watcher.notifies()[-1][2] else {"tuples": [], "notes": []}),
-            10, "the removal")
+        for source, target in self.BOTH:
+            with self.subTest(source=source, target=target):
+                uri, phone = self.user(source)
+                phone.publish(note="here")
+                watcher = self.watches(target, uri)
+                watcher.wait(has_tuple(note="here"), 15)
+                phone.remove()
+                wait_for(lambda: not has_tuple(basic="open")(watcher.last()), 10, "the removal")
+
+    def test_unsubscribe(self):
+        for source, target in self.BOTH:
+            with self.subTest(source=source, target=target):
+                uri, phone = self.user(source)
+                phone.publish(note="start")
+                watcher = self.watches(target, uri, until="start")
+                wait_for(lambda: watcher.notifies() and watcher.notifies()[-1][1].startswith("terminated"), 15, "the last NOTIFY")
+                heard = len(watcher.notifies())
+                phone.publish(note="nobody should see this")
+                # Another user of the same provider does see it, so it had the time to arrive.
+                self.watches(target, uri).wait(has_tuple(note="nobody should see this"), 15)
+                self.assertEqual(len(watcher.notifies()), heard)
+
+    def test_a_crashed_source_is_not_shown_online(self):
+        for source, target in self.BOTH:
+            with self.subTest(source=source, target=target):
+                node = self.a if source == "a.example" else self.k
+                uri, phone = self.user(source)
+                phone.publish(note="here")
+                watcher = self.watches(target, uri)
+                watcher.wait(has_tuple(note="here"), 15)
+                node.kill()
+                try:
+                    wait_for(lambda: not has_tuple(basic="open")(watcher.last()), 15, "the crash to be told")
+                    self.assertIn("presence unknown", watcher.last()["notes"])
+                finally:
+                    node.start()
+                wait_for(lambda: has_tuple(note="here", basic="open")(watcher.last()), 30, "the publication back")
 
     def test_server_restart_loses_nothing(self):
         uri, phone = self.user("k.example")
