@@ -50,6 +50,7 @@ class SipShell final : public Shell {
         fills.push_back({name + ".transaction_bytes", counted.remembered_bytes, limits::sip_transaction_bytes});
         fills.push_back({name + ".winfo", translator_.winfo_subscriptions(), limits::winfo_subscriptions});
         fills.push_back({name + ".sources", counted.sources, limits::sip_sources});
+        fills.push_back({name + ".nonces", translator_.nonces(), limits::sip_nonces});
     }
 
   private:

@@ -3,6 +3,7 @@
 #include "tests/support/sip_talk.hpp"
 #include "translators/sip/digest.hpp"
 #include "translators/sip/header_text.hpp"
+#include "translators/sip/nonce_counts.hpp"
 
 using namespace presmesh;
 using namespace presmesh::test;
@@ -56,17 +57,44 @@ sip::Request authorized(SipTalk& talk, sip::Request request, const sip::Response
     return request;
 }
 
+/// What a header of alice's says of itself.
+struct Said {
+    std::string count = "00000001";
+    std::string uri = {};  ///< empty: the request's
+    std::string qop = "auth";
+};
+
+/// alice's answer to the first challenge, with the right password, as `said`.
+sip::Request authorized_as(SipTalk& talk, sip::Request request, const sip::Response& challenge, Said said) {
+    const auto nonce = std::string(sip::read_auth(challenge.www_authenticate.at(0)).value().get("nonce"));
+    if (said.uri.empty()) said.uri = request.uri;
+    const auto ha1 = sip::hash_hex(HashName::sha256, "alice:a.example:secret");
+    const auto response = sip::digest_response(
+        {HashName::sha256, ha1, sip::to_string(request.method), said.uri, nonce, said.qop, said.count, "cnonce"});
+    auto value = "Digest username=\"alice\", realm=\"a.example\", nonce=\"" + nonce + "\", uri=\"" + said.uri +
+                 "\", response=\"" + response + "\", algorithm=SHA-256";
+    if (!said.qop.empty()) value += ", qop=" + said.qop + ", nc=" + said.count + ", cnonce=\"cnonce\"";
+    request.authorization = {std::move(value)};
+    request.cseq = ++talk.cseq;
+    return request;
+}
+
+bool is_stale(const sip::Response& response) {
+    return response.status == 401 && response.www_authenticate.at(0).find("stale=true") != std::string::npos;
+}
+
 }  // namespace
 
 TEST_CASE("digest: a challenge, then the right answer, by both algorithms") {
     SipTalk talk(with_alice());
     const auto request = talk.publish(pidf_text());
-    const auto challenge = talk.ask(request);
-    CHECK(challenge.status == 401);
-    REQUIRE(challenge.www_authenticate.size() == 2);
-    CHECK(challenge.www_authenticate[0].find("SHA-256") != std::string::npos);
-    CHECK(talk.ask(authorized(talk, request, challenge, "alice", "secret", 0)).status == 200);
-    CHECK(talk.ask(authorized(talk, request, challenge, "alice", "secret", 1)).status == 200);
+    for (const std::size_t which : {0, 1}) {
+        const auto challenge = talk.ask(request);
+        CHECK(challenge.status == 401);
+        REQUIRE(challenge.www_authenticate.size() == 2);
+        CHECK(challenge.www_authenticate[0].find("SHA-256") != std::string::npos);
+        CHECK(talk.ask(authorized(talk, request, challenge, "alice", "secret", which)).status == 200);
+    }
 }
 
 TEST_CASE("digest: wrong password, unknown user, someone else's From, a forged nonce") {
@@ -90,10 +118,12 @@ TEST_CASE("digest: an account may be spelled as its hash asks; who it is does no
     auto request = talk.plain(sip::Method::publish, "sip:Alice@a.example", "sip:Alice@a.example");
     request.content_type = sip::pidf_type;
     request.body = std::make_shared<const std::string>(pidf_text());
-    const auto challenge = talk.ask(request);
-    CHECK(talk.ask(authorized(talk, request, challenge, "Alice", "secret", 1)).status == 200);
-    CHECK(talk.ask(authorized(talk, request, challenge, "Alice@A.example", "secret", 1)).status == 200);
-    CHECK(talk.ask(authorized(talk, request, challenge, "mallory", "evil", 1)).status == 403);
+    const auto log_in = [&](const std::string& user, const std::string& password) {
+        return talk.ask(authorized(talk, request, talk.ask(request), user, password, 1)).status;
+    };
+    CHECK(log_in("Alice", "secret") == 200);
+    CHECK(log_in("Alice@A.example", "secret") == 200);
+    CHECK(log_in("mallory", "evil") == 403);
 }
 
 TEST_CASE("digest: an account without a hash of that algorithm cannot log in by it") {
@@ -112,6 +142,95 @@ TEST_CASE("digest: an old nonce is stale, not wrong") {
     CHECK(again.status == 401);
     CHECK(again.www_authenticate.at(0).find("stale=true") != std::string::npos);
     CHECK(talk.ask(authorized(talk, request, again, "alice", "secret")).status == 200);
+}
+
+TEST_CASE("digest: what proved one request proves no other") {
+    SipTalk talk(with_alice());
+    const auto request = talk.publish(pidf_text());
+    const auto challenge = talk.ask(request);
+    const auto proof = authorized(talk, request, challenge, "alice", "secret");
+    CHECK(talk.ask(proof).status == 200);
+    auto replayed = talk.publish(pidf_text("closed"));
+    replayed.authorization = proof.authorization;
+    const auto refused = talk.ask(replayed);
+    CHECK(is_stale(refused));
+    REQUIRE(talk.host.documents[uri("pres:alice@a.example")]);
+    CHECK(talk.host.documents[uri("pres:alice@a.example")]->presence().is_open());
+    // A client that always says 1 is asked again each time, and that is all.
+    CHECK(talk.ask(authorized(talk, replayed, refused, "alice", "secret")).status == 200);
+    CHECK(talk.translator->nonces() == 2);
+    talk.pass(std::chrono::seconds{301});
+    CHECK(is_stale(talk.ask(proof)));
+    CHECK(talk.translator->nonces() == 0);
+}
+
+TEST_CASE("digest: counts rise; requests that overtook each other are taken, each once") {
+    SipTalk talk(with_alice());
+    const auto request = talk.publish(pidf_text());
+    const auto challenge = talk.ask(request);
+    const auto status_at = [&](const char* count) {
+        const auto response = talk.ask(authorized_as(talk, request, challenge, {.count = count}));
+        return is_stale(response) ? -1 : response.status;
+    };
+    for (const auto* count : {"00000003", "00000002", "00000001", "00000100", "000000C1"})
+        CHECK_MESSAGE(status_at(count) == 200, count);
+    for (const auto* count : {"00000002", "00000003", "000000c0", "00000100", "000000c1"})
+        CHECK_MESSAGE(status_at(count) == -1, count);
+    CHECK(status_at("ffffffff") == 200);
+    for (const auto* count : {"00000000", "1", "0000000g", "-0000001"}) CHECK_MESSAGE(status_at(count) == 401, count);
+}
+
+TEST_CASE("digest: who knows no qop, and so counts nothing, may use a nonce once") {
+    SipTalk talk(with_alice());
+    const auto request = talk.publish(pidf_text());
+    const auto challenge = talk.ask(request);
+    CHECK(talk.ask(authorized_as(talk, request, challenge, {.qop = ""})).status == 200);
+    const auto again = talk.ask(authorized_as(talk, request, challenge, {.qop = ""}));
+    CHECK(is_stale(again));
+    CHECK(talk.ask(authorized_as(talk, request, again, {.qop = ""})).status == 200);
+}
+
+TEST_CASE("digest: its URI and the request's name the same, parameters and spelling aside") {
+    SipTalk talk(with_alice());
+    const auto status = [&](const std::string& requested, const std::string& said) {
+        auto request = talk.subscribe(requested);
+        const auto response = talk.ask(authorized_as(talk, request, talk.ask(request), {.uri = said}));
+        talk.out.clear();
+        return response.status;
+    };
+    CHECK(status("sip:bob@b.example", "sip:bob@B.example;transport=tcp") == 200);
+    CHECK(status("sip:bob@b.example", "sip:carol@b.example") == 400);
+    CHECK(status("sip:bob@b.example", "sip:bob@c.example") == 400);
+    CHECK(status("sip:bob@b.example", "sip:b.example") == 400);
+    CHECK(status("sip:bob@b.example", "") == 200);  // the request's own
+    // Within a dialog the request goes to our Contact, which names nobody.
+    auto request = talk.subscribe();
+    const auto accepted = talk.ask(authorized_as(talk, request, talk.ask(request), {}));
+    talk.out.clear();
+    auto refresh = talk.again(request, accepted, 600);
+    refresh.uri = "sip:Node.a.example:5060;transport=udp";
+    const auto refresh_status = [&](const std::string& said) {
+        const auto challenge = talk.ask(refresh);
+        return talk.ask(authorized_as(talk, refresh, challenge, {.uri = said})).status;
+    };
+    CHECK(refresh_status("sip:other.example:5060") == 400);
+    CHECK(refresh_status("sip:node.a.example:5060") == 200);
+}
+
+TEST_CASE("nonce counts: so many nonces are remembered, and what is forgotten is good for nothing") {
+    sip::NonceCounts counts(3);
+    for (std::uint64_t serial : {1, 3, 4}) CHECK(counts.use(serial, 100, 1));
+    CHECK(counts.use(2, 100, 1));  // made earlier, used later: it takes the place of the oldest
+    CHECK(counts.size() == 3);
+    CHECK_FALSE(counts.use(1, 100, 2));
+    CHECK(counts.use(2, 100, 2));
+    CHECK(counts.use(5, 200, 1));
+    CHECK_FALSE(counts.use(2, 100, 3));
+    counts.forget_before(200);
+    CHECK(counts.size() == 1);
+    CHECK_FALSE(counts.use(4, 100, 2));
+    CHECK_FALSE(counts.use(5, 200, 1));
+    CHECK(counts.use(5, 200, 2));
 }
 
 TEST_CASE("digest: a header that cannot be read is 400") {

@@ -4,12 +4,17 @@
 #include <nettle/sha2.h>
 #include <sodium.h>
 
+#include <charconv>
+
+#include "proto/limits.hpp"
+#include "proto/uri.hpp"
 #include "translators/sip/header_text.hpp"
 
 namespace presmesh::translators::sip {
 namespace {
 
-constexpr std::size_t time_digits = 16;
+constexpr std::size_t number_digits = 16;
+constexpr std::size_t head_digits = 2 * number_digits;  // when it was made, and its serial number
 constexpr std::size_t seal_bytes = 16;
 
 bool equal_secret(std::string_view a, std::string_view b) {
@@ -40,8 +45,34 @@ bool offers_auth(std::string_view qop) {
     return false;
 }
 
-bool is_nonce_count(std::string_view text) {
-    return text.size() == 8 && text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+/// Hexadecimal digits alone.
+template <typename Number>
+std::optional<Number> read_hex(std::string_view text) {
+    Number out = 0;
+    const auto* end = text.data() + text.size();
+    const auto [at, error] = std::from_chars(text.data(), end, out, 16);
+    return error == std::errc() && at == end ? std::optional(out) : std::nullopt;
+}
+
+/// Which use of its nonce a header says it is: nc, from 1 up; none when that cannot be read. Who knows no qop counts
+/// nothing, and has one.
+std::optional<std::uint32_t> count_of(const AuthHeader& header, std::string_view qop) {
+    if (qop.empty()) return 1;
+    const auto nc = header.get("nc");
+    const auto count = qop == "auth" && nc.size() == 8 ? read_hex<std::uint32_t>(nc) : std::nullopt;
+    return count && *count > 0 ? count : std::nullopt;
+}
+
+std::string_view before_parameters(std::string_view uri) {
+    return uri.substr(0, uri.find_first_of(";?"));
+}
+
+/// The same presentity, or the same host where there is none (our Contact). Parameters may differ: proxies change them.
+bool name_the_same(std::string_view a, std::string_view b) {
+    const auto one = proto::PresentityUri::from_sip(a);
+    const auto other = proto::PresentityUri::from_sip(b);
+    if (one && other) return *one == *other;
+    return !one && !other && lower_case(before_parameters(a)) == lower_case(before_parameters(b));
 }
 
 using Accounts = std::map<std::string, Account>;
@@ -86,7 +117,8 @@ DigestServer::DigestServer(const SipSettings& settings, proto::Random& random)
     : settings_(settings),
       realm_(!settings.realm.empty()    ? settings.realm
              : settings.domains.empty() ? "presmesh"
-                                        : settings.domains.front()) {
+                                        : settings.domains.front()),
+      counts_(proto::limits::sip_nonces) {
     random.fill(key_);
     for (const auto& [user, account] : settings.accounts) {
         offers_md5_ |= !account.ha1_md5.empty();
@@ -94,53 +126,63 @@ DigestServer::DigestServer(const SipSettings& settings, proto::Random& random)
     }
 }
 
-std::string DigestServer::seal(std::string_view time_hex) const {
-    const auto text = std::string(time_hex) + realm_;
+std::string DigestServer::seal(std::string_view head) const {
+    const auto text = std::string(head) + realm_;
     std::array<std::uint8_t, seal_bytes> out{};
     crypto_generichash(out.data(), out.size(), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
                        key_.data(), key_.size());
     return proto::to_hex(out);
 }
 
-std::string DigestServer::nonce(proto::Now now) const {
-    const auto time = hex_of(static_cast<std::uint64_t>(proto::to_seconds(now.wall)), time_digits);
-    return time + seal(time);
+std::string DigestServer::nonce(proto::Now now) {
+    const auto head = hex_of(static_cast<std::uint64_t>(proto::to_seconds(now.wall)), number_digits) +
+                      hex_of(++last_nonce_, number_digits);
+    return head + seal(head);
 }
 
-bool DigestServer::is_ours(std::string_view nonce) const {
-    if (nonce.size() != time_digits + 2 * seal_bytes) return false;
-    return equal_secret(seal(nonce.substr(0, time_digits)), nonce.substr(time_digits));
+std::optional<DigestServer::Nonce> DigestServer::read_nonce(std::string_view text) const {
+    if (text.size() != head_digits + 2 * seal_bytes) return std::nullopt;
+    if (!equal_secret(seal(text.substr(0, head_digits)), text.substr(head_digits))) return std::nullopt;
+    const auto made = read_hex<std::int64_t>(text.substr(0, number_digits));
+    const auto serial = read_hex<std::uint64_t>(text.substr(number_digits, number_digits));
+    return made && serial ? std::optional(Nonce{*made, *serial}) : std::nullopt;
 }
 
-bool DigestServer::is_fresh(proto::Now now, std::string_view nonce) const {
-    if (!is_ours(nonce)) return false;
-    std::int64_t made = 0;
-    for (const char c : nonce.substr(0, time_digits)) made = made * 16 + (c <= '9' ? c - '0' : c - 'a' + 10);
-    const auto age = proto::to_seconds(now.wall) - made;
-    return age <= settings_.nonce_lifetime.count() && age >= -settings_.nonce_lifetime.count();
+/// Whether the nonce is one that we made lately, and was not used with that count before.
+bool DigestServer::use(proto::Now now, std::string_view text, std::uint32_t count) {
+    const auto nonce = read_nonce(text);
+    if (!nonce) return false;
+    const auto lifetime = settings_.nonce_lifetime.count();
+    const auto seconds = proto::to_seconds(now.wall);
+    counts_.forget_before(seconds - lifetime);
+    const auto age = seconds - nonce->made;
+    return age <= lifetime && age >= -lifetime && counts_.use(nonce->serial, nonce->made, count);
 }
 
-proto::Result<std::string> DigestServer::check(proto::Now now, const Request& request) const {
+proto::Result<std::string> DigestServer::check(proto::Now now, const Request& request) {
     for (const auto& value : request.authorization) {
         const auto header = read_auth(value);
         if (!header) return tl::make_unexpected(header.error());
         if (header->scheme != "digest" || header->get("realm") != realm_) continue;
         const auto hash = hash_named(header->get("algorithm"));
         const auto qop = lower_case(header->get("qop"));
-        if (!hash || (!qop.empty() && (qop != "auth" || !is_nonce_count(header->get("nc"))))) continue;
+        const auto count = count_of(*header, qop);
+        if (!hash || !count) continue;
         const auto found = find_account(settings_.accounts, std::string(header->get("username")), realm_);
         if (found == settings_.accounts.end()) continue;
         const auto& ha1 = *hash == HashName::md5 ? found->second.ha1_md5 : found->second.ha1_sha256;
         const auto wanted = digest_response({*hash, ha1, to_string(request.method), header->get("uri"),
                                              header->get("nonce"), qop, header->get("nc"), header->get("cnonce")});
         if (ha1.empty() || !equal_secret(wanted, lower_case(header->get("response")))) continue;
-        if (!is_fresh(now, header->get("nonce"))) return proto::refuse(proto::Reason::unauthorized, "stale");
+        if (!name_the_same(header->get("uri"), request.uri))
+            return proto::refuse(proto::Reason::malformed, "the digest is for another URI");
+        if (!use(now, header->get("nonce"), *count)) return proto::refuse(proto::Reason::unauthorized, "stale");
         return found->first;
     }
     return proto::refuse(proto::Reason::unauthorized);
 }
 
-std::vector<std::string> DigestServer::challenges(proto::Now now, bool stale) const {
+std::vector<std::string> DigestServer::challenges(proto::Now now, bool stale) {
     std::vector<std::string> out;
     const auto head = "Digest realm=" + quoted(realm_) + ", nonce=\"" + nonce(now) + "\", qop=\"auth\", algorithm=";
     const std::string tail = stale ? ", stale=true" : "";

@@ -52,6 +52,7 @@ class SipTranslator final : public Translator {
     std::size_t followed() const { return watcher_.size(); }
     /// With mode attach the one to its server.
     std::span<const LinkStatus> links() const { return {&watcher_.link(), settings_.mode == Mode::attach ? 1u : 0u}; }
+    std::size_t nonces() const { return digest_.nonces(); }
 
   private:
     void handle_request(proto::Now now, const Request& request);
