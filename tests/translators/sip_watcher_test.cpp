@@ -386,10 +386,58 @@ TEST_CASE("a server that takes every subscription and ends it is met with growin
     CHECK(waits.back() >= 50s);
     // One that stands for a while ends the patience.
     talk.accept(subscribe);
+    talk.ask(talk.notify(subscribe, "active;expires=300"));
     talk.pass(1min);
     talk.ask(talk.notify(subscribe, "active;expires=300"));
     CHECK(round([&](const auto& request) { talk.ask(talk.notify(request, "terminated;reason=deactivated", "")); }) ==
           0s);
+}
+
+TEST_CASE("a server that takes a subscription and sends no NOTIFY for it is asked anew after timer N, with patience") {
+    Attached talk;
+    auto subscribe = talk.want();
+    std::vector<proto::Duration> waits;
+    for (int i = 0; i < 4; ++i) {
+        talk.accept(subscribe, 60);
+        talk.pass(32s - 1ms);
+        CHECK(talk.out.empty());
+        CHECK(talk.host.counters["sip_no_notify.sip.attach"] == static_cast<std::uint64_t>(i));
+        talk.pass(1ms);
+        CHECK(talk.host.counters["sip_no_notify.sip.attach"] == static_cast<std::uint64_t>(i + 1));
+        const auto before = talk.now.steady;
+        while (talk.out.empty()) talk.pass(1s);
+        waits.push_back(talk.now.steady - before);
+        const auto anew = talk.take_request();
+        CHECK(anew.call_id != subscribe.call_id);
+        subscribe = anew;
+    }
+    CHECK(waits.front() <= 8s);
+    CHECK(waits.back() >= 30s);
+    talk.accept(subscribe);
+    talk.pass(10s);
+    CHECK(talk.ask(talk.notify(subscribe, "pending;expires=290", "")).status == 200);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+    CHECK(talk.host.counters["sip_no_notify.sip.attach"] == 4);
+}
+
+TEST_CASE("a NOTIFY that came before the 200, or after timer N, is one") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    SUBCASE("before") {
+        talk.ask(talk.notify(subscribe, "active;expires=300"));
+        talk.accept(subscribe);
+    }
+    SUBCASE("after") {
+        talk.accept(subscribe);
+        talk.pass(33s);
+        CHECK(talk.ask(talk.notify(subscribe, "active;expires=267")).status == 200);
+    }
+    CHECK(talk.decided() == is_active);
+    talk.pass(2min);
+    CHECK(talk.out.empty());
+    talk.pass(140s);
+    CHECK(talk.take_request().call_id == subscribe.call_id);
 }
 
 TEST_CASE("a server that is away is knocked at with growing patience, and its users' state runs out") {
@@ -450,6 +498,18 @@ struct Pinging : SipTalk {
 using Asked = std::multiset<std::string>;
 
 }  // namespace
+
+TEST_CASE("refreshes that the server takes do not stand in for the first NOTIFY") {
+    Pinging talk(1);
+    for (int i = 0; i < 3; ++i) {
+        talk.pass(10s);
+        CHECK(talk.asked() == Asked{"sip:u0@a.example;known"});
+    }
+    talk.pass(2s);
+    CHECK(talk.host.counters["sip_no_notify.sip.attach"] == 1);
+    talk.pass(7s);
+    CHECK(talk.asked() == Asked{"sip:u0@a.example"});
+}
 
 TEST_CASE("a server that comes back is subscribed to again, all of it, not all at once") {
     Pinging talk(3);

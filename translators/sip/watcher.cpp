@@ -14,6 +14,8 @@ constexpr seconds longest_back_off{300};
 /// A subscription that ends sooner was no success, however often the server accepts it.
 constexpr seconds proven_after{5};
 constexpr seconds shortest_refresh{5};
+/// From the acceptance to the first NOTIFY: timer N of RFC 6665 section 4.1.2.4, 64*T1.
+constexpr seconds first_notify{32};
 /// After a restart of the server everyone subscribes again: so many a second, so that it is not knocked over at once.
 constexpr std::uint64_t resubscribes_per_second = 500;
 
@@ -61,8 +63,10 @@ void Watcher::start(proto::Now now, Host& host, Translator& owner) {
 }
 
 void Watcher::stop() {
-    for (auto& [id, follow] : follows_)
+    for (auto& [id, follow] : follows_) {
+        timers_.erase(id);
         if (follow.established && follow.under_way == 0) send_subscribe(id, 0);
+    }
 }
 
 std::string Watcher::identity_for(const proto::PresentityUri& watcher) const {
@@ -128,7 +132,7 @@ void Watcher::subscribe_anew(proto::Now now, Id id) {
     follow.dialog.remote.uri = follow.key.first.sip();
     follow.dialog.target = follow.dialog.remote.uri;
     follow.dialog.local_cseq = static_cast<std::uint32_t>(random_.below(1'000));
-    follow.established = follow.stopped = false;
+    follow.established = follow.stopped = follow.notified = false;
     follow.begun = now.steady;
     by_tag_[follow.dialog.local.tag] = id;
     subscribe(now, id);
@@ -198,6 +202,7 @@ void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
         if (!response.contact.empty()) follow.dialog.target = response.contact;
         follow.dialog.routes.assign(response.record_routes.rbegin(), response.record_routes.rend());
         follow.established = !response.to_tag.empty();
+        follow.notify_by = now.steady + first_notify;
     } else if (!response.contact.empty()) {
         follow.dialog.target = response.contact;
     }
@@ -211,11 +216,32 @@ void Watcher::handle_accepted(proto::Now now, Id id, const Response& response) {
 
 /// Well before the end, and not all together (RFC 8048 section 5.2.2: SHOULD refresh well before expiry).
 void Watcher::refresh_after(proto::Now now, Id id, seconds granted) {
-    timers_.set(id, now.steady + random_.jitter(std::max<proto::Duration>(granted * 3 / 4, shortest_refresh), 0.1));
+    ask_at(id, now.steady + random_.jitter(std::max<proto::Duration>(granted * 3 / 4, shortest_refresh), 0.1));
+}
+
+/// Wakes for the first NOTIFY too, which may be overdue sooner.
+void Watcher::ask_at(Id id, proto::SteadyTime at) {
+    auto& follow = follows_.at(id);
+    follow.ask_at = at;
+    timers_.set(id, awaits_notify(follow) ? std::min(at, follow.notify_by) : at);
 }
 
 void Watcher::forgive(proto::Now now, Follow& follow) {
-    if (now.steady - follow.begun >= proven_after) follow.failures = 0;
+    if (follow.notified && now.steady - follow.begun >= proven_after) follow.failures = 0;
+}
+
+bool Watcher::awaits_notify(const Follow& follow) {
+    return follow.established && !follow.notified;
+}
+
+/// The server takes the subscription and its NOTIFYs do not come: most likely it sends them to an address that is not
+/// ours.
+void Watcher::handle_mute(proto::Now now, Id id) {
+    auto& follow = follows_.at(id);
+    host_->count("sip_no_notify", settings_.name, 1);
+    follow.established = false;
+    follow.lapses = now.steady;
+    back_off(now, id, 0);
 }
 
 void Watcher::handle_challenge(proto::Now now, Id id, const Response& response) {
@@ -271,18 +297,21 @@ void Watcher::back_off(proto::Now now, Id id, std::uint32_t at_least_s) {
 }
 
 void Watcher::retry_after(proto::Now now, Id id, seconds wait) {
-    timers_.set(id, now.steady + random_.jitter(wait, 0.25));
+    ask_at(id, now.steady + random_.jitter(wait, 0.25));
 }
 
 void Watcher::handle_timeout(proto::Now now) {
     if (now.steady >= next_ping_) ping(now);
     while (const auto id = timers_.pop(now.steady)) {
         auto& follow = follows_.at(*id);
-        // A subscription the server has let lapse needs a dialog of its own again.
-        if (follow.established && now.steady < follow.lapses)
+        if (awaits_notify(follow) && now.steady >= follow.notify_by)
+            handle_mute(now, *id);
+        else if (now.steady < follow.ask_at)
+            timers_.set(*id, follow.ask_at);  // woken for the NOTIFY, and it has come
+        else if (follow.established && now.steady < follow.lapses)
             subscribe(now, *id);
         else
-            subscribe_anew(now, *id);
+            subscribe_anew(now, *id);  // what the server has let lapse needs a dialog of its own again
     }
 }
 
@@ -344,7 +373,7 @@ void Watcher::handle_pong(proto::Now now, const Response& response) {
         if (follow.stopped) continue;
         follow.established = false;  // a server that lost its memory knows the dialog no more
         follow.failures = 0;
-        timers_.set(id, spread(now));
+        ask_at(id, spread(now));
     }
 }
 
@@ -358,7 +387,7 @@ void Watcher::handle_forgotten(proto::Now now, Id id) {
     doubted_ = now.steady;
     host_->count("sip_server_forgot", settings_.name, 1);
     for (const auto& [other, follow] : follows_)
-        if (other != id && follow.established && !follow.stopped) timers_.set(other, spread(now));
+        if (other != id && follow.established && !follow.stopped) ask_at(other, spread(now));
 }
 
 /// Any answer shows that the server is there, not yet that it takes us.

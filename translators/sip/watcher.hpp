@@ -71,6 +71,9 @@ class Watcher {
         std::uint32_t min_expires = 0;           ///< as a 423 said
         std::uint32_t failures = 0;              ///< in a row
         proto::SteadyTime begun{};               ///< when the dialog was
+        bool notified = false;                   ///< a NOTIFY came in the dialog
+        proto::SteadyTime notify_by{};           ///< when the first of them must have
+        proto::SteadyTime ask_at{};              ///< when the next SUBSCRIBE goes out
         bool stopped = false;                    ///< the server said no for good
         proto::SteadyTime lapses{};              ///< when the server forgets the subscription
         proto::SteadyTime confirmed{};           ///< when the server last said that it knows the subscription
@@ -89,6 +92,9 @@ class Watcher {
     void back_off(proto::Now now, Id id, std::uint32_t at_least_s);
     void give_up(proto::Now now, Id id, std::string reason);
     void refresh_after(proto::Now now, Id id, std::chrono::seconds granted);
+    void ask_at(Id id, proto::SteadyTime at);
+    static bool awaits_notify(const Follow& follow);
+    void handle_mute(proto::Now now, Id id);
     static void forgive(proto::Now now, Follow& follow);
     bool alone(Id id) const;
 

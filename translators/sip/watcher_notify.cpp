@@ -29,6 +29,7 @@ bool Watcher::adopt(Id id, const Request& request) {
         dialog.routes = request.routes;
         follow.established = !request.from.tag.empty();
     }
+    follow.notified = true;
     if (!request.contact.empty()) dialog.target = request.contact;
     return true;
 }
@@ -104,7 +105,7 @@ void Watcher::take_end(proto::Now now, Id id, const ParameterizedValue& state) {
     if (wait && reason != "deactivated" && reason != "timeout") return back_off(now, id, *wait);
     if ((reason == "deactivated" || reason == "timeout") && follow.failures == 0) {
         follow.failures = 1;  // once at once; a server that ends it again and again is met with back-off
-        return timers_.set(id, now.steady);
+        return ask_at(id, now.steady);
     }
     back_off(now, id, 0);
 }
