@@ -67,13 +67,56 @@ void read_accounts(TomlSection& section, SipSettings& settings) {
         section.fault("authenticate", "authenticate = true needs accounts");
 }
 
-void read_attach(TomlSection& section, const std::string& folder, SipSettings& settings) {
+/// "192.0.2.5" or "2001:db8::5", as in a URI (in brackets) or not.
+proto::Result<proto::Endpoint> read_address(std::string_view text) {
+    const bool bare_v6 = text.find(':') != std::string_view::npos && !text.starts_with('[');
+    return proto::Endpoint::parse((bare_v6 ? "[" + std::string(text) + "]" : std::string(text)) + ":0");
+}
+
+/// Of "sip:user@host:port;parameters"; an IPv6 address in its brackets.
+std::string_view host_of(std::string_view uri) {
+    uri.remove_prefix(uri.find(':') + 1);
+    uri.remove_prefix(uri.find('@') + 1);
+    uri = uri.substr(0, uri.find_first_of(";?"));
+    return uri.starts_with('[') ? uri.substr(0, uri.find(']') + 1) : uri.substr(0, uri.find(':'));
+}
+
+void read_server(TomlSection& section, SipSettings& settings) {
     const bool attach = settings.mode == Mode::attach;
     settings.server = attach ? section.required_text("server") : section.text_or("server", "");
     if (!settings.server.empty() && !settings.server.starts_with("sip:") && !settings.server.starts_with("sips:")) {
         section.fault("server", "server must be a SIP URI such as \"sip:127.0.0.1:5060;transport=tcp\", and is \"" +
                                     settings.server + "\"");
+        settings.server.clear();
     }
+}
+
+/// Where the attached server's SUBSCRIBEs come from. A name is not resolved: what it stands for may change, and who
+/// changes it would be believed.
+void read_from(TomlSection& section, SipSettings& settings) {
+    const auto texts = section.texts("from");
+    for (const auto& text : texts) {
+        if (const auto address = read_address(text))
+            settings.from.push_back(*address);
+        else
+            section.fault("from",
+                          "from must be addresses such as \"192.0.2.5\" or \"2001:db8::5\", and is \"" + text + "\"");
+    }
+    if (section.has("from") && texts.empty()) section.fault("from", "from must not be empty");
+    if (section.has("from") || settings.server.empty() || settings.mode != Mode::attach) return;
+    if (const auto address = read_address(host_of(settings.server)))
+        settings.from = {*address};
+    else
+        section.fault(
+            "server",
+            "server says no address: SUBSCRIBEs are taken from the server alone, so add the addresses that it "
+            "sends from, such as from = [\"192.0.2.5\"]");
+}
+
+void read_attach(TomlSection& section, const std::string& folder, SipSettings& settings) {
+    const bool attach = settings.mode == Mode::attach;
+    read_server(section, settings);
+    read_from(section, settings);
     settings.watcher = section.text_or("watcher", "");
     if (!settings.watcher.empty() && !proto::PresentityUri::parse(settings.watcher)) {
         section.fault("watcher", "watcher must be a SIP URI such as \"sip:presmesh@example.com\", and is \"" +
@@ -92,7 +135,7 @@ void read_attach(TomlSection& section, const std::string& folder, SipSettings& s
     settings.ping_every = in_seconds(section.duration("ping_every", seconds{0}, hours{1}, settings.ping_every));
     settings.state_grace = in_seconds(section.duration("state_grace", seconds{0}, hours{1}, settings.state_grace));
     for (const auto* key :
-         {"server", "watcher", "as_real_watcher", "user", "subscribe_expires", "ping_every", "state_grace"}) {
+         {"server", "from", "watcher", "as_real_watcher", "user", "subscribe_expires", "ping_every", "state_grace"}) {
         if (!attach && section.has(key)) section.fault(key, std::string(key) + " is of mode = \"attach\" only");
     }
 }

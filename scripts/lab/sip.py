@@ -1,18 +1,24 @@
-"""The little SIP the laboratory speaks itself: asking whether a server answers."""
+"""The little SIP the laboratory speaks itself: one request, and the status of its answer."""
 import socket
+
+
+def ask(port, method, to, sender, source="127.0.0.1", host="127.0.0.1", seconds=0.3):
+    """The status of the answer to a request sent over UDP from an address of ours; None when there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind((source, 0))
+        s.settimeout(seconds)
+        own = s.getsockname()[1]
+        request = (f"{method} sip:{to} SIP/2.0\r\nVia: SIP/2.0/UDP {source}:{own};branch=z9hG4bKask{own}\r\n"
+                   f"Max-Forwards: 5\r\nFrom: <sip:{sender}>;tag=1\r\nTo: <sip:{to}>\r\nCall-ID: ask{own}@lab\r\n"
+                   f"CSeq: 1 {method}\r\nContact: <sip:lab@{source}:{own}>\r\nEvent: presence\r\nContent-Length: 0\r\n\r\n")
+        try:
+            s.sendto(request.encode(), (host, port))
+            answer = s.recv(2048)
+        except OSError:
+            return None
+        return int(answer.split()[1]) if answer.startswith(b"SIP/2.0") else None
 
 
 def answers(port, host="127.0.0.1"):
     """True when something answers a SIP request on the UDP port, whatever the answer."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind((host, 0))
-        s.settimeout(0.3)
-        own = s.getsockname()[1]
-        request = (f"OPTIONS sip:ping@{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{own};branch=z9hG4bKping{own}\r\n"
-                   f"Max-Forwards: 5\r\nFrom: <sip:lab@{host}>;tag=1\r\nTo: <sip:ping@{host}>\r\nCall-ID: ping{own}@lab\r\n"
-                   f"CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n")
-        try:
-            s.sendto(request.encode(), (host, port))
-            return s.recv(2048).startswith(b"SIP/2.0")
-        except OSError:
-            return False
+    return ask(port, "OPTIONS", f"ping@{host}:{port}", f"lab@{host}", source=host, host=host) is not None

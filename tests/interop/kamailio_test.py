@@ -1,7 +1,7 @@
 """A real Kamailio with SIP users (sipp) at k.example, and SIP users at a node that serves SIP itself."""
 import unittest
 
-from world import Federation, Kamailio, Publisher, Watcher, WorldTest, all_closed, has_tuple, wait_for
+from world import Federation, Kamailio, Publisher, Watcher, WorldTest, all_closed, has_tuple, sip, wait_for
 
 SHOWS = (None, "away", "chat", "dnd", "xa")
 
@@ -72,6 +72,11 @@ class KamailioTest(WorldTest):
                 watcher.wait(has_tuple(note="here"), 15)
                 phone.remove()
                 wait_for(lambda: not has_tuple(basic="open")(watcher.last()), 10, "the removal")
+
+    def test_who_watches_is_taken_from_the_server_alone(self):
+        watched, watcher = f"{self.name('user')}@a.example", f"{self.name('w')}@k.example"
+        for source, status in (("127.0.0.2", 403), ("127.0.0.1", 200)):
+            self.assertEqual(sip.ask(self.k.sip_port, "SUBSCRIBE", watched, watcher, source=source, seconds=10), status)
 
     def test_unsubscribe(self):
         for source, target in self.BOTH:

@@ -4,7 +4,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "scripts"))
-from lab import Lab, LabError, wait_for  # noqa: E402,F401
+from lab import Lab, LabError, sip, wait_for  # noqa: E402,F401
 from lab.federation import Federation  # noqa: E402,F401
 from lab.kamailio import Kamailio  # noqa: E402,F401
 from lab.prosody import Prosody  # noqa: E402,F401

@@ -199,3 +199,41 @@ name = "sip.serve"
     CHECK(has(bad, "13: [[sip]] name sip.serve is taken"));
     CHECK(bad.size() == 7);
 }
+
+namespace {
+
+std::string attached(const std::string& lines) {
+    return std::string(minimal) + "[[sip]]\nmode = \"attach\"\nlisten = \"127.0.0.1:5070\"\n" + lines;
+}
+
+std::vector<proto::Endpoint> from_of(const std::string& lines) {
+    const auto parsed = parse_config(attached(lines), "/x");
+    REQUIRE(parsed.faults.empty());
+    return parsed.config.sip.at(0).from;
+}
+
+proto::Endpoint address(const std::string& text) {
+    return proto::Endpoint::parse(text + ":0").value();
+}
+
+}  // namespace
+
+TEST_CASE("SIP: whom an attached node takes SUBSCRIBEs from") {
+    using Addresses = std::vector<proto::Endpoint>;
+    CHECK(from_of("server = \"sip:192.0.2.5:5080;transport=tcp\"") == Addresses{address("192.0.2.5")});
+    CHECK(from_of("server = \"sip:proxy@192.0.2.5;lr\"") == Addresses{address("192.0.2.5")});
+    CHECK(from_of("server = \"sip:[2001:db8::5]:5080\"") == Addresses{address("[2001:db8::5]")});
+    CHECK(from_of("server = \"sip:k.example\"\nfrom = [\"192.0.2.5\", \"2001:db8::5\", \"[2001:db8::6]\"]") ==
+          Addresses{address("192.0.2.5"), address("[2001:db8::5]"), address("[2001:db8::6]")});
+    CHECK(from_of("server = \"sip:192.0.2.5\"\nfrom = \"127.0.0.1\"") == Addresses{address("127.0.0.1")});
+
+    CHECK(has(faults_of(attached("server = \"sip:k.example:5060\"")), "10: [[sip]] server says no address"));
+    CHECK(faults_of(attached("server = \"sip:192.0.2.5\"\nfrom = []")) ==
+          std::vector<std::string>{"11: [[sip]] from must not be empty"});
+    for (const auto* wrong : {"k.example", "192.0.2.5:5060", "192.0.2", ""})
+        CHECK_MESSAGE(has(faults_of(attached("server = \"sip:192.0.2.5\"\nfrom = \"" + std::string(wrong) + "\"")),
+                          "11: [[sip]] from must be addresses"),
+                      wrong);
+    CHECK(has(faults_of(std::string(minimal) + "[[sip]]\nmode = \"serve\"\nfrom = \"192.0.2.5\""),
+              "9: [[sip]] from is of mode = \"attach\" only"));
+}

@@ -51,12 +51,15 @@ struct SipTalk {
         settings.domains = {"a.example"};
         return settings;
     }
+    /// Where the attached server is, and all requests come from unless a test says otherwise.
+    static proto::Endpoint server() { return proto::Endpoint::v4(0x7f000001, 5060); }
     static sip::SipSettings attached() {
         sip::SipSettings settings;
         settings.name = "sip.attach";
         settings.mode = sip::Mode::attach;
         settings.domains = {"a.example"};
         settings.server = "sip:127.0.0.1:5060";
+        settings.from = {server()};
         settings.watcher = "sip:presmesh@a.example";
         return settings;
     }
@@ -154,6 +157,7 @@ struct SipTalk {
         request.call_id = "call-" + std::to_string(transaction);
         request.cseq = ++cseq;
         request.event = "presence";
+        request.source = server();
         return request;
     }
 

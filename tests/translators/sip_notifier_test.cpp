@@ -89,6 +89,31 @@ TEST_CASE("SUBSCRIBE: what is refused") {
     CHECK(attached.ask(attached.subscribe("sip:bob@a.example")).status == 404);
 }
 
+TEST_CASE("attach: who a watcher is, is taken from the attached server alone") {
+    const auto elsewhere = proto::Endpoint::v4(0xc0000207, 5060);
+    SipTalk talk(SipTalk::attached());
+    talk.host.show(talk.now, bob, open_document());
+    auto stranger = talk.subscribe();
+    stranger.source = elsewhere;
+    CHECK(talk.ask(stranger).status == 403);
+    CHECK(talk.out.empty());
+    CHECK(talk.host.watches.empty());
+    auto other_port = talk.subscribe();
+    other_port.source.port = 40'000;
+    const auto accepted = talk.ask(other_port);
+    CHECK(accepted.status == 200);
+    talk.reply(talk.take_request(), 200);
+    auto moved = talk.again(other_port, accepted, 600);
+    moved.source = elsewhere;
+    moved.contact = "sip:eve@192.0.2.7";
+    CHECK(talk.ask(moved).status == 403);
+    CHECK(talk.out.empty());
+    CHECK(talk.host.counters["sip_refused.not_the_server"] == 2);
+    auto options = talk.plain(sip::Method::options, "sip:127.0.0.1", "sip:ping@b.example");
+    options.source = elsewhere;
+    CHECK(talk.ask(options).status == 200);
+}
+
 TEST_CASE("pending, active, terminated: the view's state is the subscription's") {
     SipTalk talk;
     talk.host.allow_by_default = false;

@@ -101,6 +101,16 @@ TEST_CASE("a NOTIFY may come before the 200; one of another dialog, or older, is
     CHECK(talk.ask(call).status == 481);
 }
 
+TEST_CASE("a NOTIFY in our dialog is taken from wherever it comes: the dialog's names are known to nobody else") {
+    Attached talk;
+    const auto subscribe = talk.want();
+    talk.accept(subscribe);
+    auto notify = talk.notify(subscribe, "active;expires=300");
+    notify.source = proto::Endpoint::v4(0xc0000207, 5060);
+    CHECK(talk.ask(notify).status == 200);
+    CHECK(talk.decided() == is_active);
+}
+
 TEST_CASE("a body that is not PIDF is 415; one that is broken is counted and changes nothing") {
     Attached talk;
     const auto subscribe = talk.want();

@@ -1,12 +1,15 @@
 // What an operator says about a SIP translator, as plain values; node/daemon reads them from the TOML file.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
+
+#include "proto/endpoint.hpp"
 
 namespace presmesh::translators::sip {
 
@@ -47,7 +50,9 @@ struct SipSettings {
     std::string advertised;
 
     // attach
-    std::string server;   ///< where to send our SUBSCRIBEs: "sip:127.0.0.1:5060;transport=tcp"
+    std::string server;  ///< where to send our SUBSCRIBEs: "sip:127.0.0.1:5060;transport=tcp"
+    /// Its addresses; ports do not matter. Who a watcher is, it has found out: SUBSCRIBEs from elsewhere are refused.
+    std::vector<proto::Endpoint> from;
     std::string watcher;  ///< who watches: "sip:presmesh@example.com"
     /// Subscribe as each watcher itself instead, so that the server's yes or no is each watcher's own. The document is
     /// one for all, the one that came last: not for a server that shows each watcher another.
@@ -69,6 +74,10 @@ struct SipSettings {
     std::chrono::milliseconds fetch_wait{2'000};  ///< how long a fetch (Expires: 0) may wait for the first state
     /// Requests a second taken from one address (twice as many at once); the attached server is exempt.
     std::uint32_t requests_per_second = 10'000;
+
+    bool is_server(const proto::Endpoint& source) const {
+        return std::any_of(from.begin(), from.end(), [&](const auto& at) { return at.address == source.address; });
+    }
 };
 
 }  // namespace presmesh::translators::sip

@@ -136,7 +136,6 @@ struct SofiaAgentOwner {
     std::unordered_map<TransactionId, msg_t*> unanswered;
     std::size_t unanswered_bytes = 0;
     std::unordered_map<const SofiaRequestOwner*, std::unique_ptr<SofiaRequestOwner>> under_way;
-    std::vector<std::string> exempt;  ///< addresses of the attached server, bare
 
     proto::Result<void> open();
     proto::Result<void> listen_on(const std::string& text);
@@ -199,10 +198,6 @@ proto::Result<void> SofiaAgentOwner::open() {
         if (auto listening = listen_on(text); !listening) return listening;
     list_addresses();
     if (addresses.empty()) return proto::refuse(proto::Reason::malformed, "no listen address");
-    if (url_t* server = url_make(nullptr, settings.server.c_str()); server != nullptr) {
-        if (server->url_host != nullptr) exempt.emplace_back(server->url_host);
-        su_free(nullptr, server);
-    }
     wait_readable();
     arm(0);
     return {};
@@ -320,12 +315,9 @@ void SofiaAgentOwner::receive(msg_t* message, const sip_t* sip) {
 }
 
 bool SofiaAgentOwner::is_flooding(msg_t* message, proto::SteadyTime now) {
-    const auto source = source_of(message);
     if (unanswered.size() >= bounds.unanswered || unanswered_bytes >= bounds.unanswered_bytes) return true;
-    if (rates.take(now, source)) return false;
-    const auto text = source.to_string();
-    const auto host = text.substr(0, text.rfind(':'));
-    return std::find(exempt.begin(), exempt.end(), host) == exempt.end();
+    const auto source = source_of(message);
+    return !settings.is_server(source) && !rates.take(now, source);
 }
 
 void SofiaAgentOwner::receive_request(msg_t* message, const sip_t* sip) {

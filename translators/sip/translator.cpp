@@ -67,7 +67,8 @@ void SipTranslator::handle_request(proto::Now now, const Request& request) {
 }
 
 std::optional<Response> SipTranslator::challenge(proto::Now now, const Request& request) {
-    if (!settings_.authenticate || settings_.mode != Mode::serve) return std::nullopt;
+    if (settings_.mode == Mode::attach) return refuse_stranger(request);
+    if (!settings_.authenticate) return std::nullopt;
     const auto account = digest_.check(now, request);
     if (!account) {
         host_->count("sip_challenged", account.error().detail == "stale" ? "stale" : to_string(request.method), 1);
@@ -79,6 +80,13 @@ std::optional<Response> SipTranslator::challenge(proto::Now now, const Request& 
     const auto sender = proto::PresentityUri::from_sip(request.from.uri);
     if (!sender || !speaks_for(*account, *sender)) return answer(request, 403, "Forbidden (From is someone else)");
     return std::nullopt;
+}
+
+/// The attached server has found out who its watchers are. Whoever comes past it could say any name.
+std::optional<Response> SipTranslator::refuse_stranger(const Request& request) {
+    if (settings_.is_server(request.source)) return std::nullopt;
+    host_->count("sip_refused", "not_the_server", 1);
+    return answer(request, 403, "Forbidden (not from the attached server)");
 }
 
 void SipTranslator::publish(proto::Now now, const Request& request) {

@@ -59,6 +59,7 @@ class SipTranslator final : public Translator {
     void handle_response(proto::Now now, const Response& response);
     /// None when the sender is who From says, or nobody asks for proof; else the refusal.
     std::optional<Response> challenge(proto::Now now, const Request& request);
+    std::optional<Response> refuse_stranger(const Request& request);
     void publish(proto::Now now, const Request& request);
 
     const SipSettings settings_;
