@@ -81,14 +81,25 @@ std::string_view host_of(std::string_view uri) {
     return uri.starts_with('[') ? uri.substr(0, uri.find(']') + 1) : uri.substr(0, uri.find(':'));
 }
 
+bool asks_for_tls(std::string_view uri) {
+    return uri.starts_with("sips:") || uri.find(";transport=tls") != std::string_view::npos;
+}
+
 void read_server(TomlSection& section, SipSettings& settings) {
     const bool attach = settings.mode == Mode::attach;
     settings.server = attach ? section.required_text("server") : section.text_or("server", "");
-    if (!settings.server.empty() && !settings.server.starts_with("sip:") && !settings.server.starts_with("sips:")) {
+    if (settings.server.empty()) return;
+    if (asks_for_tls(settings.server)) {
+        section.fault("server",
+                      "server asks for TLS, which a node does not speak over SIP: name a UDP or TCP address of the "
+                      "server, on loopback or a private network, or of a proxy that speaks TLS to it");
+    } else if (!settings.server.starts_with("sip:")) {
         section.fault("server", "server must be a SIP URI such as \"sip:127.0.0.1:5060;transport=tcp\", and is \"" +
                                     settings.server + "\"");
-        settings.server.clear();
+    } else {
+        return;
     }
+    settings.server.clear();  // nothing more to say about it
 }
 
 /// Where the attached server's SUBSCRIBEs come from. A name is not resolved: what it stands for may change, and who

@@ -237,3 +237,12 @@ TEST_CASE("SIP: whom an attached node takes SUBSCRIBEs from") {
     CHECK(has(faults_of(std::string(minimal) + "[[sip]]\nmode = \"serve\"\nfrom = \"192.0.2.5\""),
               "9: [[sip]] from is of mode = \"attach\" only"));
 }
+
+TEST_CASE("SIP: a server behind TLS is refused by name, for no node speaks it") {
+    for (const auto* server :
+         {"sips:192.0.2.5", "sips:k.example", "sip:192.0.2.5;transport=tls", "sip:192.0.2.5:5061;lr;transport=tls"}) {
+        const auto faults = faults_of(attached("server = \"" + std::string(server) + "\""));
+        REQUIRE(faults.size() == 1);
+        CHECK_MESSAGE(faults[0].starts_with("10: [[sip]] server asks for TLS"), server);
+    }
+}
