@@ -257,13 +257,40 @@ void Publications::settle(proto::Now now, const PresentityUri& presentity, Sourc
 }
 
 void Publications::handle_timeout(proto::Now now) {
-    while (next_timeout() <= now.steady) {
+    if (wall_ran_ahead(now)) follow_wall(now);
+    while (next_expiry() <= now.steady) {
         const Expiry next = *expiries_.begin();
-        const auto& all = sources_.at(next.presentity).publications;
-        const auto found =
-            std::find_if(all.begin(), all.end(), [&](const Publication& p) { return p.number == next.number; });
-        PRESMESH_ASSERT(found != all.end());
-        remove(now, next.presentity, std::string(found->id));
+        remove(now, next.presentity, std::string(noted(next).id));
+    }
+}
+
+Publications::Publication& Publications::noted(const Expiry& expiry) {
+    auto& all = sources_.at(expiry.presentity).publications;
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Publication& p) { return p.number == expiry.number; });
+    PRESMESH_ASSERT(found != all.end());
+    return *found;
+}
+
+/// By more than limits::wall_step since the two last agreed. One that was set back agrees again at once: nothing is
+/// kept for longer than it was granted.
+bool Publications::wall_ran_ahead(proto::Now now) {
+    looked_at_ = now.steady;
+    const proto::Duration ahead = now.wall.time_since_epoch() - now.steady.time_since_epoch();
+    const bool ran = ahead - wall_ahead_ > limits::wall_step;
+    if (ran || ahead < wall_ahead_) wall_ahead_ = ahead;
+    return ran;
+}
+
+/// What ran out by the wall clock has run out, though the steady clock stood still, or the wall clock was late when it
+/// was restored.
+void Publications::follow_wall(proto::Now now) {
+    const std::vector<Expiry> before(expiries_.begin(), expiries_.end());  // in order, whatever the table's
+    for (const Expiry& expiry : before) {
+        Publication& publication = noted(expiry);
+        if (!publication.owner.empty() && !publication.restored) continue;
+        const auto by_wall = now.steady + (publication.expires - now.wall);
+        if (by_wall < publication.due) expire_at(expiry.presentity, publication, by_wall);
     }
 }
 
@@ -309,6 +336,7 @@ void Publications::save(const PresentityUri& presentity, const Publication& publ
 }
 
 void Publications::load(proto::Now now) {
+    wall_ran_ahead(now);
     std::vector<std::string> dead;
     store_.each(store_tables::publications, {}, [&](std::string_view key, proto::BytesView value) {
         if (!restore(now, key, value)) dead.emplace_back(key);
@@ -339,6 +367,7 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     auto document = proto::Document::read(in.bin(limits::document_bytes));
     if (!in.finish() || !document || publication.expires <= now.wall) return false;
     publication.document = *document;
+    publication.restored = true;
     // A wall clock that was set back must not keep anything for longer than it could have been granted.
     auto left = std::min<proto::Duration>(publication.expires - now.wall, limits_.max_expires);
     expire_at(*presentity, publication, now.steady + left);

@@ -2,6 +2,7 @@
 // into this source's one document per presentity.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "node/settings.hpp"
 #include "node/store.hpp"
+#include "proto/limits.hpp"
 #include "proto/presence.hpp"
 #include "proto/random.hpp"
 #include "proto/result.hpp"
@@ -44,8 +46,11 @@ class Publications {
     proto::Result<void> set(proto::Now now, std::string_view owner, const proto::PresentityUri& presentity,
                             proto::DocumentPtr document, std::chrono::seconds expires);
 
+    /// Ends what ran out, by the steady clock, or by the wall clock where that has run ahead of it (a machine that
+    /// stood still, a clock that was set). The word of an attached server that was heard in this run goes by the steady
+    /// clock alone: its translator knows when the server falls silent.
     void handle_timeout(proto::Now now);
-    proto::SteadyTime next_timeout() const { return expiries_.empty() ? proto::never : expiries_.begin()->when; }
+    proto::SteadyTime next_timeout() const { return std::min(next_expiry(), next_look()); }
 
     /// This source's document; null when nothing is known. Whoever took back the last publication is known to be
     /// offline.
@@ -70,8 +75,9 @@ class Publications {
         proto::DocumentPtr document;
         proto::WallTime expires{};
         proto::WallTime stamp{};   ///< when its document was published; of no two of a presentity the same
-        proto::SteadyTime due{};   ///< when it expires,
+        proto::SteadyTime due{};   ///< when it expires, as far as is known now,
         std::uint64_t number = 0;  ///< and under which number that is noted
+        bool restored = false;     ///< said in an earlier run
     };
     struct Source {
         std::vector<Publication> publications;
@@ -97,6 +103,13 @@ class Publications {
                             std::chrono::seconds expires);
     void remove(proto::Now now, const proto::PresentityUri& presentity, std::string_view id);
     void erase_row(const proto::PresentityUri& presentity, std::vector<Publication>& all, std::string_view id);
+    proto::SteadyTime next_expiry() const { return expiries_.empty() ? proto::never : expiries_.begin()->when; }
+    proto::SteadyTime next_look() const {
+        return expiries_.empty() ? proto::never : looked_at_ + proto::limits::wall_looked_at;
+    }
+    bool wall_ran_ahead(proto::Now now);
+    void follow_wall(proto::Now now);
+    Publication& noted(const Expiry& expiry);
     void expire_at(const proto::PresentityUri& presentity, Publication& publication, proto::SteadyTime when);
     void unschedule(const proto::PresentityUri& presentity, const Publication& publication);
     void say_farewell(proto::Now now, const proto::PresentityUri& presentity);
@@ -115,6 +128,8 @@ class Publications {
     std::unordered_map<proto::PresentityUri, Source> sources_;
     std::set<Expiry> expiries_;
     std::uint64_t last_number_ = 0;
+    proto::Duration wall_ahead_ = proto::Duration::max();  ///< of the steady clock, when the two last agreed
+    proto::SteadyTime looked_at_{};                        ///< at both
     std::vector<proto::PresentityUri> changed_;
     std::set<proto::PresentityUri> changed_set_;
     std::size_t count_ = 0;  ///< farewells too

@@ -1,4 +1,6 @@
 // HttpApi: what a user publishes, and who may see it.
+#include <algorithm>
+
 #include "node/daemon/http_api.hpp"
 #include "node/daemon/presence_json.hpp"
 #include "node/daemon/view_json.hpp"
@@ -63,6 +65,10 @@ Result<HttpApi::Chosen> HttpApi::choose(const Call& call) const {
     if (!slot) return tl::make_unexpected(slot.error());
     Chosen chosen{std::move(*slot), {}, false};
     chosen.etag = slots_.etag(call.now, call.presentity, chosen.slot);
+    // The slot's publication may be gone: taken away by its tag over SIP, say, or run out as the wall clock was set.
+    const auto published = service_.publications(call.presentity);
+    if (std::none_of(published.begin(), published.end(), [&](const auto& p) { return p.etag == chosen.etag; }))
+        chosen.etag.clear();
     const auto if_match = call.request.header("if-match");
     if (!if_match.empty()) {
         auto tag = entity_tag(if_match);
@@ -93,17 +99,13 @@ void HttpApi::put_presence(Call& call) {
 
     const std::string before = chosen->etag;
     auto receipt = service_.publish(call.now, {call.presentity, before, *document, *expires});
-    const bool lost =
-        !receipt && receipt.error().reason == Reason::condition_failed && !chosen->conditional && *document;
-    // The slot's publication is gone (taken away by its tag over SIP, say): what is put now is a new one.
-    if (lost) receipt = service_.publish(call.now, {call.presentity, {}, *document, *expires});
     if (!receipt) return refuse(call, receipt.error());
     if (chosen->conditional) {
         slots_.replace(call.now, call.presentity, before, receipt->etag, receipt->expires);
     } else {
         slots_.set(call.now, call.presentity, chosen->slot, receipt->etag, receipt->expires);
     }
-    respond(call.exchange, receipt_response(before.empty() || lost, *receipt));
+    respond(call.exchange, receipt_response(before.empty(), *receipt));
 }
 
 void HttpApi::delete_presence(Call& call) {

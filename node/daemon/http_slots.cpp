@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "proto/limits.hpp"
+
 namespace presmesh::daemon {
 
 void HttpSlots::start(proto::Now now, translators::Host& host, translators::Translator& translator) {
@@ -15,7 +17,8 @@ void HttpSlots::start(proto::Now now, translators::Host& host, translators::Tran
         std::from_chars(text.data(), text.data() + std::min(space, text.size()), expires);
         if (space != std::string_view::npos)
             slots_[key] = {std::string(text.substr(space + 1)),
-                           now.steady + (proto::wall_from_seconds(expires) - now.wall)};
+                           now.steady + std::min<proto::Duration>(proto::wall_from_seconds(expires) - now.wall,
+                                                                  proto::limits::publication_max_expires)};
     }
     sweep(now);
 }

@@ -33,7 +33,7 @@ class HttpSlots {
   private:
     struct Slot {
         std::string etag;
-        proto::SteadyTime until{};  ///< as long as its publication, whatever is done to the wall clock meanwhile
+        proto::SteadyTime until{};  ///< no shorter than its publication
     };
     using Slots = std::map<std::string, Slot, std::less<>>;
     static std::string key_of(const proto::PresentityUri& presentity, std::string_view name);

@@ -67,6 +67,19 @@ TEST_CASE("a publication's life over HTTP: created, replaced, refreshed, withdra
     CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
 }
 
+TEST_CASE("a name is free when its publication has gone otherwise") {
+    HttpWorld world;
+    auto etag = world.ask("PUT", presence, alice + json, service_json("one")).field("ETag");
+    etag = etag.substr(1, etag.size() - 2);
+    const auto now = daemon::system_now();
+    REQUIRE(world.node->service().publish(now,
+                                          {proto::PresentityUri::parse("alice@a.example").value(), etag, nullptr, 0s}));
+    world.node->end_turn(now);
+    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
+    CHECK(world.ask("PUT", presence, alice + json + "If-None-Match: *\r\n", service_json("two")).status == 201);
+    CHECK(world.ask("PUT", presence, alice + json, service_json("three")).status == 200);
+}
+
 TEST_CASE("JSON and PIDF are taken, and given by Accept") {
     HttpWorld world;
     CHECK(world.ask("PUT", presence, alice + pidf, pidf_of("pres:alice@a.example")).status == 201);

@@ -41,6 +41,13 @@ struct Table {
     }
 };
 
+/// The wall clock is so much ahead of the steady one.
+proto::Now ahead(proto::Duration steady, proto::Duration by) {
+    proto::Now now = at(steady);
+    now.wall += by;
+    return now;
+}
+
 Reason reason(const proto::Result<translators::PublishReceipt>& result) {
     REQUIRE(!result);
     return result.error().reason;
@@ -99,14 +106,75 @@ TEST_CASE("an attached server that falls silent says nothing about its users") {
 TEST_CASE("a publication runs out when it said, and not before") {
     Table t;
     REQUIRE(t.publish(at(0s), online(), {}, 100s));
-    CHECK(t.publications.next_timeout() == at(100s).steady);
+    CHECK(t.publications.next_timeout() <= at(100s).steady);
     t.publications.handle_timeout(at(99s));
     CHECK(t.publications.document(alice));
     t.publications.take_changed();
     t.publications.handle_timeout(at(100s));
     CHECK_FALSE(t.publications.document(alice)->presence().is_open());
     CHECK(t.publications.take_changed() == std::vector{alice});
-    CHECK(t.publications.next_timeout() == at(100s + proto::limits::farewell).steady);
+    t.publications.handle_timeout(at(99s + proto::limits::farewell));
+    CHECK(t.publications.document(alice));
+    t.publications.handle_timeout(at(100s + proto::limits::farewell));
+    CHECK_FALSE(t.publications.document(alice));
+}
+
+TEST_CASE(
+    "a publication runs out by the wall clock where that ran ahead: the machine stood still, or the clock was set") {
+    Table t;
+    t.restart(at(0s));
+    CHECK(t.publications.next_timeout() == proto::never);
+    REQUIRE(t.publish(at(0s), online("phone"), {}, 1h));
+    REQUIRE(t.publish(at(0s), online("desk"), {}, 3h));
+    CHECK(t.publications.next_timeout() == at(proto::limits::wall_looked_at).steady);
+    t.publications.handle_timeout(ahead(1s, 2h));
+    REQUIRE(t.publications.document(alice));
+    CHECK(t.publications.document(alice)->presence().is_open());
+    CHECK(t.publications.count() == 1);
+    t.publications.handle_timeout(ahead(59min, 2h));
+    CHECK(t.publications.count() == 1);
+    t.publications.handle_timeout(ahead(1h, 2h));
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
+}
+
+TEST_CASE("a wall clock that runs ahead little by little is followed too, one that is set back changes nothing") {
+    Table t;
+    t.restart(at(0s));
+    REQUIRE(t.publish(at(0s), online(), {}, 1h));
+    t.publications.handle_timeout(ahead(10min, 40s));
+    t.publications.handle_timeout(ahead(20min, 80s));
+    t.publications.handle_timeout(ahead(1h - 80s, 80s));
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
+    REQUIRE(t.publish(ahead(2h, -1h), online(), {}, 1h));
+    t.publications.handle_timeout(ahead(2h, -1h));
+    t.publications.handle_timeout(ahead(3h - 1s, -1h));
+    CHECK(t.publications.document(alice)->presence().is_open());
+    t.publications.handle_timeout(ahead(3h, -1h));
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
+}
+
+TEST_CASE("what is restored by a clock that is days late runs out when the clock is set") {
+    Table t;
+    REQUIRE(t.publish(at(0s), online(), {}, 1h));
+    REQUIRE(t.publications.set(at(0s), "xmpp", uri("bob@a.example"), online(), 1h));
+    t.store.commit();
+    t.restart(ahead(1h, -72h));
+    REQUIRE(t.publications.document(alice)->presence().is_open());
+    REQUIRE(t.publications.document(uri("bob@a.example")));
+    t.publications.handle_timeout(ahead(1h + 10s, 1h));
+    CHECK_FALSE(t.publications.document(alice)->presence().is_open());
+    CHECK_FALSE(t.publications.document(uri("bob@a.example")));
+}
+
+TEST_CASE(
+    "what an attached server says in this run goes by the steady clock: its translator knows when it falls silent") {
+    Table t;
+    t.restart(at(0s));
+    REQUIRE(t.publications.set(at(0s), "xmpp", alice, online(), 1h));
+    t.publications.handle_timeout(ahead(10s, 72h));
+    REQUIRE(t.publications.document(alice));
+    t.publications.handle_timeout(ahead(1h, 72h));
+    CHECK_FALSE(t.publications.document(alice));
 }
 
 TEST_CASE("expiry is clamped from above and refused from below") {
@@ -171,8 +239,9 @@ TEST_CASE("a crash loses nothing that was committed and had not run out") {
     CHECK(t.publications.count() == 2);
     CHECK(t.publications.document(alice)->presence().services.size() == 2);
     // The entity tag the client holds is still good, and the expiry is the old one.
-    CHECK(t.publications.next_timeout() == at(600s).steady);
     CHECK(t.publish(at(62s), nullptr, kept->etag));
+    t.publications.handle_timeout(at(599s));
+    CHECK(t.publications.count() == 2);
     t.publications.handle_timeout(at(600s));
     CHECK(t.publications.count() == 1);
 }
