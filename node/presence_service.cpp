@@ -246,6 +246,7 @@ bool PresenceService::Impl::send_standings(Now now) {
 bool PresenceService::Impl::send_authorizations(Now now) {
     const auto changed = std::exchange(rules_changed_, {});
     const bool all = std::exchange(policy_changed_, false);
+    overlay_.renew_keys(now);
     if (all)
         overlay_.all_authorizations_changed(now);
     else

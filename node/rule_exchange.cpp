@@ -29,15 +29,15 @@ void RuleExchange::renew_log() {
     for (auto& [node, listener] : listeners_) listener.position = listener.told = 0;
 }
 
-std::vector<proto::PresentityUri> RuleExchange::told(Now now, const overlay::RulesTold& answer) {
+std::set<proto::PresentityUri> RuleExchange::told(Now now, const overlay::RulesTold& answer) {
     const auto& message = answer.message;
     const auto seen = rules_.log().seen(answer.node);
     if (message.since > (seen.log == message.log ? seen.since : 0)) return {};  // something is missing before it
-    std::vector<proto::PresentityUri> changed;
+    std::set<proto::PresentityUri> changed;
     for (const auto& change : message.changes) {
         const bool taken = rules_.take(change);
         diagnostics_.count("service_rules_told", taken ? "taken" : "left", 1);
-        if (taken) changed.push_back(change.presentity);
+        if (taken) changed.insert(change.presentity);
     }
     const auto upto = seen.log == message.log ? std::max(seen.since, message.upto) : message.upto;
     rules_.set_seen(answer.node, {message.log, upto});

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <map>
-#include <vector>
+#include <set>
 
 #include "node/diagnostics.hpp"
 #include "node/rule_book.hpp"
@@ -20,7 +20,7 @@ class RuleExchange {
     void found(proto::Now now, const overlay::SiblingFound& sibling);
     void asked(const overlay::RulesAsked& question);
     /// The presentities whose rules are others now.
-    std::vector<proto::PresentityUri> told(proto::Now now, const overlay::RulesTold& answer);
+    std::set<proto::PresentityUri> told(proto::Now now, const overlay::RulesTold& answer);
     /// False: nobody waits for anything.
     bool tell(proto::Now now);
 

@@ -1,5 +1,7 @@
 #include "overlay/audience.hpp"
 
+#include <utility>
+
 namespace presmesh::overlay {
 
 namespace {
@@ -111,7 +113,15 @@ void Audience::answer(const proto::PresentityUri& presentity, const proto::Prese
     const bool lost_sight = may_see_all(watcher.answer) && !may_see_all(answer);
     watcher.answer = std::move(answer);
     tell(entry->second, watcher);
-    if (lost_sight) renew_key(presentity, entry->second);
+    if (!lost_sight) return;
+    entry->second.key_is_out = true;
+    sight_lost_.insert(presentity);
+}
+
+bool Audience::renew_keys() {
+    const auto lost = std::exchange(sight_lost_, {});
+    for (const auto& presentity : lost) authorization_changed(presentity);
+    return !lost.empty();
 }
 
 void Audience::refuse(const proto::PresentityUri& presentity, const proto::PresentityUri& name, std::string reason) {

@@ -45,6 +45,9 @@ class Audience {
     void answer(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, Answer answer);
     /// Terminated, and nothing is kept of the watcher.
     void refuse(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, std::string reason);
+    /// Of those whose answers took the right to see from somebody: once for all the answers of a turn, since each new
+    /// key is told to everybody else who may see. False: there was none.
+    bool renew_keys();
     /// Who may see it is decided otherwise now, perhaps of one who watches no longer and holds its content key.
     void authorization_changed(const proto::PresentityUri& presentity);
     void all_authorizations_changed();
@@ -100,6 +103,7 @@ class Audience {
     proto::Random& random_;
     std::map<proto::PresentityUri, Entry> entries_;
     std::map<std::string, std::size_t, std::less<>> watches_of_;  // by the watchers' domain
+    std::set<proto::PresentityUri> sight_lost_;
     std::size_t published_ = 0;
     proto::Fifo<Told> events_;
 };

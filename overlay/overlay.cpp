@@ -137,6 +137,10 @@ class Overlay::Impl {
         pump(now);
     }
 
+    void renew_keys(proto::Now now) {
+        if (audience_.renew_keys()) pump(now);
+    }
+
     void authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
         audience_.authorization_changed(presentity);
         pump(now);
@@ -601,6 +605,9 @@ void Overlay::refuse(proto::Now now, const proto::PresentityUri& presentity, con
 }
 void Overlay::authorization_changed(proto::Now now, const proto::PresentityUri& presentity) {
     impl_->authorization_changed(now, presentity);
+}
+void Overlay::renew_keys(proto::Now now) {
+    impl_->renew_keys(now);
 }
 void Overlay::all_authorizations_changed(proto::Now now) {
     impl_->all_authorizations_changed(now);

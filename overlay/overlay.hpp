@@ -165,6 +165,8 @@ class Overlay {
     /// Answers WatchRequested with "terminated", and keeps nothing of the watcher: whoever asks again is a new one.
     void refuse(proto::Now now, const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                 std::string reason);
+    /// After the answers of a turn: whoever they took the right to see from can open no record to come.
+    void renew_keys(proto::Now now);
     /// Who may see it is decided otherwise now, perhaps of one who watches no longer: what it was given opens no record
     /// to come. Those who watch are answered besides.
     void authorization_changed(proto::Now now, const proto::PresentityUri& presentity);

