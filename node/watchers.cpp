@@ -50,7 +50,8 @@ proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From
     bool is_new = !known || !known->watchers.contains(relation.watcher);
     const bool begins_elsewhere = !known && from == From::elsewhere;
     if (begins_elsewhere && !has_room(relation.watcher.domain())) return refuse(Reason::quota, "presentities");
-    if (is_new && known && known->watchers.size() >= limits_.watchers_per_presentity)
+    const bool is_known_elsewhere = !is_new && known->watchers.at(relation.watcher).elsewhere;
+    if (known && from == From::elsewhere && !is_known_elsewhere && !has_room(*known, relation.watcher))
         return refuse(Reason::quota, "watchers of one presentity");
 
     Audience& all = audiences_[relation.presentity];
@@ -60,7 +61,7 @@ proto::Result<void> Watchers::add(proto::Now now, const Relation& relation, From
         ++begun_elsewhere_;
     }
     Watcher& watcher = all.watchers[relation.watcher];
-    (from == From::here ? watcher.here : watcher.elsewhere) = true;
+    set_present(all, relation.watcher, watcher, from, true);
     if (!is_new) {
         mark(relation, watcher);
         return {};
@@ -84,7 +85,7 @@ void Watchers::remove(const Relation& relation, From from) {
     if (!all) return;
     auto watcher = all->watchers.find(relation.watcher);
     if (watcher == all->watchers.end()) return;
-    (from == From::here ? watcher->second.here : watcher->second.elsewhere) = false;
+    set_present(*all, relation.watcher, watcher->second, from, false);
     if (!watcher->second.here && !watcher->second.elsewhere) forget(relation);
 }
 
@@ -93,6 +94,7 @@ void Watchers::forget(const Relation& relation) {
     Watcher& watcher = all.watchers[relation.watcher];
     set_attendant(relation, watcher, nullptr);
     note_end(relation, watcher);
+    set_present(all, relation.watcher, watcher, From::elsewhere, false);
     tally(all, relation.watcher, watcher.standing, -1);
     --count_;
     all.watchers.erase(relation.watcher);
@@ -109,6 +111,23 @@ bool Watchers::has_room(std::string_view watching_domain) const {
     const auto of_domain = begun == begun_by_.end() ? 0 : begun->second;
     return begun_elsewhere_ < limits_.presentities &&
            of_domain < std::max<std::size_t>(1, limits_.presentities / proto::limits::presentities_watched_share);
+}
+
+/// Places are taken by whoever watches, those refused included. Watches of our own users are bounded by themselves.
+bool Watchers::has_room(const Audience& all, const PresentityUri& watcher) const {
+    const auto of_domain = all.elsewhere_of.find(watcher.domain());
+    const auto taken = of_domain == all.elsewhere_of.end() ? 0 : of_domain->second;
+    return all.elsewhere < limits_.watchers_per_presentity &&
+           taken < std::max<std::size_t>(1, limits_.watchers_per_presentity / proto::limits::watchers_share);
+}
+
+void Watchers::set_present(Audience& all, const PresentityUri& name, Watcher& watcher, From from, bool present) {
+    const bool was = std::exchange(from == From::here ? watcher.here : watcher.elsewhere, present);
+    if (from == From::here || was == present) return;
+    const auto of_domain = all.elsewhere_of.try_emplace(std::string(name.domain())).first;
+    present ? ++all.elsewhere : --all.elsewhere;
+    present ? ++of_domain->second : --of_domain->second;
+    if (of_domain->second == 0) all.elsewhere_of.erase(of_domain);
 }
 
 void Watchers::decide(const Translator& translator, const Relation& relation, Standing standing) {

@@ -109,12 +109,17 @@ class Watchers {
         std::size_t pending = 0;
         std::map<std::string, std::size_t, std::less<>> pending_of;  ///< by the watcher's domain
         std::size_t polite = 0;
+        std::size_t elsewhere = 0;
+        std::map<std::string, std::size_t, std::less<>> elsewhere_of;  ///< likewise
         std::string begun_by;  ///< whose watcher through another node came first; empty: one of this node's
     };
 
     /// Anybody may watch anything: no domain can take all the room there is for presentities that are watched from
     /// elsewhere, and none takes that of our own users, whose watches are bounded by themselves.
     bool has_room(std::string_view watching_domain) const;
+    /// Nor can one other domain take all the places of a presentity's watchers.
+    bool has_room(const Audience& audience, const proto::PresentityUri& watcher) const;
+    void set_present(Audience& audience, const proto::PresentityUri& name, Watcher& watcher, From from, bool present);
     void authorize(const Relation& relation, Audience& audience, Watcher& watcher);
     translators::Translator* attendant_of(const Relation& relation) const;
     void set_attendant(const Relation& relation, Watcher& watcher, translators::Translator* attendant);

@@ -57,6 +57,7 @@ inline constexpr std::size_t presentities_watched_share = 2;  ///< of presentiti
 inline constexpr std::size_t watches_per_node = 500'000;
 inline constexpr std::size_t watches_per_watcher = 10'000;
 inline constexpr std::size_t watchers_per_presentity = 50'000; ///< a famous user; each costs a few hundred bytes
+inline constexpr std::size_t watchers_share = 2;  ///< of watchers_per_presentity, one other domain's watchers may take so large a part: half
 inline constexpr std::size_t pending_watchers_per_presentity = 200; ///< a person can not decide on more; the rest is told to try later
 inline constexpr std::size_t pending_watchers_per_domain = 50;  ///< of those places, for one domain's watchers: no domain can take them all
 inline constexpr std::size_t rules_per_presentity = 1'000;

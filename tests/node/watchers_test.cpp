@@ -92,11 +92,43 @@ TEST_CASE("pending watchers and watchers are bounded") {
     World w(settings);
     w.rules.set_rules(at(0s), alice, one_rule("ok.example", Handling::allow));
     REQUIRE(w.watchers.add(at(0s), bob_of_alice, From::elsewhere));
-    CHECK(!w.watchers.add(at(0s), {alice, uri("eve@b.example")}, From::elsewhere));
+    CHECK(!w.watchers.add(at(0s), {alice, uri("eve@e.example")}, From::elsewhere));
     CHECK(w.watchers.count() == 1);
     CHECK(w.watchers.pending() == 1);
     REQUIRE(w.watchers.add(at(0s), {alice, uri("x@ok.example")}, From::elsewhere));
     CHECK(!w.watchers.add(at(0s), {alice, uri("y@ok.example")}, From::elsewhere));
+}
+
+TEST_CASE("one domain can not fill the places of a presentity's watchers, and its own users need none") {
+    ServiceSettings settings;
+    settings.limits.watchers_per_presentity = 4;
+    World w(settings);
+    const auto add = [&](const char* watcher, From from) {
+        return w.watchers.add(at(0s), {alice, uri(watcher)}, from).has_value();
+    };
+    for (const auto handling : {Handling::block, Handling::allow}) {
+        CAPTURE(to_string(handling));
+        w.rules.set_rules(at(0s), alice, one_rule("*", handling));
+        CHECK(add("one@b.example", From::elsewhere));
+        CHECK(add("two@b.example", From::elsewhere));
+        CHECK_FALSE(add("three@b.example", From::elsewhere));
+        CHECK(add("one@b.example", From::elsewhere));  // again: it has its place
+        CHECK(add("cecil@c.example", From::elsewhere));
+        CHECK(add("dora@d.example", From::elsewhere));
+        CHECK_FALSE(add("emil@e.example", From::elsewhere));
+        for (const char* own : {"u@a.example", "v@a.example", "w@a.example", "x@a.example", "y@a.example"})
+            CHECK(add(own, From::here));
+        CHECK_FALSE(add("y@a.example", From::elsewhere));
+        w.watchers.remove({alice, uri("y@a.example")}, From::elsewhere);  // has none
+        CHECK_FALSE(add("emil@e.example", From::elsewhere));
+        w.watchers.remove({alice, uri("one@b.example")}, From::elsewhere);
+        CHECK(add("three@b.example", From::elsewhere));
+        for (const auto& [watcher, entry] : w.watchers.list(alice)) {
+            w.watchers.remove({alice, watcher}, From::here);
+            w.watchers.remove({alice, watcher}, From::elsewhere);
+        }
+        CHECK(w.watchers.count() == 0);
+    }
 }
 
 TEST_CASE("one domain can not fill a presentity's pending places") {
