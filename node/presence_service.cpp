@@ -288,6 +288,7 @@ void PresenceService::Impl::tell(Now now, const Relation& relation) {
     bool differs = !same_view(follow->told, now_seen);
     if (differs && follows_.hold_back(now.steady, relation)) {
         diagnostics_.count("service_views", "held_back", 1);
+        now_seen = follow->told;  // a watch begun meanwhile sees what the others do, or it would keep what came between
         differs = false;
     }
     if (differs) follow->told = now_seen;

@@ -207,6 +207,24 @@ TEST_CASE("translators and observers with the same watcher share a follow, and e
     CHECK(one.sip.told.size() == 3);
 }
 
+TEST_CASE("a watch begun while its follow is held back ends up with what the others see") {
+    ServiceLimits limits;
+    limits.told = {1, 2s};
+    One one(limits, Handling::allow);
+    one.publish(online());
+    one.watch();
+    one.set_rules(one_rule("ann@a.example", Handling::block));
+    CHECK(one.last().state == WatchState::active);  // held back
+    RecordingObserver late;
+    one.turn([&](proto::Now now) { REQUIRE(one.service().watch(now, late, ann, alice)); });
+    REQUIRE(late.told.size() == 1);
+    one.set_rules({});
+    one.world.run_for(5s);
+    CHECK(one.last().state == WatchState::active);
+    CHECK(late.told.back().view.state == WatchState::active);
+    CHECK(late.told.back().view.document);
+}
+
 TEST_CASE("who is told may call back") {
     One one({}, Handling::allow);
     one.sip.on_view = [&](proto::Now now, translators::WatchId id, const translators::View& view) {
