@@ -147,6 +147,7 @@ void PresenceService::Impl::unwatch(Now now, WatchId id) {
         if (follow->overlay_watch) overlay_.unwatch(now, *follow->overlay_watch);
         follows_.set_overlay_watch(relation, std::nullopt);
         watchers_.remove(relation, Watchers::From::here);
+        set_offline_view(now, relation.presentity);
     }
     follows_.remove(id);
 }
@@ -333,6 +334,7 @@ void PresenceService::Impl::domain_lost(Now now, std::string_view domain) {
     }
     for (const Relation& relation : follows_.of_domain(domain)) {
         watchers_.remove(relation, Watchers::From::here);
+        set_offline_view(now, relation.presentity);
         follows_.mark(relation);
     }
     watchers_.touch_observed(domain);

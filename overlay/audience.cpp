@@ -32,6 +32,10 @@ void Audience::set_document(const proto::PresentityUri& presentity, ViewId view,
         return;
     const bool first = view == 0 && !publishes(presentity);
     set_view(presentity, entry, view, document);
+    if (view != 0 && !document) {  // nobody needs it any more
+        entry.views.erase(view);
+        drop_if_empty(presentity);
+    }
     if (view != 0) return;
     if (first) ++published_;
     events_.push_back(RecordDue{presentity, std::move(document), entry.content_key, !entry.watchers.empty()});

@@ -54,6 +54,8 @@ class Audience {
     /// Is this node a source of it?
     bool publishes(const proto::PresentityUri& presentity) const;
     std::size_t published() const { return published_; }
+    /// Presentities that something is kept of.
+    std::size_t entries() const { return entries_.size(); }
 
     void begin(const proto::NodeId& node, const InboundWatch& watch);
     void end(const proto::NodeId& node, const InboundUnwatch& watch);

@@ -101,3 +101,18 @@ TEST_CASE("one new key for all the answers of a turn that take away the right to
     }
     CHECK(due == 1);
 }
+
+TEST_CASE("a view that nobody needs any more is not kept") {
+    AudienceWorld world;
+    auto& audience = world.audience;
+    audience.set_document(alice, 1, testing::online("phone", "a view"));
+    CHECK(audience.entries() == 1);
+    audience.set_document(alice, 1, nullptr);
+    CHECK(audience.entries() == 0);
+    audience.set_document(alice, 0, testing::online("phone", "here"));
+    audience.set_document(alice, 1, testing::online("phone", "a view"));
+    audience.set_document(alice, 1, nullptr);
+    CHECK(audience.publishes(alice));
+    audience.set_document(alice, 0, nullptr);
+    CHECK(audience.entries() == 0);
+}
