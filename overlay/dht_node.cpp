@@ -200,6 +200,7 @@ class DhtNode::Impl {
 
     void handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
     proto::Result<void> check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
+    bool lies_empty(std::uint8_t shard, const Place& place) const;
     Sender& sender(Now now, const proto::PublicKey& key);
     void feed(std::uint8_t shard, BytesView bytes, const dht::SockAddr& from);
     void handle_timeout(Now now);
@@ -337,12 +338,22 @@ proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const
     if (claims->method == "listen" && !from.listens.take(now.steady)) {
         return proto::refuse(Reason::rate_limited, "dht: listen");
     }
+    if (claims->key && claims->value_id && lies_empty(packet.own_shard, {*claims->key, *claims->value_id})) {
+        return proto::refuse(Reason::expired, "dht: refresh");
+    }
     for (const PutValue& value : claims->values) {
         if (value.type != record_type) return proto::refuse(Reason::unsupported_type, "dht: put");
         if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
         if (!from.records.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht: put");
     }
     return {};
+}
+
+/// OpenDHT still has a value there that the store no longer counts. Refreshed, it would stay for as long as somebody
+/// likes, past every quota; what is put anew takes its place all the same.
+bool DhtNode::Impl::lies_empty(std::uint8_t shard, const Place& place) const {
+    return !shards_[shard].values.contains(place) &&
+           shards_[shard].dht->getLocalById(hash_of(place.key), place.value_id) != nullptr;
 }
 
 /// Those who have been silent for a while are forgotten whenever there are twice as many as were left the last time.

@@ -92,11 +92,14 @@ std::vector<PutValue> read_values(MsgpackReader& in) {
 
 struct Arguments {
     std::optional<proto::DhtKey> sender;
+    std::optional<proto::DhtKey> key;
+    std::optional<std::uint64_t> value_id;
     std::optional<std::vector<PutValue>> values;
     proto::Result<void> values_status{};
 };
 
-/// The map under "a", "r" or "u". Values are read aside: only a put's have to be of our form.
+/// The map under "a", "r" or "u". Values, keys and value ids are read aside: only a put's and a refresh's have to be of
+/// our form.
 Arguments read_arguments(MsgpackReader& in) {
     Arguments out;
     Names names;
@@ -108,6 +111,16 @@ Arguments read_arguments(MsgpackReader& in) {
             MsgpackReader aside(in.rest());
             out.values = read_values(aside);
             out.values_status = aside.status();
+            in.skip();
+        } else if (name == "h") {
+            MsgpackReader aside(in.rest());
+            const auto key = aside.fixed<20>();
+            if (aside.ok()) out.key = key;
+            in.skip();
+        } else if (name == "vid") {
+            MsgpackReader aside(in.rest());
+            const auto value_id = aside.uint();
+            if (aside.ok()) out.value_id = value_id;
             in.skip();
         } else {
             in.skip();
@@ -122,6 +135,12 @@ proto::Result<DhtClaims> judge(DhtClaims claims, const std::vector<Arguments>& a
             return proto::refuse(Reason::malformed, "packet: two senders");
         }
         if (arguments.sender) claims.sender = arguments.sender;
+        if (claims.method == "refresh") {
+            if (claims.key || claims.value_id || !arguments.key || !arguments.value_id)
+                return proto::refuse(Reason::malformed, "refresh: of no value, or of several");
+            claims.key = arguments.key;
+            claims.value_id = arguments.value_id;
+        }
         if (claims.method != "put" || !arguments.values) continue;
         if (!arguments.values_status) return tl::make_unexpected(arguments.values_status.error());
         claims.values.insert(claims.values.end(), arguments.values->begin(), arguments.values->end());

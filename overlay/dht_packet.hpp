@@ -22,14 +22,16 @@ struct PutValue {
 
 /// Views point into the packet.
 struct DhtClaims {
-    std::string_view message;             ///< "y": q request, r reply, e error, p part of a large value
-    std::string_view method;              ///< "q"; empty but for requests
-    std::optional<proto::DhtKey> sender;  ///< none in a part, and in some errors
-    std::vector<PutValue> values;         ///< of a put
+    std::string_view message;               ///< "y": q request, r reply, e error, p part of a large value
+    std::string_view method;                ///< "q"; empty but for requests
+    std::optional<proto::DhtKey> sender;    ///< none in a part, and in some errors
+    std::vector<PutValue> values;           ///< of a put
+    std::optional<proto::DhtKey> key;       ///< "h"; what a refresh is about,
+    std::optional<std::uint64_t> value_id;  ///< "vid"; and which value there
 };
 
-/// malformed: not what OpenDHT writes (a map with each key once; requests and replies name one sender). too_large.
-/// unsupported_type: a put of anything but plain, whole values.
+/// malformed: not what OpenDHT writes (a map with each key once; requests and replies name one sender; a refresh one
+/// value). too_large. unsupported_type: a put of anything but plain, whole values.
 proto::Result<DhtClaims> read_dht_packet(proto::BytesView bytes);
 
 }  // namespace presmesh::overlay

@@ -49,6 +49,22 @@ TEST_CASE("packets read before OpenDHT sees them: one sender, plain whole values
               out.map(2).str("id").uint(7).str("dat").map(2).str("body").map(2).str("type").uint(112).str("data");
               out.bin(proto::Bytes{1}).str("sig").bin(proto::Bytes{1});
           })) == proto::Reason::unsupported_type);
+    const auto refresh = [&](std::uint32_t fields, auto write_fields) {
+        proto::MsgpackWriter out;
+        out.map(3).str("a").map(1 + fields).str("id").bin(id);
+        write_fields(out);
+        out.str("q").str("refresh").str("y").str("q");
+        return out;
+    };
+    const auto whole = refresh(2, [&](auto& out) { out.str("h").bin(other).str("vid").uint(7); });
+    const auto refreshed = read_dht_packet(whole.bytes());
+    REQUIRE(refreshed.has_value());
+    CHECK(refreshed->key == other);
+    CHECK(refreshed->value_id == 7);
+    CHECK(reason(refresh(1, [&](auto& out) { out.str("vid").uint(7); })) == proto::Reason::malformed);
+    CHECK(reason(refresh(1, [&](auto& out) { out.str("h").bin(other); })) == proto::Reason::malformed);
+    CHECK(reason(refresh(2, [&](auto& out) { out.str("h").str("no key").str("vid").uint(7); })) ==
+          proto::Reason::malformed);
     proto::MsgpackWriter large;
     large.map(1).str("y").bin(proto::Bytes(limits::dht_packet_bytes));
     CHECK(reason(large) == proto::Reason::too_large);

@@ -121,6 +121,34 @@ TEST_CASE("an expired record put again byte for byte is not kept, not answered a
     CHECK_FALSE(answered);
 }
 
+TEST_CASE("what ran out can not be kept in OpenDHT's store by refreshing it") {
+    DhtWorld world(12, 1);
+    const auto record = world.record(4, "pres:alice@a.example", 1, 1h);
+    world.put(4, record);
+    world.members[4].node->cancel_put(world.now, world.key(record), record.value_id());
+    std::size_t holder = 0;
+    while (holder == 4 || holder == 6 || world.members[holder].node->status().stored_records == 0) ++holder;
+    DhtNode& victim = *world.members[holder].node;
+    const auto& attacker = world.members[6];
+    const auto answered = [&](std::uint64_t value_id) {
+        while (victim.poll_output()) {
+        }
+        proto::MsgpackWriter out;
+        out.map(4).str("a").map(4).str("id").bin(proto::kademlia_id(attacker.kit.key.public_key(), 0));
+        out.str("h").bin(world.key(record)).str("token").bin(proto::Bytes(8)).str("vid").uint(value_id);
+        out.str("q").str("refresh").str("t").uint(77).str("y").str("q");
+        victim.handle_input(world.now, {attacker.endpoint, 0, 0, out.bytes()}, attacker.kit.key.public_key());
+        return victim.poll_output().has_value();
+    };
+    CHECK(answered(record.value_id()));  // by OpenDHT: the token is wrong
+    world.run(61min);
+    REQUIRE(world.stored() == 0);
+    const auto before = world.count("refused_expired");
+    CHECK_FALSE(answered(record.value_id()));
+    CHECK(world.count("refused_expired") == before + 1);
+    CHECK(answered(record.value_id() + 1));  // nothing is there: OpenDHT says so, and it is put anew
+}
+
 TEST_CASE("readers check again what storing nodes let through") {
     DhtWorld world(24, 1);
     const auto record = world.record(4, "pres:alice@a.example", 1);
