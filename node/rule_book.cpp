@@ -90,16 +90,16 @@ void RuleBook::keep_rules(const PresentityUri& presentity, RuleSet rules) {
 proto::Result<void> RuleBook::decide(proto::Now now, const PresentityUri& presentity, const PresentityUri& watcher,
                                      std::optional<Handling> decision) {
     if (decision == Handling::confirm) decision.reset();
-    if (decision && !has_room(presentity, watcher)) return proto::refuse(proto::Reason::quota, "too many decisions");
+    if (decision && !has_room(presentity, watcher, proto::limits::rules_per_presentity))
+        return proto::refuse(proto::Reason::quota, "too many decisions");
     log_.note(now, {presentity, true, watcher.canonical()}, decision);
     keep_decision(presentity, watcher, decision);
     return {};
 }
 
-bool RuleBook::has_room(const PresentityUri& presentity, const PresentityUri& watcher) const {
+bool RuleBook::has_room(const PresentityUri& presentity, const PresentityUri& watcher, std::size_t most) const {
     auto found = decisions_.find(presentity);
-    return found == decisions_.end() || found->second.contains(watcher) ||
-           found->second.size() < proto::limits::rules_per_presentity;
+    return found == decisions_.end() || found->second.contains(watcher) || found->second.size() < most;
 }
 
 void RuleBook::keep_decision(const PresentityUri& presentity, const PresentityUri& watcher,
@@ -128,7 +128,7 @@ bool RuleBook::take_rule(const proto::RuleChange& change) {
     std::vector<Rule> rules = this->rules(change.presentity).rules();
     std::erase_if(rules, [&](const Rule& one) { return one.who() == change.who; });
     if (handling) rules.push_back(std::move(*rule));
-    auto made = RuleSet::make(rules);
+    auto made = RuleSet::make(rules, proto::limits::rules_with_told);
     if (!made || !log_.take(change)) return false;
     keep_rules(change.presentity, std::move(*made));
     return true;
@@ -136,7 +136,9 @@ bool RuleBook::take_rule(const proto::RuleChange& change) {
 
 bool RuleBook::take_decision(const proto::RuleChange& change) {
     auto watcher = PresentityUri::from_canonical(change.who);
-    if (!watcher || (change.handling && !has_room(change.presentity, *watcher)) || !log_.take(change)) return false;
+    if (!watcher) return false;
+    if (change.handling && !has_room(change.presentity, *watcher, proto::limits::rules_with_told)) return false;
+    if (!log_.take(change)) return false;
     keep_decision(change.presentity, *watcher, change.handling ? handling_of(*change.handling) : std::nullopt);
     return true;
 }

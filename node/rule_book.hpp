@@ -40,7 +40,8 @@ class RuleBook {
 
     // ---- among the nodes of a domain
     const RuleLog& log() const { return log_; }
-    /// What another node of the domain was told. False: what is known here holds, or there is no room.
+    /// What another node of the domain was told. False: what is known here holds, or there is no room for
+    /// limits::rules_with_told.
     bool take(const proto::RuleChange& change);
     void renew_log() { log_.renew(); }
     void set_seen(const proto::NodeId& node, const proto::RulesAskMessage& seen) { log_.set_seen(node, seen); }
@@ -49,7 +50,7 @@ class RuleBook {
     void keep_rules(const proto::PresentityUri& presentity, RuleSet rules);
     void keep_decision(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher,
                        std::optional<Handling> decision);
-    bool has_room(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher) const;
+    bool has_room(const proto::PresentityUri& presentity, const proto::PresentityUri& watcher, std::size_t most) const;
     bool take_rule(const proto::RuleChange& change);
     bool take_decision(const proto::RuleChange& change);
     void note_old();

@@ -55,6 +55,10 @@ Result<Rule> Rule::make(std::string_view who, Handling handling) {
 }
 
 Result<RuleSet> RuleSet::make(const std::vector<Rule>& rules) {
+    return make(rules, proto::limits::rules_per_presentity);
+}
+
+Result<RuleSet> RuleSet::make(const std::vector<Rule>& rules, std::size_t most) {
     RuleSet set;
     for (const Rule& rule : rules) {
         auto place = std::lower_bound(set.rules_.begin(), set.rules_.end(), rule,
@@ -63,7 +67,7 @@ Result<RuleSet> RuleSet::make(const std::vector<Rule>& rules) {
             *place = rule;
         else
             set.rules_.insert(place, rule);
-        if (set.rules_.size() > proto::limits::rules_per_presentity) return refuse(Reason::quota, "too many rules");
+        if (set.rules_.size() > most) return refuse(Reason::quota, "too many rules");
     }
     return set;
 }
@@ -96,7 +100,7 @@ proto::Bytes RuleSet::encode() const {
 Result<RuleSet> RuleSet::decode(proto::BytesView bytes) {
     proto::MsgpackReader in(bytes);
     std::vector<Rule> rules;
-    for (std::size_t left = in.array(proto::limits::rules_per_presentity); left > 0 && in.ok(); --left) {
+    for (std::size_t left = in.array(proto::limits::rules_with_told); left > 0 && in.ok(); --left) {
         if (in.array(2) != 2) in.fail(Reason::malformed, "a rule has two fields");
         Rule rule;
         rule.who_ = in.str(proto::limits::uri_bytes);
@@ -107,7 +111,7 @@ Result<RuleSet> RuleSet::decode(proto::BytesView bytes) {
         rules.push_back(std::move(rule));
     }
     if (auto end = in.finish(); !end) return tl::make_unexpected(end.error());
-    return make(rules);
+    return make(rules, proto::limits::rules_with_told);
 }
 
 }  // namespace presmesh::node

@@ -46,8 +46,9 @@ class Rule {
 class RuleSet {
   public:
     RuleSet() = default;
-    /// quota: more than limits::rules_per_presentity.
+    /// quota: more than limits::rules_per_presentity, or `most`.
     static proto::Result<RuleSet> make(const std::vector<Rule>& rules);
+    static proto::Result<RuleSet> make(const std::vector<Rule>& rules, std::size_t most);
 
     /// The handling of the most exact rule that names this watcher: URI, then domain, then "*".
     std::optional<Handling> find(const proto::PresentityUri& watcher) const;

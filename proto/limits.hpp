@@ -61,6 +61,7 @@ inline constexpr std::size_t watchers_share = 2;  ///< of watchers_per_presentit
 inline constexpr std::size_t pending_watchers_per_presentity = 200; ///< a person can not decide on more; the rest is told to try later
 inline constexpr std::size_t pending_watchers_per_domain = 50;  ///< of those places, for one domain's watchers: no domain can take them all
 inline constexpr std::size_t rules_per_presentity = 1'000;
+inline constexpr std::size_t rules_with_told = 2 * rules_per_presentity; ///< with what other nodes of the domain tell of: two that were apart may have as many each, and no block is lost
 inline constexpr std::size_t rules_per_message = 64;          ///< told to another node of the domain at once
 inline constexpr std::size_t rules_message_bytes = 1080;      ///< of names and 24 for each: the longest two fit, and a datagram holds it
 inline constexpr std::size_t rules_taken_back = 100'000;      ///< remembered, so that no node of the domain brings them back; the oldest goes first

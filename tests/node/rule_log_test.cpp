@@ -154,6 +154,26 @@ TEST_CASE("many changes are told in messages that fit, each once, the newest sta
     CHECK(one.book->log().after(one.book->log().head()).changes.empty());
 }
 
+TEST_CASE("a block told by another node is taken where the user's own rules and decisions are as many as may be") {
+    Keeper node(1), other(2);
+    std::vector<Rule> rules;
+    for (std::size_t i = 0; i < limits::rules_per_presentity; ++i) {
+        rules.push_back(Rule::make("d" + std::to_string(i) + ".example", Handling::allow).value());
+        REQUIRE(node.book->decide(at(0s), alice, uri("w" + std::to_string(i) + "@c.example"), Handling::allow));
+    }
+    node.book->set_rules(at(0s), alice, RuleSet::make(rules).value());
+    other.rule(at(1s), "b.example", Handling::block);
+    REQUIRE(other.book->decide(at(1s), alice, uri("carol@c.example"), Handling::block));
+    node.hear_all(other);
+    CHECK(node.book->handling(alice, bob) == Handling::block);
+    CHECK(node.book->handling(alice, uri("carol@c.example")) == Handling::block);
+    CHECK_FALSE(node.book->decide(at(2s), alice, uri("dan@c.example"), Handling::allow));
+    node.store.commit();
+    node.start();
+    CHECK(node.book->handling(alice, bob) == Handling::block);
+    CHECK(node.book->rules(alice).rules().size() == limits::rules_per_presentity + 1);
+}
+
 TEST_CASE("no change that is malformed, unknown or over the bound is taken") {
     Keeper node(1);
     const auto take = [&](bool decision, const std::string& who, std::optional<std::uint8_t> handling) {
@@ -165,7 +185,7 @@ TEST_CASE("no change that is malformed, unknown or over the bound is taken") {
     CHECK_FALSE(take(false, "B.example", 30));
     CHECK_FALSE(take(false, "*", 31));
     CHECK(node.book->log().head() == 0);
-    for (std::size_t i = 0; i < limits::rules_per_presentity; ++i) {
+    for (std::size_t i = 0; i < limits::rules_with_told; ++i) {
         REQUIRE(take(false, "d" + std::to_string(i) + ".example", 30));
         REQUIRE(take(true, "w" + std::to_string(i) + "@b.example", 30));
     }
@@ -173,7 +193,7 @@ TEST_CASE("no change that is malformed, unknown or over the bound is taken") {
     CHECK_FALSE(take(true, "another@b.example", 30));
     CHECK(take(false, "another.example", std::nullopt));
     CHECK(node.book->take({alice, false, "d7.example", std::uint8_t{0}, 2}));
-    CHECK(node.book->rules(alice).rules().size() == limits::rules_per_presentity);
+    CHECK(node.book->rules(alice).rules().size() == limits::rules_with_told);
 }
 
 TEST_CASE("what was taken back is remembered up to its bound, the oldest forgotten first") {
