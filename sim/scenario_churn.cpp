@@ -79,10 +79,10 @@ void read_classes(TomlSection& churn, ChurnOptions& options) {
 
 }  // namespace
 
-void read_churn(TomlSection& churn, const std::filesystem::path& folder, ChurnOptions& options) {
+void read_churn(TomlSection& churn, const Source& from, ChurnOptions& options, Places& places) {
     const auto preset = options.preset;  // a preset's own [churn] names none
     const auto source = options.source;
-    read_model(churn, folder, options);
+    read_model(churn, from.folder, options);
     if (!churn.has("model")) options.preset = preset, options.source = source;
     options.source = churn.text_or("source", options.source);
     read_habits(churn, options.habits);
@@ -96,6 +96,7 @@ void read_churn(TomlSection& churn, const std::filesystem::path& folder, ChurnOp
         inherit(churn, options, "crash", &ChurnClass::crash, &ChurnClass::own_crash);
         inherit(churn, options, "keeps_disk", &ChurnClass::keeps_disk, &ChurnClass::own_keeps_disk);
     }
+    if (churn.has("class")) places.churn_classes = from.at(churn.line_of("class"));
     read_classes(churn, options);
     if (options.text == "classes" && options.classes.empty())
         churn.fault("class", "needs at least one [[churn.class]]");

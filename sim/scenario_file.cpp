@@ -33,12 +33,6 @@ std::string nearest_preset(const std::string& name) {
     return nearest.empty() ? "; the presets are " + all : "; is the preset " + nearest + " meant?";
 }
 
-struct Source {
-    std::string name;
-    std::string text;
-    std::filesystem::path folder;
-};
-
 /// A file when there is one, else a preset.
 tl::expected<Source, std::string> find_source(const std::string& name, const std::filesystem::path& folder) {
     const auto path = folder / name;
@@ -55,19 +49,26 @@ tl::expected<Source, std::string> find_source(const std::string& name, const std
     return tl::make_unexpected(path.string() + ": there is no such file" + nearest_preset(name));
 }
 
-void render(const proto::TomlSection::Faults& faults, const std::string& name, ScenarioFaults& out) {
+void render(const proto::TomlSection::Faults& faults, const Source& source, ScenarioFaults& out) {
     for (const auto& fault : faults) {
         const auto text = fault.text.substr(std::min(fault.text.find_first_not_of(' '), fault.text.size()));
-        out.push_back(name + ":" + (fault.line > 0 ? std::to_string(fault.line) + ":" : "") + " " + text);
+        out.push_back(source.at(fault.line) + text);
     }
 }
 
-/// Puts what `source` says on top of `scenario`; with `churn_only`, nothing but its [churn].
-void apply(const Source& source, Scenario& scenario, ScenarioFaults& faults, int depth, bool churn_only = false);
+/// What has been read so far.
+struct Reading {
+    Scenario scenario;
+    Places places;
+    ScenarioFaults faults;
+};
 
-void apply_base(const std::string& base, const Source& from, int line, Scenario& scenario, ScenarioFaults& faults,
-                int depth, bool churn_only) {
-    const auto where = from.name + ":" + std::to_string(line) + ": ";
+/// Puts what `source` says on top of what was read; with `churn_only`, nothing but its [churn].
+void apply(const Source& source, Reading& reading, int depth, bool churn_only = false);
+
+void apply_base(const std::string& base, const Source& from, int line, Reading& reading, int depth, bool churn_only) {
+    const auto where = from.at(line);
+    auto& faults = reading.faults;
     if (depth >= deepest_base) {
         faults.push_back(where + "base: scenarios build on each other more than " + std::to_string(deepest_base) +
                          " deep, or in a circle");
@@ -78,34 +79,35 @@ void apply_base(const std::string& base, const Source& from, int line, Scenario&
         faults.push_back(where + "base: " + source.error());
         return;
     }
-    apply(*source, scenario, faults, depth + 1, churn_only);
+    apply(*source, reading, depth + 1, churn_only);
 }
 
-void apply(const Source& source, Scenario& scenario, ScenarioFaults& faults, int depth, bool churn_only) {
+void apply(const Source& source, Reading& reading, int depth, bool churn_only) {
+    auto& scenario = reading.scenario;
     toml::table root;
     try {
         root = toml::parse(source.text);
     } catch (const toml::parse_error& error) {
-        faults.push_back(source.name + ":" + std::to_string(error.source().begin.line) + ": " +
-                         std::string(error.description()));
+        reading.faults.push_back(source.at(static_cast<int>(error.source().begin.line)) +
+                                 std::string(error.description()));
         return;
     }
     proto::TomlSection::Faults found;
     proto::TomlSection section(&root, "", 0, found);
     if (const auto base = section.text("base"))
-        apply_base(*base, source, section.line_of("base"), scenario, faults, depth, churn_only);
+        apply_base(*base, source, section.line_of("base"), reading, depth, churn_only);
     auto churn = section.section("churn");
     if (const auto preset = churn.text("preset")) {
         if (preset_named(*preset) != nullptr) {
-            apply_base(*preset, {source.name, {}, {}}, churn.line_of("preset"), scenario, faults, depth, true);
+            apply_base(*preset, {source.name, {}, {}, source.has_lines}, churn.line_of("preset"), reading, depth, true);
             scenario.churn.preset = *preset;
         } else {
             churn.fault("preset", "preset \"" + *preset + "\" is not known" + nearest_preset(*preset));
         }
     }
-    read_churn(churn, source.folder, scenario.churn);
-    if (!churn_only) read_sections(section, source.folder, scenario);
-    render(found, source.name, faults);
+    read_churn(churn, source, scenario.churn, reading.places);
+    if (!churn_only) read_sections(section, source, scenario, reading.places);
+    render(found, source, reading.faults);
 }
 
 /// "a.b=value" as TOML; a value that TOML does not know becomes a text.
@@ -124,32 +126,25 @@ tl::expected<std::string, std::string> override_text(const std::string& text) {
     return key + " = " + quoted.str();
 }
 
-void apply_override(const std::string& text, Scenario& scenario, ScenarioFaults& faults) {
+void apply_override(const std::string& text, Reading& reading) {
     const auto name = "--set " + text;
     const auto toml = override_text(text);
     if (!toml) {
-        faults.push_back(name + ": " + toml.error());
+        reading.faults.push_back(name + ": " + toml.error());
         return;
     }
-    ScenarioFaults found;
-    apply({name, *toml, {}}, scenario, found, 0);
-    for (auto& fault : found) {  // the line, always 1, says nothing here
-        const auto line = fault.find(":1: ", name.size());
-        if (line == name.size()) fault.replace(line, 4, ": ");
-        faults.push_back(std::move(fault));
-    }
+    apply({name, *toml, {}, false}, reading, 0);
 }
 
 ReadScenario read(const Source& source, const std::vector<std::string>& overrides) {
-    Scenario scenario;
-    ScenarioFaults faults;
-    scenario.name = std::filesystem::path(source.name).stem().string();
-    scenario.text = source.text;
-    apply(source, scenario, faults, 0);
-    for (const auto& text : overrides) apply_override(text, scenario, faults);
-    if (faults.empty()) check_whole(scenario, source.name, faults);
-    if (!faults.empty()) return tl::make_unexpected(std::move(faults));
-    return scenario;
+    Reading reading;
+    reading.scenario.name = std::filesystem::path(source.name).stem().string();
+    reading.scenario.text = source.text;
+    apply(source, reading, 0);
+    for (const auto& text : overrides) apply_override(text, reading);
+    if (reading.faults.empty()) check_whole(reading.scenario, reading.places, reading.faults);
+    if (!reading.faults.empty()) return tl::make_unexpected(std::move(reading.faults));
+    return std::move(reading.scenario);
 }
 
 }  // namespace

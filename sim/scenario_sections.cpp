@@ -161,31 +161,44 @@ std::optional<Distribution> read_gap(TomlSection& section, std::string_view key,
     return fallback;
 }
 
-void read_sections(TomlSection& root, const std::filesystem::path& folder, Scenario& s) {
+std::string Source::at(int line) const {
+    return name + (has_lines && line > 0 ? ":" + std::to_string(line) : "") + ": ";
+}
+
+void read_sections(TomlSection& root, const Source& source, Scenario& s, Places& places) {
     s.name = root.text_or("name", s.name);
     root.text("source");  // where its figures are from: for people
     s.mode = static_cast<Mode>(root.choice("mode", {"presmesh", "engine"}, static_cast<std::size_t>(s.mode)));
     s.crypto = static_cast<Crypto>(root.choice("crypto", {"real", "stand_in"}, static_cast<std::size_t>(s.crypto)));
     read_sizes(root, s);
-    read_network(root.section("network"), folder, s.network);
+    if (root.has("nodes_per_provider")) places.nodes_per_provider = source.at(root.line_of("nodes_per_provider"));
+    read_network(root.section("network"), source.folder, s.network);
     read_workload(root.section("workload"), s.workload);
     read_attack(root.section("attack"), s.attack);
-    if (root.has("event")) s.events.clear();
-    for (auto& section : root.tables("event")) s.events.push_back(read_event(section));
+    if (root.has("event")) s.events.clear(), places.events.clear();
+    for (auto& section : root.tables("event")) {
+        s.events.push_back(read_event(section));
+        places.events.push_back(source.at(section.line_of("at")));
+    }
     root.finish();
 }
 
-void check_whole(const Scenario& s, const std::string& name, ScenarioFaults& faults) {
+void check_whole(const Scenario& s, const Places& places, ScenarioFaults& faults) {
     double shares = 0;
     for (const auto& c : s.churn.classes) shares += c.share;
     if (!s.churn.classes.empty() && std::abs(shares - 1) > 1e-6)
-        faults.push_back(name + ": the shares of [[churn.class]] make " + std::to_string(shares) + ", and must make 1");
-    for (const auto& event : s.events) {
+        faults.push_back(places.churn_classes + "the shares of [[churn.class]] make " + std::to_string(shares) +
+                         ", and must make 1");
+    for (std::size_t i = 0; i < s.events.size(); ++i) {
+        const Event& event = s.events[i];
         if (event.at + event.lasts > s.duration)
-            faults.push_back(name + ": the [[event]] at " + format_duration(event.at) + " lasts beyond the duration, " +
-                             format_duration(s.duration) + ": nothing could be judged after it");
+            faults.push_back(places.events[i] + "the [[event]] at " + format_duration(event.at) +
+                             " lasts beyond the duration, " + format_duration(s.duration) +
+                             ": nothing could be judged after it");
     }
-    if (s.nodes < s.nodes_per_provider) faults.push_back(name + ": nodes_per_provider is more than there are nodes");
+    if (s.nodes < s.nodes_per_provider)
+        faults.push_back(places.nodes_per_provider + "nodes_per_provider must be at most nodes, " +
+                         std::to_string(s.nodes) + ", and is " + std::to_string(s.nodes_per_provider));
 }
 
 }  // namespace presmesh::sim

@@ -9,12 +9,29 @@
 
 namespace presmesh::sim {
 
+/// A file, a preset, or one --set.
+struct Source {
+    std::string name;
+    std::string text;
+    std::filesystem::path folder;
+    bool has_lines = true;  ///< of a --set the line, always 1, says nothing
+    /// What faults begin with: "FILE:LINE: ".
+    std::string at(int line) const;
+};
+
+/// Where that was said last of which only the whole scenario shows whether it can be: as Source::at.
+struct Places {
+    std::string nodes_per_provider;
+    std::string churn_classes;
+    std::vector<std::string> events;  ///< of Scenario::events, each one's `at`
+};
+
 /// Everything but base and [churn]; finishes `root`.
-void read_sections(proto::TomlSection& root, const std::filesystem::path& folder, Scenario& scenario);
+void read_sections(proto::TomlSection& root, const Source& source, Scenario& scenario, Places& places);
 /// Its key `preset` was read already. Finishes `churn`.
-void read_churn(proto::TomlSection& churn, const std::filesystem::path& folder, ChurnOptions& options);
+void read_churn(proto::TomlSection& churn, const Source& source, ChurnOptions& options, Places& places);
 /// What no single section can know, once all is read: shares that must make 1, events that outlast the run.
-void check_whole(const Scenario& scenario, const std::string& name, ScenarioFaults& faults);
+void check_whole(const Scenario& scenario, const Places& places, ScenarioFaults& faults);
 
 /// A time of at most a century; a fault says what is allowed.
 proto::Duration read_time(proto::TomlSection& section, std::string_view key, proto::Duration fallback,

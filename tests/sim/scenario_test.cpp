@@ -98,11 +98,16 @@ modle = "drop"
 }
 
 TEST_CASE("what no line says alone is checked as well") {
-    CHECK(has(faults_of("duration = \"5m\"\n[[event]]\nat = \"4m\"\npartition = 0.5\nlasts = \"2m\"\n"),
-              "beyond the duration"));
+    const auto late = faults_of(
+        "duration = \"5m\"\n[[event]]\nat = \"1m\"\nkill = 0.1\n"
+        "[[event]]\nat = \"4m\"\npartition = 0.5\nlasts = \"2m\"\n");
+    REQUIRE(late.size() == 1);
+    CHECK(late[0].starts_with("s.toml:6: the [[event]] at 4m lasts beyond the duration, 5m"));
     CHECK(has(
         faults_of("[churn]\nmodel = \"classes\"\n[[churn.class]]\nname = \"a\"\nshare = 0.5\nsession = \"never\"\n"),
-        "must make 1"));
+        "s.toml:3: the shares of [[churn.class]] make 0.5"));
+    CHECK(has(faults_of("nodes = 4\nnodes_per_provider = 5\n"),
+              "s.toml:2: nodes_per_provider must be at most nodes, 4, and is 5"));
     CHECK(has(faults_of("[churn]\nmodel = \"classes\"\n"), "at least one [[churn.class]]"));
     const auto traced = faults_of("[churn]\nmodel = \"trace:t\"\ncrash = 0.9\noffline = \"10m\"\nkeeps_disk = 1\n");
     CHECK(has(traced, "s.toml:3: [churn] crash would do nothing"));
@@ -124,6 +129,9 @@ TEST_CASE("overrides come last, and their faults name them") {
     CHECK(read->network.latency.text == "uniform:10ms-70ms");
     CHECK(has(faults_of("", {"network.los=1"}), "--set network.los=1: [network] does not know los; is loss meant?"));
     CHECK(has(faults_of("", {"nodes"}), "--set nodes: must be written key=value"));
+    CHECK(has(faults_of("nodes_per_provider = 5\n", {"nodes=4"}), "s.toml:1: nodes_per_provider"));
+    CHECK(has(faults_of("", {"nodes_per_provider=5", "nodes=4"}), "--set nodes_per_provider=5: nodes_per_provider"));
+    CHECK(has(faults_of("", {"event=[{at=\"40m\",kill=0.1}]"}), "--set event=[{at=\"40m\",kill=0.1}]: the [[event]]"));
 }
 
 TEST_CASE("a scenario builds on another, and on presets") {
@@ -154,6 +162,9 @@ TEST_CASE("a scenario builds on another, and on presets") {
     folder.write("a.toml", "nodes = 10\nnods = 11\n");
     CHECK(
         has(read_scenario((folder.path / "d.toml").string()).error(), "a.toml:2: does not know nods; is nodes meant?"));
+    folder.write("a.toml", "nodes = 10\n\n[[event]]\nat = \"9m\"\nkill = 0.5\n");
+    const auto shorter = read_scenario((folder.path / "d.toml").string(), {"duration=5m"});
+    CHECK(has(shorter.error(), "a.toml:4: the [[event]] at 9m lasts beyond the duration, 5m"));
 }
 
 TEST_CASE("habits on top of classes reach those that say nothing of their own, or are refused") {
