@@ -38,18 +38,6 @@ class Door : public PassingDht {
     proto::WallTime begins_;
 };
 
-/// The key that a put is for: "h" in its msgpack.
-std::optional<proto::DhtKey> key_of_put(proto::BytesView packet) {
-    using namespace std::string_view_literals;
-    constexpr auto before = "\xa1h\xc4\x14"sv;
-    const auto text = proto::as_text(packet);
-    const auto at = text.find(before);
-    proto::DhtKey key;
-    if (at == text.npos || text.size() - at - before.size() < key.size()) return std::nullopt;
-    std::copy_n(packet.begin() + static_cast<std::ptrdiff_t>(at + before.size()), key.size(), key.begin());
-    return key;
-}
-
 /// The packet with each value's bytes spoilt: OpenDHT acknowledges the put (ENGINE_FACTS 1.6), the store refuses it.
 DhtPacket spoilt(const DhtPacket& packet, const std::vector<overlay::PutValue>& values) {
     DhtPacket out = packet;
@@ -177,7 +165,7 @@ class FloodingDoor final : public Door {
 class Attackers final : public Attack {
   public:
     Attackers(const Scenario& scenario, std::uint64_t seed)
-        : scenario_(scenario), options_(scenario.attack), seed_(seed), dice_(seed, Purpose::attack) {
+        : scenario_(scenario), options_(scenario.attack), seed_(seed), dice_(seed, Purpose::attack), mark_(seed) {
         const bool members = options_.model != AttackOptions::Model::strangers;
         attackers_ = members ? choose() : std::vector<bool>(scenario.nodes);
         const auto share = static_cast<std::uint64_t>(options_.share * scenario.nodes + 0.5);
@@ -208,7 +196,7 @@ class Attackers final : public Attack {
         return best;
     }
 
-    std::unique_ptr<overlay::Dht> wrap(NodeIndex, std::unique_ptr<overlay::Dht> dht) override {
+    std::unique_ptr<overlay::Dht> wrap(const Insider& self, std::unique_ptr<overlay::Dht> dht) override {
         const auto begins = World::wall_at(scenario_.warmup + options_.at);
         switch (options_.model) {
             case AttackOptions::Model::sybil:
@@ -218,6 +206,8 @@ class Attackers final : public Attack {
                 return std::make_unique<RollbackDoor>(std::move(dht), begins, sent_, dropped_);
             case AttackOptions::Model::flood:
                 return std::make_unique<FloodingDoor>(std::move(dht), begins, options_.rate, sent_);
+            case AttackOptions::Model::forge:
+                return std::make_unique<ForgingDoor>(std::move(dht), begins, self, mark_, sent_);
             case AttackOptions::Model::none:
             case AttackOptions::Model::replay:
             case AttackOptions::Model::strangers:
@@ -253,6 +243,9 @@ class Attackers final : public Attack {
         const bool sends =
             options_.model == AttackOptions::Model::replay || options_.model == AttackOptions::Model::strangers;
         return sends ? next_ : Duration::max();
+    }
+    bool forged(proto::BytesView bytes) const override {
+        return options_.model == AttackOptions::Model::forge && mark_.is_in(bytes);
     }
     std::uint64_t attackers() const override { return senders_; }
     std::uint64_t datagrams() const override { return sent_; }
@@ -326,6 +319,7 @@ class Attackers final : public Attack {
     AttackOptions options_;
     std::uint64_t seed_;
     Dice dice_;
+    ForgersMark mark_;
     std::vector<bool> attackers_;
     std::uint64_t senders_ = 0;
     std::uint64_t sent_ = 0;

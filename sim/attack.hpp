@@ -11,6 +11,7 @@
 #include "proto/endpoint.hpp"
 #include "proto/identity.hpp"
 #include "proto/time.hpp"
+#include "sim/forger.hpp"
 #include "sim/scenario.hpp"
 
 namespace presmesh::sim {
@@ -34,7 +35,9 @@ class Attack {
     /// The node key of a node, before any is made; lets a sybil choose. Null: the world's own choice.
     virtual std::unique_ptr<proto::SigningKey> node_key(NodeIndex /*node*/) { return nullptr; }
     /// Stands between an attacker's overlay and its DHT. Only asked for nodes that attack.
-    virtual std::unique_ptr<overlay::Dht> wrap(NodeIndex node, std::unique_ptr<overlay::Dht> dht) = 0;
+    virtual std::unique_ptr<overlay::Dht> wrap(const Insider& self, std::unique_ptr<overlay::Dht> dht) = 0;
+    /// Whether a record that an attacker made is among these bytes.
+    virtual bool forged(proto::BytesView bytes) const = 0;
     /// Every datagram that arrives at, or leaves, an attacker. False: it is lost.
     virtual bool on_datagram(AttackField& field, NodeIndex attacker, bool leaves, const proto::Endpoint& other,
                              const proto::Bytes& bytes) = 0;
@@ -42,8 +45,9 @@ class Attack {
     virtual void handle_timeout(AttackField& field) = 0;
     virtual proto::Duration next() const = 0;
     virtual std::uint64_t attackers() const = 0;
-    virtual std::uint64_t datagrams() const = 0;  ///< sent by the attack itself; of rollback: old records put again
-    virtual std::uint64_t dropped() const = 0;    ///< records acknowledged and not kept
+    virtual std::uint64_t datagrams() const = 0;  ///< sent by the attack itself; of rollback: old records put again; of
+                                                  ///< forge: forged records
+    virtual std::uint64_t dropped() const = 0;  ///< records acknowledged and not kept
 };
 
 /// Null when the scenario has none.

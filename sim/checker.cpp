@@ -334,13 +334,15 @@ void Checker::judge_settling() {
 }
 
 void Checker::violation(const char* kind, WatchNumber number, const std::string& what) {
-    ++measures_.violation_count;
-    if (measures_.violations.size() >= violations_kept) return;
     const Watch& watch = watches_[number];
-    measures_.violations.push_back({kind, now(),
-                                    "watch " + std::to_string(number) + " at node " + std::to_string(watch.node) +
-                                        " of presentity " + std::to_string(watch.presentity) + " (home: node " +
-                                        std::to_string(presentities_[watch.presentity].home) + ") " + what});
+    note_violation(kind, "watch " + std::to_string(number) + " at node " + std::to_string(watch.node) +
+                             " of presentity " + std::to_string(watch.presentity) + " (home: node " +
+                             std::to_string(presentities_[watch.presentity].home) + ") " + what);
+}
+
+void Checker::note_violation(const char* kind, const std::string& what) {
+    ++measures_.violation_count;
+    if (measures_.violations.size() < violations_kept) measures_.violations.push_back({kind, now(), what});
 }
 
 // ---- look-ups
@@ -362,6 +364,13 @@ void Checker::lookup_done(LookupNumber lookup, std::optional<unsigned> hops) {
     measures_.lookup.done_ms.add(seconds(now() - place->second.begun) * 1e3);
     if (hops) measures_.lookup.hops.add(*hops);
     lookups_.erase(place);
+}
+
+void Checker::forgery_taken(NodeIndex node, bool found) {
+    ++measures_.forged_accepted;
+    note_violation("forged",
+                   "node " + std::to_string(node) +
+                       (found ? " found a record that an attacker made" : " keeps a record that an attacker made"));
 }
 
 // ---- results

@@ -36,6 +36,7 @@ class Checker final : public Audience {
     void seen(WatchNumber watch, Shown shown, const proto::DocumentPtr& document) override;
     void lookup_found(LookupNumber lookup) override;
     void lookup_done(LookupNumber lookup, std::optional<unsigned> hops) override;
+    void forgery_taken(NodeIndex node, bool found) override;
 
     // ---- hardship
     /// `takes_down`: it is the leavings and crashes of this moment, and so excuses no crash of this moment.
@@ -110,6 +111,7 @@ class Checker final : public Audience {
     bool judged(const Watch& watch) const;
     void settled(Watch& watch);
     void violation(const char* kind, WatchNumber watch, const std::string& what);
+    void note_violation(const char* kind, const std::string& what);
 
     const Scenario& scenario_;
     std::uint64_t seed_;

@@ -31,6 +31,9 @@ class Audience {
     virtual void lookup_found(LookupNumber lookup) = 0;
     /// `hops`: see hop_meter.hpp; none when nobody answered.
     virtual void lookup_done(LookupNumber lookup, std::optional<unsigned> hops) = 0;
+    /// A record that an attacker made was taken for a good one by an honest node's DHT: found for its overlay, or kept
+    /// and handed on to others.
+    virtual void forgery_taken(NodeIndex /*node*/, bool /*found*/) {}
 };
 
 /// What a host is made of.

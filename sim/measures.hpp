@@ -79,8 +79,8 @@ struct Measures {
     std::optional<double> wrong_watcher_share;  ///< of watch-seconds that showed other than the truth
     Quantiles settle_s;                         ///< per end of a hardship: until the last watcher was right
     std::uint64_t lost_changes = 0;             ///< changes that stood for `settle` and a reachable watcher never saw
-    std::uint64_t forged_accepted = 0;
-    std::uint64_t resurrected = 0;  ///< an older state after a newer one
+    std::uint64_t forged_accepted = 0;          ///< states shown that nobody published; forged records kept, or found
+    std::uint64_t resurrected = 0;              ///< an older state after a newer one
 
     // ---- the DHT
     LookupMeasures lookup;

@@ -1,9 +1,11 @@
-// A door to the DHT with a side entrance: look-ups made for measuring, whose answers the overlay never sees.
+// A door to the DHT with a side entrance: look-ups made for measuring, whose answers the overlay never sees. And with a
+// watchman, at honest nodes: no record that an attacker made may pass, in what was found nor in what is sent.
 #pragma once
 
 #include <map>
 #include <memory>
 
+#include "sim/attack.hpp"
 #include "sim/hop_meter.hpp"
 #include "sim/host.hpp"
 #include "sim/passing_dht.hpp"
@@ -12,8 +14,9 @@ namespace presmesh::sim {
 
 class ProbingDht final : public PassingDht {
   public:
-    ProbingDht(std::unique_ptr<overlay::Dht> dht, Audience& audience)
-        : PassingDht(std::move(dht)), audience_(audience) {}
+    /// `attack`: whose records may not pass; null where there is none, or the node is one of its own.
+    ProbingDht(std::unique_ptr<overlay::Dht> dht, NodeIndex node, Audience& audience, const Attack* attack)
+        : PassingDht(std::move(dht)), node_(node), audience_(audience), attack_(attack) {}
 
     void probe(proto::Now now, LookupNumber number, const proto::DhtKey& key) {
         hops_.begin(number, key);
@@ -26,12 +29,16 @@ class ProbingDht final : public PassingDht {
     }
     std::optional<overlay::DhtPacket> poll_output() override {
         auto packet = dht_->poll_output();
-        if (packet) hops_.sent(shard_of(*packet), packet->bytes);
+        if (!packet) return packet;
+        hops_.sent(shard_of(*packet), packet->bytes);
+        if (attack_ != nullptr && attack_->forged(packet->bytes)) audience_.forgery_taken(node_, false);
         return packet;
     }
     std::optional<overlay::DhtEvent> poll_event() override {
-        while (auto event = dht_->poll_event())
+        while (auto event = dht_->poll_event()) {
+            judge(*event);
             if (probes_.empty() || !take(*event)) return event;
+        }
         return std::nullopt;
     }
 
@@ -40,6 +47,11 @@ class ProbingDht final : public PassingDht {
         LookupNumber number = 0;
         bool found = false;
     };
+    void judge(const overlay::DhtEvent& event) {
+        const auto* found = std::get_if<overlay::RecordFound>(&event);
+        if (found != nullptr && attack_ != nullptr && attack_->forged(found->wire))
+            audience_.forgery_taken(node_, true);
+    }
     /// True when the event was a probe's.
     bool take(const overlay::DhtEvent& event) {
         const auto* found = std::get_if<overlay::RecordFound>(&event);
@@ -63,7 +75,9 @@ class ProbingDht final : public PassingDht {
     }
 
     HopMeter hops_;
+    NodeIndex node_;
     Audience& audience_;
+    const Attack* attack_;
     std::map<overlay::LookupId, Probe> probes_;
 };
 

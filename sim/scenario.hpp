@@ -118,7 +118,7 @@ struct Event {
 };
 
 struct AttackOptions {
-    enum class Model : std::uint8_t { none, sybil, drop, replay, rollback, flood, strangers };
+    enum class Model : std::uint8_t { none, sybil, drop, replay, rollback, flood, strangers, forge };
     Model model = Model::none;
     double share = 0.1;     ///< of the nodes; for sybil: of the ids among those nearest the key; strangers: added nodes
     proto::Duration at{0};  ///< from the end of the warm-up

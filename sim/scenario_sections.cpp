@@ -52,7 +52,7 @@ void read_workload(TomlSection section, WorkloadOptions& workload) {
 
 void read_attack(TomlSection section, AttackOptions& attack) {
     attack.model = static_cast<AttackOptions::Model>(
-        section.choice("model", {"none", "sybil", "drop", "replay", "rollback", "flood", "strangers"},
+        section.choice("model", {"none", "sybil", "drop", "replay", "rollback", "flood", "strangers", "forge"},
                        static_cast<std::size_t>(attack.model)));
     attack.share = share(section, "share", attack.share);
     attack.at = read_time(section, "at", attack.at);

@@ -131,7 +131,8 @@ void write_event(Writer& out, const Event& event) {
 }  // namespace
 
 std::string to_toml(const Scenario& s) {
-    static constexpr std::string_view models[] = {"none", "sybil", "drop", "replay", "rollback", "flood", "strangers"};
+    static constexpr std::string_view models[] = {"none",     "sybil", "drop",      "replay",
+                                                  "rollback", "flood", "strangers", "forge"};
     Writer out;
     write_top(out, s);
     write_network(out, s.network);

@@ -18,9 +18,12 @@ constexpr auto certificate_lifetime = std::chrono::hours{24 * 365};
 class SimNode final : public Host, public node::Observer {
   public:
     SimNode(Now now, const HostSetup& setup, node::NodeSettings settings, std::unique_ptr<overlay::Dht> dht,
-            node::Store& disk, EntityTags& tags, node::Diagnostics& diagnostics, bool honest)
-        : audience_(*setup.audience), federation_(settings.federation), honest_(honest), etags_(tags) {
-        auto probing = std::make_unique<ProbingDht>(std::move(dht), audience_);
+            node::Store& disk, EntityTags& tags, node::Diagnostics& diagnostics, const Attack* attack)
+        : audience_(*setup.audience),
+          federation_(settings.federation),
+          honest_(attack == nullptr || !attack->attacks(setup.index)),
+          etags_(tags) {
+        auto probing = std::make_unique<ProbingDht>(std::move(dht), setup.index, audience_, honest_ ? attack : nullptr);
         dht_ = probing.get();
         node_ = std::make_unique<node::Node>(now, std::move(settings), std::move(probing), disk, *setup.random,
                                              diagnostics);
@@ -147,14 +150,14 @@ std::unique_ptr<Host> SimNodes::make(Now now, const HostSetup& setup) {
     dht.own = {setup.endpoint};
     dht.shards = scenario_.shards;
     std::unique_ptr<overlay::Dht> made = std::make_unique<overlay::DhtNode>(std::move(dht));
-    const bool honest = attack_ == nullptr || !attack_->attacks(setup.index);
-    if (!honest) made = attack_->wrap(setup.index, std::move(made));
+    if (attack_ != nullptr && attack_->attacks(setup.index))
+        made = attack_->wrap({who.key, who.certificate, federation_, setup.endpoint}, std::move(made));
     node::NodeSettings settings{who.key, who.certificate, federation_, {setup.endpoint}, scenario_.crash_bound, {}};
     settings.verified = verified;
     settings.service.default_handling = node::Handling::allow;
     settings.service.follow_own_domains = scenario_.nodes_per_provider > 1;
     return std::make_unique<SimNode>(now, setup, std::move(settings), std::move(made), *disk, tags_[setup.index],
-                                     diagnostics_, honest);
+                                     diagnostics_, attack_);
 }
 
 void SimNodes::gone(NodeIndex node, bool crash, bool keeps_disk) {

@@ -116,7 +116,7 @@ TEST_CASE("whatever a tenth of the nodes tries: nothing forged is believed, noth
     const auto calm = attacked("none");
     CHECK(calm.attackers == 0);
     CHECK(calm.attack_datagrams + calm.attack_dropped == 0);
-    for (const std::string model : {"sybil", "drop", "replay", "rollback", "flood", "strangers"}) {
+    for (const std::string model : {"sybil", "drop", "replay", "rollback", "flood", "strangers", "forge"}) {
         CAPTURE(model);
         const auto seen = attacked(model);
         CHECK(seen.forged_accepted == 0);

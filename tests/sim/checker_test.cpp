@@ -99,6 +99,10 @@ TEST_CASE("what nobody published, or not yet, or of somebody else, is forged") {
     court.checker.seen(court.near, Shown::stale, make_document(seed + 1, 0, 1, 0));
     CHECK(court.measures.forged_accepted == 3);
     CHECK(court.kinds() == "forged forged forged ");
+    court.checker.forgery_taken(2, true);
+    court.checker.forgery_taken(1, false);
+    CHECK(court.measures.forged_accepted == 5);
+    CHECK(court.kinds() == "forged forged forged forged forged ");
 }
 
 TEST_CASE("an older state after a newer one is a resurrection; the same one again is not") {
