@@ -47,7 +47,7 @@ class Attack {
     virtual std::uint64_t attackers() const = 0;
     virtual std::uint64_t datagrams() const = 0;  ///< sent by the attack itself; of rollback: old records put again; of
                                                   ///< forge: forged records
-    virtual std::uint64_t dropped() const = 0;  ///< records acknowledged and not kept
+    virtual std::uint64_t dropped() const = 0;    ///< records acknowledged and not kept
 };
 
 /// Null when the scenario has none.
