@@ -49,7 +49,8 @@ struct Sample {
     double wrong_watcher_share = 0;
     std::uint64_t lookups = 0;
     std::uint64_t lookups_found = 0;
-    double wall_s = 0;  ///< spent on the run so far (not deterministic)
+    std::uint64_t resident_bytes = 0;  ///< of the process, at the end of the interval (not deterministic)
+    double wall_s = 0;                 ///< spent on the run so far (not deterministic)
 };
 
 struct Measures {

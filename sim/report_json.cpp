@@ -143,21 +143,10 @@ Json series_json(const Measures& measures) {
 #field, [](const Sample& s) { return static_cast<double>(s.field); } \
     }
     static constexpr Column columns[] = {
-        COLUMN(virtual_s),
-        COLUMN(online),
-        COLUMN(packets_handshake),
-        COLUMN(packets_dht),
-        COLUMN(packets_channel),
-        COLUMN(bytes_handshake),
-        COLUMN(bytes_dht),
-        COLUMN(bytes_channel),
-        COLUMN(changes),
-        COLUMN(notified),
-        COLUMN(notify_delay_ratio),
-        COLUMN(wrong_watcher_share),
-        COLUMN(lookups),
-        COLUMN(lookups_found),
-        COLUMN(wall_s),
+        COLUMN(virtual_s),       COLUMN(online),          COLUMN(packets_handshake),  COLUMN(packets_dht),
+        COLUMN(packets_channel), COLUMN(bytes_handshake), COLUMN(bytes_dht),          COLUMN(bytes_channel),
+        COLUMN(changes),         COLUMN(notified),        COLUMN(notify_delay_ratio), COLUMN(wrong_watcher_share),
+        COLUMN(lookups),         COLUMN(lookups_found),   COLUMN(resident_bytes),     COLUMN(wall_s),
     };
 #undef COLUMN
     Json series;

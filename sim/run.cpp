@@ -26,6 +26,7 @@ constexpr auto join_gap =
 constexpr auto join_span_most = std::chrono::minutes{5};
 
 std::uint64_t resident_bytes() {
+    const arena::Outside outside;
     std::ifstream in("/proc/self/statm");
     std::uint64_t size = 0;
     std::uint64_t resident = 0;
@@ -182,6 +183,7 @@ void Run::sample() {
     row.notify_delay_ratio = checker_.take_delay_ratio();
     const auto active = checker_.active_now();
     row.wrong_watcher_share = active > 0 ? static_cast<double>(checker_.wrong_now()) / static_cast<double>(active) : 0;
+    row.resident_bytes = resident_bytes();
     row.wall_s = os::wall_seconds() - wall_start_;
     measures_.series.push_back(row);
     last_.changes = measures_.changes;

@@ -31,6 +31,7 @@ change_every = "exponential:5s"
     CHECK(all[0].virtual_s == 10);
     CHECK(all[11].virtual_s == 120);
     CHECK(all[2].changes > 0);  // the row that ends with the warm-up has what was changed in it
+    for (const auto& row : all) CHECK(row.resident_bytes > 1'000'000);
     options.samples_most = 7;
     const auto few = series_of();
     REQUIRE(few.size() == 6);
