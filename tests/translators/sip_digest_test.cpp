@@ -164,6 +164,24 @@ TEST_CASE("digest: what proved one request proves no other") {
     CHECK(talk.translator->nonces() == 0);
 }
 
+TEST_CASE("digest: a dialog is refreshed by whom it was made for, and by nobody else who knows its tags") {
+    SipTalk talk(with_alice());
+    const auto request = talk.subscribe();
+    const auto made = authorized(talk, request, talk.ask(request), "alice", "secret");
+    const auto accepted = talk.ask(made);
+    REQUIRE(accepted.status == 200);
+    talk.reply(talk.take_request(), 200);
+    const auto refresh = [&](const char* who, const char* password, std::size_t challenge) {
+        auto again = talk.again(made, accepted, 1'200);
+        again.from.uri = std::string("sip:") + who + "@a.example";
+        again.contact = "sip:elsewhere@192.0.2.66";
+        again.authorization.clear();
+        return talk.ask(authorized(talk, again, talk.ask(again), who, password, challenge)).status;
+    };
+    CHECK(refresh("mallory", "evil", 1) == 403);
+    CHECK(refresh("alice", "secret", 0) == 200);
+}
+
 TEST_CASE("digest: counts rise; requests that overtook each other are taken, each once") {
     SipTalk talk(with_alice());
     const auto request = talk.publish(pidf_text());

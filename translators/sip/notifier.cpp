@@ -101,12 +101,13 @@ Response Notifier::accepted(const Request& request, const std::string& tag, std:
     return response;
 }
 
-/// Who watches somebody is for nobody else to know. That the sender is who From says was proven as for a PUBLISH, or
-/// is believed as there.
-bool Notifier::may_ask(const Request& request, const SavedSubscription& kept) {
-    if (kept.package != Package::winfo) return true;
+/// Who watches somebody is for nobody else to know, and a dialog is for nobody else to turn away to a Contact of
+/// theirs. That the sender is who From says was proven as for a PUBLISH, or is believed as there.
+bool Notifier::may_ask(const Request& request, const SavedSubscription& kept) const {
+    const bool winfo = kept.package == Package::winfo;
+    if (!winfo && !settings_.authenticate) return true;
     const auto sender = proto::PresentityUri::from_sip(request.from.uri);
-    return sender && *sender == kept.presentity;
+    return sender && *sender == (winfo ? kept.presentity : kept.watcher);
 }
 
 void Notifier::handle_initial(proto::Now now, const Request& request, Package package) {

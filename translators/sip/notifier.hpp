@@ -78,7 +78,7 @@ class Notifier {
     void handle_initial(proto::Now now, const Request& request, Package package);
     void handle_refresh(proto::Now now, const Request& request, Id id);
     std::optional<Response> refuse(const Request& request, Package package) const;
-    static bool may_ask(const Request& request, const SavedSubscription& kept);
+    bool may_ask(const Request& request, const SavedSubscription& kept) const;
     proto::Result<WatchId> follow(proto::Now now, Id id, const SavedSubscription& kept);
     std::uint32_t grant(const Request& request) const;
     Response accepted(const Request& request, const std::string& tag, std::uint32_t expires) const;
