@@ -70,9 +70,9 @@ Bytes welcome_signed_bytes(BytesView unsigned_welcome, const proto::Digest& hell
 }  // namespace
 
 void put_u64(Bytes& out, std::uint64_t value) {
-    for (int shift = 56; shift >= 0; shift -= 8) {
-        out.push_back(static_cast<std::uint8_t>(value >> shift));
-    }
+    std::array<std::uint8_t, 8> bytes;
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(value >> 56), value <<= 8;
+    out.insert(out.end(), bytes.begin(), bytes.end());
 }
 
 std::uint64_t get_u64(BytesView bytes) {

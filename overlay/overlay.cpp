@@ -328,7 +328,7 @@ class Overlay::Impl {
             turn_away(node, watch.watch, *refusal(now, node, watch.presentity, watch.watcher));
         }
         begin_allowed(now);
-        auto rights = Rights(*settings_.federation, now.wall, settings_.verified.get());
+        auto rights = Rights(settings_.federation, now.wall, settings_.verified.get());
         keys_to_renew_ = keys_to_renew_ || rights.any_lost_since(rights_);
         rights_ = std::move(rights);
         const auto end = settings_.federation->next_delegation_end(now.wall);

@@ -1,10 +1,12 @@
-// Who may speak for whom at one moment, to tell whether anybody may no longer since.
+// Who may speak for whom at one moment, to tell whether anybody may no longer since. Members are many and nearly all
+// speak for themselves alone: of them nothing is kept but the federation, which everybody has anyway.
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 
 #include "proto/federation.hpp"
 
@@ -13,24 +15,35 @@ namespace presmesh::overlay {
 class Rights {
   public:
     Rights() = default;
-    Rights(const proto::Federation& federation, proto::WallTime now, proto::VerificationCache* verified) {
-        for (const auto& [domain, member] : federation.members) {
-            held_.emplace(domain, domain, member.key);
-            revoked_.insert(member.revoked.begin(), member.revoked.end());
+    Rights(std::shared_ptr<const proto::Federation> federation, proto::WallTime now, proto::VerificationCache* verified)
+        : federation_(std::move(federation)) {
+        for (const auto& [domain, member] : federation_->members)
             for (const auto& delegation : member.delegations)
-                if (federation.may_publish(delegation.delegate, domain, now, verified))
-                    held_.emplace(delegation.delegate, domain, member.key);
-        }
+                if (federation_->may_publish(delegation.delegate, domain, now, verified))
+                    delegated_.emplace(delegation.delegate, domain);
     }
 
     bool any_lost_since(const Rights& before) const {
-        return !std::includes(held_.begin(), held_.end(), before.held_.begin(), before.held_.end()) ||
-               !std::includes(before.revoked_.begin(), before.revoked_.end(), revoked_.begin(), revoked_.end());
+        if (before.federation_ == nullptr) return false;
+        if (!std::includes(delegated_.begin(), delegated_.end(), before.delegated_.begin(), before.delegated_.end()))
+            return true;
+        return federation_ != before.federation_ && lost_members_since(*before.federation_);
     }
 
   private:
-    std::set<std::tuple<std::string, std::string, proto::PublicKey>> held_;  // who, for the users of, whose key
-    std::set<proto::NodeId> revoked_;
+    /// A member that is gone or has another key, or a node that is revoked now.
+    bool lost_members_since(const proto::Federation& before) const {
+        return std::any_of(before.members.begin(), before.members.end(), [&](const auto& entry) {
+            const auto now = federation_->members.find(entry.first);
+            if (now == federation_->members.end() || now->second.key != entry.second.key) return true;
+            const auto& were = entry.second.revoked;
+            const auto& are = now->second.revoked;
+            return std::any_of(are.begin(), are.end(), [&](const auto& node) { return !were.contains(node); });
+        });
+    }
+
+    std::shared_ptr<const proto::Federation> federation_;
+    std::set<std::pair<std::string, std::string>> delegated_;  // to whom, the users of whom
 };
 
 }  // namespace presmesh::overlay
