@@ -24,6 +24,11 @@ std::uint32_t length32(std::size_t length) {
     return static_cast<std::uint32_t>(length);
 }
 
+/// Nearly every string there is; the check of the others costs a call.
+bool is_ascii(BytesView bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte < 0x80; });
+}
+
 template <typename Pack>
 void pack(Bytes& bytes, Pack&& how) {
     Sink sink{bytes};
@@ -98,11 +103,11 @@ MsgpackReader::Type MsgpackReader::peek() const {
     return Type::none;
 }
 
-void MsgpackReader::fail(Reason reason, std::string detail) {
+void MsgpackReader::fail(Reason reason, std::string_view detail) {
     if (failed_) return;
     failed_ = true;
     rest_ = {};
-    error_ = Error{reason, std::move(detail)};
+    error_ = Error{reason, std::string(detail)};
 }
 
 Result<void> MsgpackReader::status() const {
@@ -278,8 +283,12 @@ BytesView MsgpackReader::take(std::size_t length, std::size_t max) {
 
 std::string_view MsgpackReader::str(std::size_t max) {
     BytesView bytes = take(str_length(), max);
-    if (u8_check(bytes.data(), bytes.size()) != nullptr) fail(Reason::malformed, "not UTF-8");
-    return failed_ ? std::string_view{} : as_text(bytes);
+    if (failed_) return {};
+    if (!is_ascii(bytes) && u8_check(bytes.data(), bytes.size()) != nullptr) {
+        fail(Reason::malformed, "not UTF-8");
+        return {};
+    }
+    return as_text(bytes);
 }
 
 BytesView MsgpackReader::bin(std::size_t max) {

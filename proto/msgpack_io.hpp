@@ -80,7 +80,7 @@ class MsgpackReader {
 
     bool ok() const { return !failed_; }
     /// Makes the reader fail for a reason of the caller's; an earlier failure stays.
-    void fail(Reason reason, std::string detail);
+    [[gnu::cold]] void fail(Reason reason, std::string_view detail);
     Result<void> status() const;
     /// status(), and malformed when bytes are left over.
     Result<void> finish();

@@ -127,7 +127,6 @@ class World final : public AttackField {
     std::uint64_t turns_ = 0;
     std::uint64_t refused_by_gone_ = 0;
     TraceHash trace_hash_;
-    std::array<std::uint8_t, 16> content_key_{};
     std::unique_ptr<Actor> attack_clock_;
 };
 
