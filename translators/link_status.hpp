@@ -21,7 +21,8 @@ constexpr std::string_view to_string(LinkState state) {
 struct LinkStatus {
     std::string name;  ///< the translator's, and what tells its links apart: "xmpp.a.example/b.example"
     LinkState state = LinkState::untried;
-    std::string reason;       ///< why it is down, one word or a SIP status: "connection-refused", "401"
+    std::string reason;       ///< why it is down, one word or a SIP status: "connection-refused", "401";
+                              ///< of one that is up: what is wrong all the same
     proto::WallTime since{};  ///< when the state became what it is
 
     /// The moment counts when the state is another; the reason is the newest.

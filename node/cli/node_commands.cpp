@@ -120,7 +120,12 @@ void check_links(const Json& node, Findings& findings) {
             text += " (" + word(link, "reason") + "): is the attached server there, and does it take us?";
         if (state == "untried")
             text = word(link, "name") + ": the attached server was not asked anything yet, or has still time to answer";
-        findings.add(state != "down", "link", text);
+        const bool amiss = state == "up" && link.contains("reason");
+        if (amiss)
+            text += " (" + word(link, "reason") +
+                    "): it sends here what is for other hosts, and perhaps what is for ours elsewhere. An ejabberd "
+                    "needs \"global_routes: false\" beside its hosts";
+        findings.add(state != "down" && !amiss, "link", text);
     }
 }
 

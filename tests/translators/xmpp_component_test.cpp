@@ -267,6 +267,12 @@ TEST_CASE("each stream's link is told: up, or down, why, and since when") {
     CHECK(link(0) == "xmpp.x.example/a.example up ");
     CHECK(link(1) == "xmpp.x.example/k.example up ");
     CHECK(world.translator->links()[0].since > start);
+    world.feed(0, "<presence from='juliet@x.example/b' to='alice@k.example'/>");
+    CHECK(link(0) == "xmpp.x.example/a.example up foreign-stanzas");
+    CHECK(link(1) == "xmpp.x.example/k.example up ");
+    world.drop(0);
+    world.connect(0);
+    CHECK(link(0) == "xmpp.x.example/a.example up ");  // told anew when it happens again
     world.feed(1, "<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
     CHECK(link(0) == "xmpp.x.example/a.example up ");
     CHECK(link(1) == "xmpp.x.example/k.example down conflict");

@@ -135,6 +135,8 @@ bool XmppTranslator::permitted(proto::Now now, std::size_t i, const Element& sta
     const auto to = proto::canonical_domain(cut_jid(stanza.get("to")).domain);
     if (!to || *to != stream(i).name()) {
         host_->count("xmpp_refused", "foreign_to");
+        // A server that mixes its components' streams sends ours elsewhere too, and in no order.
+        if (to) link_status_[i].set(now, LinkState::up, "foreign-stanzas");
         return false;
     }
     if (from && *from == settings_.domain) return true;
