@@ -4,8 +4,9 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "scripts"))
-from lab import Lab, LabError, sip, wait_for  # noqa: E402,F401
-from lab.federation import Federation  # noqa: E402,F401
+from lab import BIN, Lab, LabError, sip, wait_for  # noqa: E402,F401
+from lab.ejabberd import Ejabberd  # noqa: E402,F401
+from lab.federation import Federation, run  # noqa: E402,F401
 from lab.kamailio import Kamailio  # noqa: E402,F401
 from lab.prosody import Prosody  # noqa: E402,F401
 from lab.sipp import Publisher, Watcher  # noqa: E402,F401
@@ -52,7 +53,7 @@ class WorldTest(unittest.TestCase):
     @classmethod
     def show_logs(cls):
         for process in cls.lab.processes:
-            if "presmeshd" in process.name or "kamailio" in process.name or "prosody" in process.name:
+            if any(name in process.name for name in ("presmeshd", "kamailio", "prosody", "ejabberd")):
                 print(f"---- end of {process.name}'s log\n{process.tail(25)}", file=sys.stderr)
 
     def name(self, what):
