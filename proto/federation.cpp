@@ -21,11 +21,8 @@ const Member* Federation::find(std::string_view domain) const {
 }
 
 const Member* Federation::find(const DomainName& name) const {
-    if (auto known = names_.find(name); known != names_.end())
-        if (const Member* member = find(known->second)) return member;
-    for (const auto& [domain, member] : members)
-        if (domain_name(domain) == name) return &member;
-    return nullptr;
+    const auto known = names_.find(name);
+    return known == names_.end() ? nullptr : find(known->second);
 }
 
 Result<void> Federation::admit(const Certificate& certificate, WallTime now, VerificationCache* cache) const {

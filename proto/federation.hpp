@@ -38,7 +38,7 @@ class Federation {
     SymmetricKey key{};  ///< the federation's own key: keys the hash of presentity URIs, known to members only
     std::map<std::string, Member, std::less<>> members;
 
-    /// Adds or replaces a member. Members put into the map directly are found as well, by their short name more slowly.
+    /// Adds or replaces a member. One put into the map directly has no short name, and its records are nobody's.
     void add(Member member);
 
     /// TOML, see FORMAT.md for the form. All faults at once, or the federation.

@@ -156,11 +156,12 @@ TEST_CASE("publishing: a domain's own users, or delegated ones, of members") {
     CHECK(world.federation.may_publish("a.example", "b.example", world.now).error().reason == Reason::foreign_domain);
 }
 
-TEST_CASE("short names are found however members came in") {
+TEST_CASE("members are found by their short names, and by no others") {
     Federation federation;
     federation.add({"a.example", {}, {}, {}, {}});
     federation.members.erase("a.example");
-    federation.members["b.example"] = {"b.example", {}, {}, {}, {}};
+    federation.add({"b.example", {}, {}, {}, {}});
     CHECK(federation.find(domain_name("a.example")) == nullptr);
+    CHECK(federation.find(domain_name("c.example")) == nullptr);
     CHECK(federation.find(domain_name("b.example")) == &federation.members.at("b.example"));
 }

@@ -125,8 +125,8 @@ class HttpWorld {
         const auto domain_key = proto::SigningKey::generate(random);
         const auto node_key = proto::SigningKey::generate(random);
         const auto hour = std::chrono::hours{1};
-        federation->members["a.example"] = {"a.example", domain_key.public_key(), {}, {}, {}};
-        federation->members["b.example"] = {"b.example", node_key.public_key(), {}, {}, {}};
+        federation->add({"a.example", domain_key.public_key(), {}, {}, {}});
+        federation->add({"b.example", node_key.public_key(), {}, {}, {}});
         const auto certificate =
             proto::Certificate::issue(domain_key, "a.example", node_key.public_key(),
                                       proto::role_store | proto::role_publish, now.wall - hour, now.wall + hour);

@@ -139,7 +139,7 @@ class NodeWorld {
             proto::Certificate::issue(domain_key, domain, p->key->public_key(), proto::role_store | proto::role_publish,
                                       now_.wall - std::chrono::hours{1}, now_.wall + std::chrono::hours{9000});
         p->random = std::make_unique<proto::SeededRandom>(100 + number);
-        federation.members[domain] = proto::Member{domain, domain_key.public_key(), {}, {}, {}};
+        federation.add({domain, domain_key.public_key(), {}, {}, {}});
         providers_.emplace(name, std::move(p));
     }
 
