@@ -72,13 +72,16 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
     if (!packet) return tl::make_unexpected(packet.error());
     const auto& header = packet->header;
     if (header.own == 0) return proto::refuse(proto::Reason::malformed, "a packet of nobody's");
-    if (header.own < peer_memory_) return {};  // of an earlier run, late
+    const bool older = header.own < peer_memory_;
+    if (older && memory_if_older_ == 0) return proto::refuse(proto::Reason::older, "a packet of an earlier run");
     if (is_metered(*packet) && !packets_.take(now.steady)) return proto::refuse(proto::Reason::rate_limited, "packets");
-    if (header.own > peer_memory_) {
+    if (header.own != peer_memory_) {
         if (peer_memory_ != 0 && !memories_.take(now.steady))
             return proto::refuse(proto::Reason::rate_limited, "memories");
         peer_has_memory(header.own);
+        if (older) memory_ = memory_if_older_;  // it may think that we still know what it said before
     }
+    memory_if_older_ = 0;
     trace_.at(now);
     lease_.heard(now);
     watch_lease(now);

@@ -53,6 +53,9 @@ class Channel {
     bool has_output() const { return flight_.owes_ack() || (!outbox_.empty() && flight_.window_open()); }
     std::optional<ChannelEvent> poll_event();
 
+    /// The peer is another process than before. Its memory of us may be older than the last one's: its state was lost
+    /// and its clock set back, or it was copied and the copy ran for a while. Then ours becomes `memory`.
+    void peer_restarted(std::uint64_t memory) { memory_if_older_ = memory; }
     /// There is a (new) session: what was on its way is taken for lost, and the peer learns that we are here.
     void session_made();
     /// Ends the peer's watches of ours, and what we told it about us (a peer silent for limits::peer_forget).
@@ -97,6 +100,7 @@ class Channel {
 
     std::uint64_t memory_;
     std::uint64_t peer_memory_ = 0;
+    std::uint64_t memory_if_older_ = 0;  ///< 0: nobody may come with an older memory
     proto::Duration bound_;
     proto::Duration peer_bound_;
     ChannelTrace trace_;

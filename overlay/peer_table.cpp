@@ -123,6 +123,9 @@ void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const
     peer.previous = std::move(peer.current);
     peer.current = std::move(session);
     peer.info.roles = peer.current->remote().roles;
+    peer.info.instance = peer.current->remote().instance;
+    // What an earlier process sent must not come after what the new one says.
+    if (peer.previous && peer.previous->remote().instance != peer.info.instance) forget(peer.previous);
 }
 
 void PeerTable::confirm(PeerState& peer, const proto::NodeId& own, proto::SteadyTime now) {

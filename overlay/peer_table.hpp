@@ -40,7 +40,7 @@ struct NodeIdHash {
 struct PeerState {
     Peer info;
     std::unique_ptr<Session> current;
-    std::unique_ptr<Session> previous;  ///< superseded, still opens what was on the way
+    std::unique_ptr<Session> previous;  ///< superseded, of the same process: still opens what was on the way
     std::unique_ptr<Session> next;      ///< we answered its HELLO; unconfirmed until data comes
     proto::SteadyTime previous_until{};
     proto::SteadyTime next_until{};

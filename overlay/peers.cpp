@@ -25,6 +25,7 @@ Peers::State& Peers::state(const proto::NodeId& node) {
     if (!state.channel) {
         state.channel = std::make_unique<Channel>(next_memory(), crash_bound_, ChannelTrace(trace_, node, &counters_));
         state.pause = limits::dial_first;
+        if (const auto* known = transport_.peer(node)) state.instance = known->instance;
     }
     touched_.insert(node);
     return state;
@@ -80,7 +81,11 @@ void Peers::session_up(proto::Now, const proto::NodeId& node) {
     auto found = states_.find(node);
     if (found == states_.end()) return;
     auto& peer = found->second;
-    if (const auto* known = transport_.peer(node)) learn(node, {known->endpoint});
+    if (const auto* known = transport_.peer(node)) {
+        learn(node, {known->endpoint});
+        const auto before = std::exchange(peer.instance, known->instance);
+        if (before != 0 && before != known->instance) peer.channel->peer_restarted(next_memory());
+    }
     peer.dialing = peer.unreachable = false;
     peer.pause = limits::dial_first;
     peer.next_dial = {};

@@ -70,6 +70,7 @@ class Peers {
     struct State {
         std::unique_ptr<Channel> channel;
         std::string domain;
+        std::uint64_t instance = 0;  ///< of the process it has its session with, or had its last; 0: none yet
         std::vector<proto::Endpoint> endpoints;
         std::size_t next_endpoint = 0;
         proto::Duration pause;

@@ -38,7 +38,8 @@ struct Peer {
     proto::PublicKey key{};
     std::string domain;
     std::uint8_t roles = 0;
-    proto::Endpoint endpoint;  ///< where it last answered a handshake from, or read what was sent to it
+    std::uint64_t instance = 0;  ///< of the process that the session is with; another one: it started anew
+    proto::Endpoint endpoint;    ///< where it last answered a handshake from, or read what was sent to it
     proto::SteadyTime last_heard{};
 };
 

@@ -196,6 +196,28 @@ TEST_CASE("stream numbers of an earlier run of the peer mean nothing") {
     CHECK(peer.hear_all<proto::WatchMessage>().empty());
 }
 
+TEST_CASE("what an earlier run sent is refused, until another process of the peer is known to have started") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    peer.say({proto::WatchMessage{1, 0, alice, bob, std::nullopt}});
+    peer.hear();
+    const auto old = encode(proto::ChannelPacket{{4, 1000, 1}, {proto::LeaseMessage{30'000}}});
+    CHECK(peer.channel.handle_input(at(peer.time), old).error().reason == proto::Reason::older);
+    peer.channel.peer_restarted(2000);
+    REQUIRE(peer.channel.handle_input(at(peer.time), old));
+    CHECK(peer.events<InboundUnwatch>() == 1);
+    std::vector<std::uint64_t> asked;
+    for (const auto& bytes : peer.hear()) {
+        CHECK(proto::decode_channel_packet(bytes)->header.own == 2000);  // so that it says again what it said before
+        for (const auto& one : told<proto::WatchMessage>(bytes)) asked.push_back(one.watch);
+    }
+    CHECK(asked == std::vector{watch});
+    // Once: what comes older still is of an earlier run again.
+    const auto older = encode(proto::ChannelPacket{{3, 2000, 1}, {proto::LeaseMessage{30'000}}});
+    CHECK_FALSE(peer.channel.handle_input(at(peer.time), older));
+}
+
 TEST_CASE("a source that is asked for the whole again sends the whole") {
     Peer peer;
     const auto document = online();
@@ -249,8 +271,8 @@ TEST_CASE("a peer that has forgotten us: its watches end, ours are asked again w
     REQUIRE(asked.size() == 1);
     CHECK(asked[0].held == online()->digest);
     // What was on its way from the earlier run is nothing any more.
-    peer.memory = 5;
-    peer.say({proto::GoneMessage{3, {1, 2}}});
+    const auto late = encode(proto::ChannelPacket{{5, 1000, 9}, {proto::GoneMessage{3, {1, 2}}}});
+    CHECK(peer.channel.handle_input(at(peer.time), late).error().reason == proto::Reason::older);
     CHECK(peer.channel.watcher().find(watch)->document != nullptr);
 }
 

@@ -255,6 +255,61 @@ TEST_CASE("a watcher that restarts is the same watcher again") {
     CHECK(pair.source->status().peers.at(0).watches_in == 1);
 }
 
+TEST_CASE("a node that starts with a lower epoch is followed, and watches, as any that starts anew") {
+    Pair pair;
+    pair.crash(pair.source);
+    pair.crash(pair.watcher);
+    pair.source.epoch = pair.watcher.epoch = 20;
+    pair.start(pair.source);
+    pair.start(pair.watcher, {&pair.source});
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    SUBCASE("the source") {
+        pair.crash(pair.source);
+        pair.network.run_for(5s);
+        pair.source.epoch = 7;
+        pair.start(pair.source, {&pair.watcher});
+        pair.publish("after");
+        CHECK(pair.shows(watch, "after", 30s));
+        CHECK(pair.liveness(watch) == Liveness::live);
+    }
+    SUBCASE("the watcher") {
+        pair.crash(pair.watcher);
+        pair.network.run_for(5s);
+        pair.watcher.epoch = 7;
+        pair.start(pair.watcher, {&pair.source});
+        const auto again = pair.watch();
+        CHECK(pair.shows(again, "before"));
+        pair.publish("after");
+        CHECK(pair.shows(again, "after"));
+        CHECK(pair.source->status().peers.at(0).watches_in == 1);
+    }
+}
+
+TEST_CASE("a copy of a node that ran for a while does not mute the node itself") {
+    Pair pair;
+    pair.publish("before");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "before"));
+    const auto back = pair.source->watch(pair.now(), pair.alice, pair.bob);
+    pair.watcher->set_document(pair.now(), pair.bob, 0, online("desk", "bob"));
+    REQUIRE(pair.network.run_until([&] { return note_of(pair.source, back) == "bob"; }, 10s));
+    auto& copy = pair.add("a.example");
+    pair.crash(copy);
+    copy.kit = pair.source.kit;
+    copy.epoch = 50;
+    pair.start(copy, {&pair.watcher});
+    copy->set_document(pair.now(), pair.alice, 0, online("phone", "of the copy"));
+    REQUIRE(pair.shows(watch, "of the copy", 10s));
+    pair.crash(copy);
+    pair.publish("after");
+    CHECK(pair.shows(watch, "after", 1min));
+    pair.watcher->set_document(pair.now(), pair.bob, 0, online("desk", "bob again"));
+    CHECK(pair.network.run_until([&] { return note_of(pair.source, back) == "bob again"; }, 1min));
+    CHECK(pair.liveness(watch) == Liveness::live);
+}
+
 TEST_CASE("pending, active, terminated: the source's word decides what is seen") {
     Pair pair;
     pair.source.verdict.reset();

@@ -74,3 +74,22 @@ TEST_CASE("nodes are found by their domain, and by no longer or shorter name") {
     CHECK(table.of_domain("a.example") == std::vector{node(1), node(2), node(3)});
     CHECK(table.of_domain("a.exampl").empty());
 }
+
+TEST_CASE("a session before the newest opens what was on the way, unless it was with an earlier process") {
+    PeerTable table;
+    auto& peer = **table.admit(node(1), of("a.example"));
+    const auto install = [&](SessionId id, std::uint64_t instance) {
+        table.install(
+            peer, std::make_unique<Session>(id, Remote{id, instance, {}, 0}, SessionKeys{}, true, proto::SteadyTime{}),
+            node(2), proto::SteadyTime{});
+    };
+    install(10, 1);
+    CHECK(peer.info.instance == 1);
+    install(11, 1);
+    CHECK(table.of_session(10) == &peer);
+    install(12, 2);
+    CHECK(peer.info.instance == 2);
+    CHECK(table.of_session(12) == &peer);
+    CHECK(table.of_session(11) == nullptr);
+    CHECK(table.of_session(10) == nullptr);
+}
