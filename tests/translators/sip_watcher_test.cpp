@@ -312,6 +312,45 @@ TEST_CASE("a ping that nobody answers shows that the server is away, and one tha
     CHECK(talk.translator->links()[0].state == tr::LinkState::up);
 }
 
+TEST_CASE("while nobody is watched the server is pinged too, so that the link is told as it is") {
+    SipTalk talk(SipTalk::attached());
+    const auto link = [&] { return talk.translator->links()[0].state; };
+    const auto ping = [&] {
+        talk.pass(talk.settings.ping_every);
+        auto options = talk.take_request();
+        CHECK(options.method == sip::Method::options);
+        CHECK(talk.out.empty());
+        return options;
+    };
+    const auto silent = [](auto& response) { response.local = true; };
+    CHECK(link() == tr::LinkState::untried);
+    SUBCASE("it was never there") {
+        talk.reply(ping(), 408, silent);
+        CHECK(link() == tr::LinkState::down);
+    }
+    SUBCASE("it goes when the last watcher has gone") {
+        talk.translator->wanted(talk.now, alice, carol);
+        talk.end_turn();
+        talk.reply(talk.take_request(), 404);
+        talk.translator->unwanted(talk.now, alice, carol);
+        talk.end_turn();
+        for (int i = 0; i < 10; ++i) {
+            talk.reply(ping(), 200);
+            CHECK(link() == tr::LinkState::up);
+        }
+        talk.reply(ping(), 503, silent);
+        CHECK(link() == tr::LinkState::down);
+        talk.reply(ping(), 200);
+        CHECK(link() == tr::LinkState::up);
+        // Who is watched then is not met with an alarm that is an hour old.
+        talk.translator->wanted(talk.now, alice, carol);
+        talk.end_turn();
+        talk.out.clear();
+        talk.pass(talk.settings.ping_every);
+        CHECK(link() == tr::LinkState::up);
+    }
+}
+
 TEST_CASE("423 asks for longer; 403, 489 and 603 are for good; 404 is nobody") {
     Attached talk;
     const auto subscribe = talk.want();

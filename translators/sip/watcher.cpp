@@ -59,7 +59,8 @@ void Watcher::start(proto::Now now, Host& host, Translator& owner) {
     owner_ = &owner;
     last_pong_ = now.steady;
     link_ = {settings_.name, LinkState::untried, {}, now.wall};
-    if (settings_.ping_every.count() > 0) next_ping_ = now.steady + settings_.ping_every;
+    if (settings_.mode == Mode::attach && settings_.ping_every.count() > 0)
+        next_ping_ = now.steady + settings_.ping_every;
 }
 
 void Watcher::stop() {
@@ -321,7 +322,6 @@ proto::SteadyTime Watcher::next_timeout() const {
 
 void Watcher::ping(proto::Now now) {
     next_ping_ = now.steady + settings_.ping_every;
-    if (follows_.empty()) return;
     const auto id = server_away_ ? 0 : next_to_ping(now);
     if (id != 0)
         subscribe(now, id);
@@ -346,6 +346,7 @@ void Watcher::send_options() {
 }
 
 Watcher::Id Watcher::next_to_ping(proto::Now now) {
+    if (follows_.empty()) return 0;
     constexpr int most_looked_at = 64;  // a ping costs the same whatever the number of subscriptions
     auto at = follows_.upper_bound(last_pinged_);
     for (int i = 0; i < most_looked_at; ++i, ++at) {

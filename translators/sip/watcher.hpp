@@ -7,7 +7,7 @@
 // A server that restarts is subscribed to again, with jitter and at a bounded rate. It is noticed by a ping: OPTIONS
 // tells whether it answers at all, but a restart can fall between two of them; so one of our subscriptions in turn is
 // refreshed instead, while there is any. 481 means that the server forgot it, and then every other one is refreshed
-// too.
+// too. Without any, the pings go on: operators are told how the link stands.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,7 @@ class Watcher {
     proto::SteadyTime next_timeout() const;
 
     std::size_t size() const { return follows_.size(); }
-    /// How the server takes what we ask; untried while nobody is wanted.
+    /// How the server takes what we ask; untried until it answers something, or does not in time.
     const LinkStatus& link() const { return link_; }
 
   private:
