@@ -242,6 +242,11 @@ void Watchers::note_change(const Relation& relation) {
 void Watchers::note_end(const Relation& relation, const Watcher& watcher) {
     if (!observed_.contains(relation.presentity)) return;
     auto& noted = noted_[relation.presentity];
+    // RFC 3857 section 4.7.2: of who came and went nobody is told, so not of a fetch either.
+    if (const auto known = noted.find(relation.watcher); known != noted.end() && known->second.arrived) {
+        noted.erase(known);
+        return;
+    }
     WatcherStatus status{relation.watcher, WatchState::terminated, watcher.event, watcher.since};
     if (watcher.standing.state == WatchState::pending) status.event = WatcherEvent::giveup;
     if (watcher.standing.state == WatchState::active) status.event = WatcherEvent::timeout;

@@ -95,7 +95,7 @@ class Watchers {
     void unobserve(const proto::PresentityUri& presentity);
     /// A presentity with something new, maybe nothing of any watcher.
     void touch_observed(std::string_view domain);
-    /// Since the last call; whoever came and went, or was refused as soon as it came, is not in it.
+    /// Since the last call; whoever came and went (as a fetch does), or was refused as soon as it came, is not in it.
     News take_news();
 
   private:
