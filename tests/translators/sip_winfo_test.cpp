@@ -273,6 +273,29 @@ TEST_CASE("a watcher that came and went between two NOTIFYs is not told of") {
     CHECK(talk.table.last == Strings{"carol@c.example active subscribe"});
 }
 
+TEST_CASE("RFC 3857 section 4.7.2: a watcher alone that came and went between two NOTIFYs brings none") {
+    Talk talk;
+    talk.begin();
+    talk.set(bob, WatchState::pending);
+    talk.set(bob, WatchState::terminated, WatcherEvent::giveup);
+    talk.pass(1min);
+    CHECK(talk.out.empty());
+    talk.set(carol, WatchState::pending);
+    talk.hear();
+    CHECK(talk.table.extent == "partial");
+    CHECK(talk.table.last == Strings{"carol@c.example pending subscribe"});
+    // What is owed to a refresh is not taken back with it.
+    CHECK(talk.ask(talk.again(talk.first, talk.accepted, 600)).status == 200);
+    const auto under_way = talk.take_request();
+    talk.set(bob, WatchState::pending);
+    CHECK(talk.ask(talk.again(talk.first, talk.accepted, 600)).status == 200);
+    talk.set(bob, WatchState::terminated, WatcherEvent::giveup);
+    talk.table.read(under_way);
+    talk.reply(under_way, 200);
+    talk.hear();
+    CHECK(talk.table.extent == "full");
+}
+
 TEST_CASE("refresh: the whole list again; who went and was not told of is in it once") {
     Talk talk;
     talk.set(bob, WatchState::active);

@@ -268,8 +268,9 @@ void Notifier::watchers_changed(proto::Now now, const proto::PresentityUri& pres
     const bool ends = !host_->serves(presentity);
     for (const auto id : winfo_.changed(presentity, changes)) {
         auto& subscription = subscriptions_.at(id);
-        subscription.due = subscription.due || ends || winfo_.owes(id);
         subscription.urgent = subscription.urgent || ends;
+        // Not what was due before: that may have been who came and has gone again.
+        if (subscription.ending.empty()) subscription.due = subscription.urgent || winfo_.owes(id);
         pump(now, id);
     }
 }
