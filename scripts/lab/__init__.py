@@ -1,9 +1,11 @@
 """The laboratory: real servers, real clients and presmesh nodes on loopback, in a folder of their own, ended by pid.
 
 Used by scripts/demo, tests/interop and tests/bench. Nothing is started as a system service, nothing listens beyond loopback,
-and whatever way the program ends (verdict, exception, Ctrl-C, SIGTERM), close() ends every process it started.
+and whatever way the program ends (verdict, exception, Ctrl-C, SIGTERM, a lost terminal), close() ends every process it started.
+Where the program is killed, the kernel ends them; only their folder stays.
 """
 import atexit
+import ctypes
 import os
 import pathlib
 import shutil
@@ -41,6 +43,23 @@ def tcp_open(port, host="127.0.0.1"):
         return s.connect_ex((host, port)) == 0
 
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def end_with(parent):
+    """In a child before it runs its program: whatever becomes of the laboratory, the child gets SIGTERM."""
+    LIBC.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+    if os.getppid() != parent:  # it was killed meanwhile
+        os._exit(1)
+
+
+def end_on_signals():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda got, _: sys.exit(128 + got))
+
+
 class Process:
     """A program started by the laboratory, its output in a log file of its own."""
 
@@ -49,8 +68,9 @@ class Process:
         self.log = folder / f"{name}.log"
         self.argv = [str(a) for a in argv]
         out = open(self.log, "ab")
+        parent = os.getpid()
         self.popen = subprocess.Popen(self.argv, stdout=out, stderr=subprocess.STDOUT, stdin=stdin or subprocess.DEVNULL, cwd=folder,
-                                      env={**os.environ, **(env or {})}, start_new_session=True)
+                                      env={**os.environ, **(env or {})}, start_new_session=True, preexec_fn=lambda: end_with(parent))
         out.close()
 
     @property
@@ -108,7 +128,7 @@ class Lab:
         self.processes = []
         self._taken = set()
         atexit.register(self.close)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        end_on_signals()
 
     def __enter__(self):
         return self
