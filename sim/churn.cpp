@@ -4,19 +4,32 @@
 #include <numbers>
 #include <unordered_map>
 
+#include "sim/arena.hpp"
 #include "sim/churn_trace.hpp"
 #include "sim/dice.hpp"
 
 namespace presmesh::sim {
 
 using proto::Duration;
+using proto::Result;
 
 namespace {
+
+/// How long the names in it are must not show in the world's memory: a report's folder may lie anywhere.
+ChurnOptions copy_of(const ChurnOptions& options) {
+    const arena::Outside outside;
+    return options;
+}
+
+Result<ChurnTrace> read_outside(const Scenario& scenario) {
+    const arena::Outside outside;
+    return read_churn_trace(scenario.churn.trace, scenario.nodes);
+}
 
 /// Nodes whose lives are drawn from distributions, each from its own dice.
 class DrawnPlan final : public ChurnPlan {
   public:
-    DrawnPlan(const Scenario& scenario, std::uint64_t seed) : options_(scenario.churn) {
+    DrawnPlan(const Scenario& scenario, std::uint64_t seed) : options_(copy_of(scenario.churn)) {
         nodes_.reserve(scenario.nodes);
         for (NodeIndex node = 0; node < scenario.nodes; ++node) {
             Dice dice(seed, Purpose::churn, node);
@@ -133,7 +146,7 @@ class TracedPlan final : public ChurnPlan {
 
 proto::Result<std::unique_ptr<ChurnPlan>> make_churn_plan(const Scenario& scenario, std::uint64_t seed) {
     if (!scenario.churn.trace.empty()) {
-        auto trace = read_churn_trace(scenario.churn.trace, scenario.nodes);
+        auto trace = read_outside(scenario);
         if (!trace) return tl::make_unexpected(trace.error());
         return std::make_unique<TracedPlan>(std::move(*trace), scenario, seed);
     }

@@ -1,9 +1,10 @@
 #include "sim/churn_trace.hpp"
 
 #include <charconv>
-#include <fstream>
+#include <sstream>
 
 #include "sim/distribution.hpp"
+#include "sim/inputs.hpp"
 
 namespace presmesh::sim {
 
@@ -82,8 +83,9 @@ Result<ChurnTrace> read_churn_trace(std::istream& in, const std::string& name, s
 }
 
 Result<ChurnTrace> read_churn_trace(const std::filesystem::path& path, std::uint32_t nodes) {
-    std::ifstream in(path);
-    if (!in) return refuse(Reason::not_found, path.string() + " cannot be read");
+    auto text = read_input(path);
+    if (!text) return tl::make_unexpected(text.error());
+    std::istringstream in(std::move(*text));
     return read_churn_trace(in, path.string(), nodes);
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 
+#include "sim/inputs.hpp"
 #include "sim/report_json.hpp"
 #include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
@@ -62,7 +63,7 @@ void print_violations(const RunArguments& arguments, const Measures& measures) {
 }
 
 int run_command(const RunArguments& arguments) {
-    const auto scenario = scenario_of(arguments.choice);
+    auto scenario = scenario_of(arguments.choice);
     if (!scenario) return 2;
     std::printf("seed %llu\n%s\n", static_cast<unsigned long long>(arguments.seed), to_toml(*scenario).c_str());
     std::fflush(stdout);
@@ -86,6 +87,14 @@ int run_command(const RunArguments& arguments) {
         trace = std::move(*made);
         options.trace = trace.get();
     }
+    if (!arguments.out.empty()) {
+        auto kept = begin_report(arguments.out, *scenario);
+        if (!kept) {
+            std::fprintf(stderr, "--out: %s\n", kept.error().detail.c_str());
+            return 2;
+        }
+        scenario = std::move(*kept);
+    }
     const auto measures = run(*scenario, arguments.seed, options);
     if (!measures) {
         std::fprintf(stderr, "%s\n", measures.error().detail.c_str());
@@ -105,6 +114,21 @@ int run_command(const RunArguments& arguments) {
     return measures->ok() && same ? 0 : 1;
 }
 
+/// The copies of files that the scenario names are those the run was made with; else says which are not.
+bool has_its_inputs(const std::filesystem::path& folder, const Json& manifest) {
+    bool all = true;
+    const Json inputs = manifest.value("inputs", Json::object());
+    for (const auto& [name, hash] : inputs.items()) {
+        const auto text = read_input(folder / name);
+        if (!text) std::fprintf(stderr, "%s\n", text.error().detail.c_str());
+        if (text && hash_of_input(*text) == hash) continue;
+        if (text)
+            std::fprintf(stderr, "%s has changed: the run was made with other contents\n", (folder / name).c_str());
+        all = false;
+    }
+    return all;
+}
+
 /// A report's folder says itself what scenario and seed it is of.
 int replay_command(RunArguments arguments) {
     const std::filesystem::path folder = arguments.choice.scenario;
@@ -122,6 +146,7 @@ int replay_command(RunArguments arguments) {
                      static_cast<unsigned long long>(arguments.seed));
         return 2;
     }
+    if (!has_its_inputs(folder, manifest)) return 2;
     arguments.seed = recorded;
     if (arguments.choice.overrides().empty()) arguments.recorded_hash = manifest.value("trace_hash", "");
     arguments.choice.scenario = (folder / "scenario.toml").string();

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <map>
-#include <sstream>
+
+#include "sim/inputs.hpp"
 
 namespace presmesh::sim {
 
@@ -149,11 +148,9 @@ proto::Result<DelayMatrix> DelayMatrix::parse(std::string_view text) {
 }
 
 proto::Result<DelayMatrix> DelayMatrix::load(const std::filesystem::path& path) {
-    std::ifstream in(path);
-    if (!in) return proto::refuse(Reason::not_found, path.string() + " cannot be read");
-    std::ostringstream text;
-    text << in.rdbuf();
-    auto made = parse(text.str());
+    auto text = read_input(path);
+    if (!text) return tl::make_unexpected(text.error());
+    auto made = parse(*text);
     if (!made) return proto::refuse(made.error().reason, path.string() + ": " + made.error().detail);
     return made;
 }

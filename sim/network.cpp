@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "sim/arena.hpp"
+
 namespace presmesh::sim {
 
 using proto::Duration;
@@ -14,6 +16,12 @@ std::uint64_t pair_of(NodeIndex a, NodeIndex b) {
 }
 std::uint64_t unordered_pair(NodeIndex a, NodeIndex b) {
     return pair_of(std::min(a, b), std::max(a, b));
+}
+
+/// How long a file's name is must not show in the world's memory: a report's folder may lie anywhere.
+NetworkOptions copy_of(const NetworkOptions& options) {
+    const arena::Outside outside;
+    return options;
 }
 
 }  // namespace
@@ -30,7 +38,7 @@ proto::Result<Network> Network::make(const Scenario& scenario, std::uint64_t see
 }
 
 Network::Network(const Scenario& scenario, std::uint64_t seed)
-    : options_(scenario.network), seed_(seed), clogged_until_(scenario.nodes, Duration{0}) {}
+    : options_(copy_of(scenario.network)), seed_(seed), clogged_until_(scenario.nodes, Duration{0}) {}
 
 void Network::place(NodeIndex node) {
     Dice dice(seed_, Purpose::place, node);

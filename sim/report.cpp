@@ -1,8 +1,11 @@
 #include "sim/report.hpp"
 
-#include <fstream>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <sstream>
 
+#include "sim/inputs.hpp"
 #include "sim/report_json.hpp"
 #include "sim/scenario_file.hpp"
 
@@ -96,9 +99,12 @@ constexpr MeasureRow rows[] = {
 };
 #undef ROW
 
-Json manifest(const Scenario& scenario, const Measures& measures) {
+Json manifest(const Scenario& scenario, const std::vector<Input>& inputs, const Measures& measures) {
+    Json hashes = Json::object();
+    for (const auto& input : inputs) hashes[input.copy] = input.hash;
     return {{"format", 1},
             {"scenario", "scenario.toml"},
+            {"inputs", hashes},
             {"name", scenario.name},
             {"seed", measures.seed},
             {"commit", commit()},
@@ -140,30 +146,63 @@ std::string series_csv(const Measures& measures) {
 Result<void> write_file(const std::filesystem::path& path, std::string_view text) {
     auto part = path;
     part += ".part";
-    std::error_code failed;
-    {
-        std::ofstream out(part, std::ios::binary | std::ios::trunc);
-        out << text;
-        if (!out.flush()) return refuse(Reason::not_found, path.string() + " cannot be written");
-    }
-    std::filesystem::rename(part, path, failed);
-    if (failed) return refuse(Reason::not_found, path.string() + ": " + failed.message());
+    const auto failed = [&] {
+        const std::string why = std::strerror(errno);
+        std::remove(part.c_str());
+        return refuse(Reason::not_found, path.string() + " cannot be written: " + why);
+    };
+    std::FILE* out = std::fopen(part.c_str(), "wbe");
+    if (out == nullptr) return failed();
+    const bool whole = std::fwrite(text.data(), 1, text.size(), out) == text.size() && std::fflush(out) == 0;
+    const int why = errno;
+    if (std::fclose(out) != 0) return failed();
+    errno = why;
+    if (!whole || std::rename(part.c_str(), path.c_str()) != 0) return failed();
     return {};
 }
 
-Result<void> write_report(const std::filesystem::path& folder, const Scenario& scenario, const Measures& measures) {
+namespace {
+
+Result<void> keep_copies(const std::filesystem::path& folder, const std::vector<Input>& inputs) {
+    for (const auto& input : inputs) {
+        const auto there = read_input(folder / input.copy);
+        if (there && *there == *input.text) continue;
+        if (auto written = write_file(folder / input.copy, *input.text); !written) return written;
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<Scenario> begin_report(const std::filesystem::path& folder, const Scenario& scenario) {
+    const auto inputs = read_inputs(scenario);
+    if (!inputs) return tl::make_unexpected(inputs.error());
     std::error_code failed;
     std::filesystem::create_directories(folder, failed);
+    if (failed) return refuse(Reason::not_found, folder.string() + " cannot be made: " + failed.message());
+    const auto probe = folder / "report.json.probe";
+    if (auto written = write_file(probe, "{}\n"); !written) return tl::make_unexpected(written.error());
+    std::filesystem::remove(probe, failed);
+    if (auto kept = keep_copies(folder, *inputs); !kept) return tl::make_unexpected(kept.error());
+    return with_copies(scenario, *inputs, folder);
+}
+
+Result<void> write_report(const std::filesystem::path& folder, const Scenario& scenario, const Measures& measures) {
+    const auto copied = begin_report(folder, scenario);
+    if (!copied) return tl::make_unexpected(copied.error());
+    const auto inputs = read_inputs(*copied);
+    if (!inputs) return tl::make_unexpected(inputs.error());
     Json report = report_json(scenario, measures);
     Json point = report;
     point["series"] = series_json(measures);
     point["set"] = Json::object();
+    // The page can be made again from the rest, a run not.
     const std::pair<const char*, std::string> files[] = {
-        {"scenario.toml", to_toml(scenario)},
-        {"manifest.json", manifest(scenario, measures).dump(2) + "\n"},
+        {"scenario.toml", to_toml(*copied, folder)},
+        {"manifest.json", manifest(scenario, *inputs, measures).dump(2) + "\n"},
         {"series.csv", series_csv(measures)},
-        {"report.html", report_page(scenario.name, Json::array({std::move(point)}))},
         {"report.json", report.dump(2) + "\n"},
+        {"report.html", report_page(scenario.name, Json::array({std::move(point)}))},
     };
     for (const auto& [name, text] : files) {
         if (auto written = write_file(folder / name, text); !written) return written;

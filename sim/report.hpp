@@ -27,8 +27,12 @@ std::span<const MeasureRow> measure_rows();
 /// The source's commit this program was built from; "unknown" outside of a repository.
 std::string_view commit();
 
-/// Writes all files; report.json is the last, so that its presence says that the rest is there. not_found when the
-/// folder cannot be made or written.
+/// Before the run: makes the folder, tries whether it can be written, and keeps copies there of the files that the
+/// scenario names. The scenario with these copies is the one to run. not_found, with the system's reason.
+proto::Result<Scenario> begin_report(const std::filesystem::path& folder, const Scenario& scenario);
+
+/// Begins where that was not done. Writes all files; report.json comes last but for the page, so that its presence says
+/// that all numbers are there. not_found when the folder cannot be made or written.
 proto::Result<void> write_report(const std::filesystem::path& folder, const Scenario& scenario,
                                  const Measures& measures);
 
@@ -36,7 +40,7 @@ proto::Result<void> write_report(const std::filesystem::path& folder, const Scen
 std::string replay_command(const std::string& report_folder, const Measures& measures);
 
 std::string series_csv(const Measures& measures);
-/// A whole file or none: written beside `path` and renamed.
+/// A whole file or none: written beside `path` and renamed. not_found, with the system's reason.
 proto::Result<void> write_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace presmesh::sim

@@ -26,8 +26,9 @@ ReadScenario read_scenario(const std::string& name, const std::vector<std::strin
 ReadScenario parse_scenario(std::string_view text, const std::string& name, const std::filesystem::path& folder = {},
                             const std::vector<std::string>& overrides = {});
 
-/// The whole effective scenario: read again, it is equal.
-std::string to_toml(const Scenario& scenario);
+/// The whole effective scenario: read again, it is equal. To be kept in `folder`: the files that lie there are named as
+/// seen from it.
+std::string to_toml(const Scenario& scenario, const std::filesystem::path& folder = {});
 
 /// A scenario that comes with the program, from sim/scenarios/.
 struct Preset {

@@ -45,9 +45,18 @@ class Writer {
     std::ostringstream out_;
 };
 
-std::string latency_text(const Latency& latency) {
+/// A file that lies in the folder as seen from there: the folder may be moved.
+std::string file_text(const std::filesystem::path& file, const std::filesystem::path& folder) {
+    const auto whole = std::filesystem::absolute(file).lexically_normal();
+    if (!folder.empty() &&
+        whole.parent_path() == std::filesystem::absolute(folder / "x").lexically_normal().parent_path())
+        return whole.filename().string();
+    return whole.string();
+}
+
+std::string latency_text(const Latency& latency, const std::filesystem::path& folder) {
     if (latency.kind != Latency::Kind::matrix) return latency.text;
-    return "matrix:" + std::filesystem::absolute(latency.matrix).lexically_normal().string();
+    return "matrix:" + file_text(latency.matrix, folder);
 }
 
 void write_top(Writer& out, const Scenario& s) {
@@ -65,9 +74,9 @@ void write_top(Writer& out, const Scenario& s) {
     out.real("clock_drift_ppm", s.clock_drift_ppm);
 }
 
-void write_network(Writer& out, const NetworkOptions& network) {
+void write_network(Writer& out, const NetworkOptions& network, const std::filesystem::path& folder) {
     out.section("network");
-    out.text("latency", latency_text(network.latency));
+    out.text("latency", latency_text(network.latency, folder));
     out.time("jitter", network.jitter);
     out.real("loss", network.loss);
     out.real("duplication", network.duplication);
@@ -83,11 +92,9 @@ void write_habits(Writer& out, const ChurnClass& c) {
     out.real("keeps_disk", c.keeps_disk);
 }
 
-void write_churn(Writer& out, const ChurnOptions& churn) {
+void write_churn(Writer& out, const ChurnOptions& churn, const std::filesystem::path& folder) {
     out.section("churn");
-    out.text("model", churn.trace.empty()
-                          ? churn.text
-                          : "trace:" + std::filesystem::absolute(churn.trace).lexically_normal().string());
+    out.text("model", churn.trace.empty() ? churn.text : "trace:" + file_text(churn.trace, folder));
     if (!churn.source.empty()) out.text("source", churn.source);
     if (churn.trace.empty())
         write_habits(out, churn.habits);
@@ -130,13 +137,13 @@ void write_event(Writer& out, const Event& event) {
 
 }  // namespace
 
-std::string to_toml(const Scenario& s) {
+std::string to_toml(const Scenario& s, const std::filesystem::path& folder) {
     static constexpr std::string_view models[] = {"none",     "sybil", "drop",      "replay",
                                                   "rollback", "flood", "strangers", "forge"};
     Writer out;
     write_top(out, s);
-    write_network(out, s.network);
-    write_churn(out, s.churn);
+    write_network(out, s.network, folder);
+    write_churn(out, s.churn, folder);
     out.section("workload");
     out.whole("presentities", s.workload.presentities);
     out.text("watches_per_presentity", s.workload.watches_per_presentity.text());

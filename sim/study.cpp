@@ -41,9 +41,11 @@ void tell_violations(const Measures& measures, const std::string& folder) {
 int job(const std::string& folder, std::uint64_t seed) {
     const auto scenario = read_scenario((std::filesystem::path(folder) / "scenario.toml").string());
     if (!scenario) return tell(scenario.error());
-    const auto measures = run(*scenario, seed);
+    const auto kept = begin_report(folder, *scenario);
+    if (!kept) return tell(kept.error());
+    const auto measures = run(*kept, seed);
     if (!measures) return tell(measures.error());
-    if (const auto written = write_report(folder, *scenario, *measures); !written) return tell(written.error());
+    if (const auto written = write_report(folder, *kept, *measures); !written) return tell(written.error());
     tell_violations(*measures, folder);
     return measures->ok() ? 0 : failed_check;
 }

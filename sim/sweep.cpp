@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -50,6 +51,29 @@ std::vector<Setting> combinations(const std::vector<Vary>& vary) {
         all = std::move(longer);
     }
     return all;
+}
+
+/// Read once for all points that name the same.
+class Files {
+  public:
+    std::vector<Input> of(const Scenario& scenario, std::vector<std::string>& faults) {
+        const auto key = std::pair(scenario.network.latency.matrix, scenario.churn.trace);
+        const auto known = read_.find(key);
+        if (known != read_.end()) return known->second;
+        auto inputs = read_inputs(scenario);
+        if (!inputs) faults.push_back(inputs.error().detail);
+        return read_.emplace(key, inputs ? std::move(*inputs) : std::vector<Input>{}).first->second;
+    }
+
+  private:
+    std::map<std::pair<fs::path, fs::path>, std::vector<Input>> read_;
+};
+
+bool has_copies(const Job& job) {
+    return std::all_of(job.inputs.begin(), job.inputs.end(), [&](const Input& input) {
+        const auto there = read_input(job.folder / input.copy);
+        return there && *there == *input.text;
+    });
 }
 
 Result<Json> read_json(const fs::path& path) {
@@ -105,6 +129,7 @@ Result<Vary> Vary::parse(std::string_view text) {
 tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan& plan) {
     std::vector<Job> jobs;
     std::vector<std::string> faults;
+    Files files;
     const auto points = combinations(plan.vary);
     if (plan.seeds == 0 || points.size() * plan.seeds > most_jobs)
         return tl::make_unexpected(std::vector<std::string>{"a sweep has 1 to " + std::to_string(most_jobs) + " runs"});
@@ -117,10 +142,12 @@ tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan
                 if (std::find(faults.begin(), faults.end(), fault) == faults.end()) faults.push_back(fault);
             continue;
         }
-        const auto text = to_toml(*scenario);
+        const auto inputs = files.of(*scenario, faults);
+        const auto at = plan.folder / "runs" / "x";
+        const auto text = to_toml(with_copies(*scenario, inputs, at), at);
         for (std::uint32_t i = 0; i < plan.seeds; ++i) {
             const auto seed = plan.first_seed + i;
-            jobs.push_back({set, seed, plan.folder / "runs" / folder_name(set, seed), text});
+            jobs.push_back({set, seed, plan.folder / "runs" / folder_name(set, seed), text, inputs});
         }
     }
     if (!faults.empty()) return tl::make_unexpected(std::move(faults));
@@ -130,13 +157,16 @@ tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan
 Result<bool> prepare(const Job& job) {
     std::error_code failed;
     const auto scenario = job.folder / "scenario.toml";
-    if (read_text(scenario) == job.scenario) {
+    if (read_text(scenario) == job.scenario && has_copies(job)) {
         if (fs::exists(job.folder / "report.json", failed)) return false;
     } else {
         fs::remove_all(job.folder, failed);
     }
     fs::create_directories(job.folder, failed);
     if (failed) return refuse(Reason::not_found, job.folder.string() + ": " + failed.message());
+    for (const auto& input : job.inputs)
+        if (auto written = write_file(job.folder / input.copy, *input.text); !written)
+            return tl::make_unexpected(written.error());
     if (auto written = write_file(scenario, job.scenario); !written) return tl::make_unexpected(written.error());
     return true;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proto/result.hpp"
+#include "sim/inputs.hpp"
 #include "sim/report_json.hpp"
 
 namespace presmesh::sim {
@@ -35,14 +36,15 @@ struct Job {
     Setting set;
     std::uint64_t seed = 0;
     std::filesystem::path folder;  ///< FOLDER/runs/SETTING,seed=N
-    std::string scenario;          ///< the whole effective one, as TOML
+    std::string scenario;          ///< the whole effective one, as TOML, with copies of the files it names
+    std::vector<Input> inputs;     ///< these files
 };
 
 /// All runs, point by point and seed by seed. The faults of any of them come back, each once.
 tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan& plan);
 
-/// Makes the folder and its scenario.toml. False: this very run is there and finished. A folder that holds another
-/// scenario's run is emptied.
+/// Makes the folder, its scenario.toml and the files that it names. False: this very run is there and finished. A
+/// folder that holds another scenario's run, or one with other files, is emptied.
 proto::Result<bool> prepare(const Job& job);
 
 struct JobOutcome {

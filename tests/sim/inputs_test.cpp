@@ -1,0 +1,101 @@
+// The files that a scenario names, a trace and a matrix: kept with the report, compared by what is in them.
+#include <doctest/doctest.h>
+
+#include <chrono>
+
+#include "sim/report_json.hpp"
+#include "tests/support/hard_world.hpp"
+
+using namespace presmesh;
+using namespace presmesh::sim;
+using namespace presmesh::tests;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr auto traced = R"(name = "traced"
+nodes = 12
+duration = "15s"
+warmup = "10s"
+settle = "5s"
+[network]
+latency = "matrix:rtt"
+[churn]
+model = "trace:lives"
+[workload]
+presentities = 12
+watches_per_presentity = "zipf:1.2,max=5"
+change_every = "exponential:5s"
+)";
+
+struct Inputs : Folder {
+    Inputs() {
+        fs::create_directories(path / "in");
+        write(path / "in" / "traced.toml", traced);
+        lives("12s 3 leave\n");
+        write(path / "in" / "rtt", "0 80000 20000\n80000 0 50000\n20000 50000 0\n");
+    }
+    void lives(const std::string& text) const { write(path / "in" / "lives", text); }
+    Outcome sim(std::vector<std::string> command) const {
+        command.insert(command.begin(), PRESMESH_SIM);
+        auto outcome = run_program(command);
+        return outcome;
+    }
+    Outcome sweep() const { return sim({"sweep", file("in/traced.toml"), "--seeds", "2", "--out", file("out")}); }
+    Json report(const std::string& of) const { return Json::parse(text_of(path / of / "report.json")); }
+};
+
+fs::path copy_in(const fs::path& folder, const std::string& kind) {
+    for (const auto& entry : fs::directory_iterator(folder))
+        if (entry.path().filename().string().starts_with(kind + "-")) return entry.path();
+    return {};
+}
+
+}  // namespace
+
+TEST_CASE("a sweep runs again what was run with other contents of a file, and only then" * doctest::skip(sanitized)) {
+    const Inputs folder;
+    const auto first = folder.sweep();
+    CAPTURE(first.out);
+    REQUIRE(first.status == 0);
+    const auto hashes = folder.report("out")["trace_hash"];
+    CHECK(folder.sweep().has("seed=2 (kept)"));
+
+    folder.lives("12s 3 crash\n14s 5 crash\n");
+    const auto other = folder.sweep();
+    CAPTURE(other.out);
+    CHECK(other.has("seed=1 ok"));
+    CHECK_FALSE(other.has("(kept)"));
+    CHECK(folder.report("out")["trace_hash"] != hashes);
+
+    write(copy_in(folder.path / "out" / "runs" / "seed=2", "trace"), "12s 3 leave\n");
+    const auto repaired = folder.sweep();
+    CHECK(repaired.has("seed=1 (kept)"));
+    CHECK(repaired.has("seed=2 ok"));
+}
+
+TEST_CASE("a report's folder replays where it was moved to, without the files it was made from" *
+          doctest::skip(sanitized)) {
+    const Inputs folder;
+    REQUIRE(folder.sim({"run", folder.file("in/traced.toml"), "--quiet", "--out", folder.file("report")}).status == 0);
+    const auto plain = folder.sim({"run", folder.file("in/traced.toml"), "--quiet"});
+    const auto elsewhere = folder.path / "elsewhere" / std::string(120, 'x');
+    fs::create_directories(elsewhere);
+    fs::rename(folder.path / "report", elsewhere / "r");
+    fs::remove_all(folder.path / "in");
+    const auto again = folder.sim({"replay", (elsewhere / "r").string(), "--quiet"});
+    CAPTURE(again.out);
+    CHECK(again.status == 0);
+    CHECK_FALSE(again.has("this is NOT the trace"));
+    CHECK(hash_of(again) == hash_of(plain));
+
+    const auto matrix = copy_in(elsewhere / "r", "matrix");
+    write(matrix, "0 81000 20000\n80000 0 50000\n20000 50000 0\n");
+    const auto changed = folder.sim({"replay", (elsewhere / "r").string(), "--quiet"});
+    CHECK(changed.status == 2);
+    CHECK(changed.has(matrix.string() + " has changed"));
+    fs::remove(matrix);
+    const auto gone = folder.sim({"replay", (elsewhere / "r").string(), "--quiet"});
+    CHECK(gone.status == 2);
+    CHECK(gone.has(matrix.string() + " cannot be read: No such file or directory"));
+}
