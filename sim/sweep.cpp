@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t most_jobs = 100'000;
+constexpr std::size_t longest_setting = 120;  ///< in a folder's name, of which systems allow 255 bytes
 
 std::string read_text(const fs::path& path) {
     std::ifstream in(path, std::ios::binary);
@@ -26,16 +27,29 @@ std::string read_text(const fs::path& path) {
     return text.str();
 }
 
-/// A folder's name from a setting: what is no letter, digit, dot, or sign becomes "_".
-std::string folder_name(const Setting& set, std::uint64_t seed) {
-    std::string name;
-    for (const auto& [key, value] : set) name += key + "=" + value + ",";
-    name += "seed=" + std::to_string(seed);
-    for (char& c : name) {
-        if (!std::isalnum(static_cast<unsigned char>(c)) && std::string_view("=,.-").find(c) == std::string_view::npos)
-            c = '_';
+/// Letters, digits, dots and dashes; everything else becomes "_".
+std::string plain(std::string text) {
+    for (char& c : text) {
+        const bool stays = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                           c == '-' || c == '_';
+        if (!stays) c = '_';
     }
-    return name;
+    return text;
+}
+
+/// A folder's name from a setting. Where that does not say all of it, or would be long, a hash of the setting is added:
+/// no two settings share a folder.
+std::string folder_name(const Setting& set, std::uint64_t seed) {
+    std::string name, whole;
+    bool says_all = true;
+    for (const auto& [key, value] : set) {
+        name += plain(key) + "=" + plain(value) + ",";
+        says_all = says_all && plain(key) == key && plain(value) == value;
+        for (const auto* text : {&key, &value}) whole.append(*text).push_back('\0');
+    }
+    if (name.size() > longest_setting) name.resize(longest_setting), name += ",", says_all = false;
+    if (!says_all) name += hash_of_input(whole).substr(0, 12) + ",";
+    return name + "seed=" + std::to_string(seed);
 }
 
 std::vector<Setting> combinations(const std::vector<Vary>& vary) {

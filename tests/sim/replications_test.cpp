@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "sim/scenario_file.hpp"
@@ -197,6 +198,28 @@ TEST_CASE("every combination of what is varied, and every seed of it") {
     REQUIRE_FALSE(faults);
     CHECK(faults.error().size() == 2);
     CHECK(faults.error()[0].find("is nodes meant?") != std::string::npos);
+}
+
+TEST_CASE("no two settings share a folder, and its name is one that a system takes") {
+    Folder folder;
+    auto plan = plan_in(folder.path);
+    plan.seeds = 2;
+    std::string events = "[";
+    for (int i = 0; i < 12; ++i) events += "{at=\"1m\"\\,kill=0." + std::to_string(i + 1) + "}\\,";
+    plan.vary = {*Vary::parse("name=a b,a_b,a:b,a\\,b,\xc3\xa4,\xc3\xb6"), *Vary::parse("source=a,a\\,x=2"),
+                 *Vary::parse("event=" + events + "]," + events + "{at=\"2m\"\\,kill=1.0}]")};
+    const auto jobs = jobs_of(plan);
+    if (!jobs) FAIL(jobs.error().front());
+    REQUIRE(jobs->size() == 48);
+    std::set<std::string> names;
+    for (const auto& job : *jobs) {
+        CHECK(names.insert(job.folder.filename().string()).second);
+        REQUIRE(*prepare(job));
+    }
+    plan.vary = {*Vary::parse("churn.model=exponential:5m,exponential:6m")};
+    const auto name = jobs_of(plan)->at(1).folder.filename().string();
+    CHECK(name.starts_with("churn.model=exponential_5m,"));
+    CHECK(name.ends_with(",seed=2"));
 }
 
 TEST_CASE("a sweep resumes: finished runs are kept, broken and other ones are run") {
