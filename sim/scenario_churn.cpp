@@ -26,7 +26,7 @@ void read_model(TomlSection& churn, const std::filesystem::path& folder, ChurnOp
         options.trace = folder / text->substr(6);
         return;
     }
-    auto session = Distribution::parse(*text);
+    auto session = parse_length(*text);
     if (!session) {
         churn.fault("model", "model: " + session.error().detail + "; " + std::string(models));
         return;

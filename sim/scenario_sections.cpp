@@ -150,14 +150,21 @@ Duration read_time(TomlSection& section, std::string_view key, Duration fallback
     return fallback;
 }
 
+proto::Result<Distribution> parse_length(std::string_view text) {
+    auto read = Distribution::parse(text);
+    if (read && read->mean() <= Duration{0})
+        return proto::refuse(proto::Reason::malformed,
+                             "\"" + std::string(text) + "\": must be above zero on average: time would stand still");
+    return read;
+}
+
 std::optional<Distribution> read_gap(TomlSection& section, std::string_view key, std::optional<Distribution> fallback) {
     const auto text = section.text(key);
     if (!text) return fallback;
     if (*text == "never") return std::nullopt;
-    if (auto read = Distribution::parse(*text))
-        return *read;
-    else
-        section.fault(key, std::string(key) + ": " + read.error().detail + "; or \"never\"");
+    auto read = parse_length(*text);
+    if (read) return std::move(*read);
+    section.fault(key, std::string(key) + ": " + read.error().detail + "; or \"never\"");
     return fallback;
 }
 

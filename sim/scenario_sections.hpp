@@ -36,7 +36,9 @@ void check_whole(const Scenario& scenario, const Places& places, ScenarioFaults&
 /// A time of at most a century; a fault says what is allowed.
 proto::Duration read_time(proto::TomlSection& section, std::string_view key, proto::Duration fallback,
                           proto::Duration least = proto::Duration{0});
-/// "never" is none.
+/// A distribution with a mean above zero.
+proto::Result<Distribution> parse_length(std::string_view text);
+/// As parse_length; "never" is none.
 std::optional<Distribution> read_gap(proto::TomlSection& section, std::string_view key,
                                      std::optional<Distribution> fallback);
 

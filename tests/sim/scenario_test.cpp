@@ -115,6 +115,23 @@ TEST_CASE("what no line says alone is checked as well") {
     CHECK_FALSE(has(traced, "keeps_disk"));
 }
 
+TEST_CASE("gaps and lengths of zero, with which time would stand still, are refused") {
+    for (const char* zero : {"constant:0s", "uniform:0s-0s"}) {
+        for (const char* key : {"workload.change_every", "workload.lookup_every", "churn.model", "churn.offline"}) {
+            const auto faults = faults_of("", {std::string(key) + "=" + zero});
+            CAPTURE(key);
+            REQUIRE(faults.size() == 1);
+            CHECK(faults[0].find(": \"" + std::string(zero) + "\": must be above zero on average") !=
+                  std::string::npos);
+        }
+        CHECK(has(faults_of("[churn]\nmodel = \"classes\"\n[[churn.class]]\nname = \"a\"\nshare = 1\nsession = \"" +
+                            std::string(zero) + "\"\n"),
+                  "s.toml:6: [churn] class session: "));
+        CHECK(faults_of("", {std::string("network.latency=") + zero}).empty());
+    }
+    CHECK(faults_of("", {"workload.change_every=uniform:0s-1s"}).empty());
+}
+
 TEST_CASE("overrides come last, and their faults name them") {
     auto read = parse_scenario("nodes = 50\n[[event]]\nat = \"1m\"\npartition = 0.5\nlasts = \"1m\"\n", "s.toml", {},
                                {"nodes=64", "duration=5m", "network.loss=0.05", "churn.model=exponential:60m",
