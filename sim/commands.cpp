@@ -107,6 +107,12 @@ int run_command(const RunArguments& arguments) {
             return 2;
         }
     }
+    if (trace) {
+        if (const auto whole = trace->finish(); !whole) {
+            std::fprintf(stderr, "--trace: %s\n", whole.error().detail.c_str());
+            return 2;
+        }
+    }
     if (!measures->ok()) print_violations(arguments, *measures);
     const bool same =
         arguments.recorded_hash.empty() || measures->stopped_early || arguments.recorded_hash == measures->trace_hash;

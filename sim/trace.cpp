@@ -2,6 +2,9 @@
 
 #include <sodium.h>
 
+#include <cerrno>
+#include <cstring>
+
 namespace presmesh::sim {
 
 namespace {
@@ -89,22 +92,36 @@ std::string TraceHash::shape() const {
 proto::Result<std::unique_ptr<TraceFile>> TraceFile::create(const std::filesystem::path& path) {
     std::unique_ptr<TraceFile> made(new TraceFile);
     made->out_.open(path, std::ios::binary | std::ios::trunc);
-    if (!made->out_) return proto::refuse(proto::Reason::not_found, path.string() + " cannot be written");
+    if (!made->out_)
+        return proto::refuse(proto::Reason::not_found, path.string() + " cannot be written: " + std::strerror(errno));
+    made->path_ = path;
     return made;
 }
 
 void TraceFile::see(const TraceEntry& entry) {
     const Packed packed = pack(entry);
+    if (!out_) return;
     out_.write(reinterpret_cast<const char*>(packed.data()), packed.size());
+    if (!out_) failed_ = errno;
+}
+
+proto::Result<void> TraceFile::finish() {
+    if (out_ && !out_.flush()) failed_ = errno;
+    if (out_) return {};
+    return proto::refuse(proto::Reason::not_found,
+                         path_.string() + " is not whole, it cannot be written: " + std::strerror(failed_));
 }
 
 proto::Result<std::optional<Difference>> diff(const std::filesystem::path& left, const std::filesystem::path& right) {
     for (const auto& path : {left, right}) {
         std::error_code failed;
         const auto size = std::filesystem::file_size(path, failed);
-        if (failed) return proto::refuse(proto::Reason::not_found, path.string());
+        if (failed)
+            return proto::refuse(proto::Reason::not_found, path.string() + " cannot be read: " + failed.message());
         if (size % trace_entry_bytes != 0)
-            return proto::refuse(proto::Reason::malformed, path.string() + " is no trace");
+            return proto::refuse(
+                proto::Reason::malformed,
+                path.string() + " is no trace: its length is no multiple of " + std::to_string(trace_entry_bytes));
     }
     std::ifstream a(left, std::ios::binary);
     std::ifstream b(right, std::ios::binary);

@@ -54,9 +54,13 @@ class TraceFile final : public TraceSink {
   public:
     static proto::Result<std::unique_ptr<TraceFile>> create(const std::filesystem::path& path);
     void see(const TraceEntry& entry) override;
+    /// Once all was seen: is all of it in the file? not_found, with the system's reason.
+    proto::Result<void> finish();
 
   private:
     std::ofstream out_;
+    std::filesystem::path path_;
+    int failed_ = 0;  ///< errno of the first write that failed
 };
 
 /// The first entry in which two trace files differ; none on either side: that file ended there.

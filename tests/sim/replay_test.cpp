@@ -48,7 +48,39 @@ TEST_CASE("diff names the first event in which two traces differ" * doctest::ski
     const auto cut = diff(trace.substr(0, middle * trace_entry_bytes + 5));
     CHECK(cut.status == 2);
     CHECK(cut.has("is no trace"));
-    CHECK(run_program({PRESMESH_SIM, "diff", folder.file("a"), folder.file("none")}).status == 2);
+    const auto none = run_program({PRESMESH_SIM, "diff", folder.file("a"), folder.file("none")});
+    CHECK(none.status == 2);
+    CHECK(none.has(folder.file("none") + " cannot be read: No such file or directory"));
+    CHECK(run_program({PRESMESH_SIM, "diff", folder.file("a"), folder.path.string()}).has("Is a directory"));
+}
+
+TEST_CASE("a trace that cannot be written whole is told" * doctest::skip(sanitized)) {
+    const Folder folder;
+    const auto full =
+        run_program({PRESMESH_SIM, "run", folder.scenario(), "--quiet", "--nodes", "8", "--trace", "/dev/full"});
+    CHECK(full.status == 2);
+    CHECK(full.has("--trace: /dev/full is not whole, it cannot be written: No space left on device"));
+    const auto no_folder = run_program({PRESMESH_SIM, "run", folder.scenario(), "--trace", folder.file("no/a")});
+    CHECK(no_folder.status == 2);
+    CHECK(no_folder.has("cannot be written: No such file or directory"));
+}
+
+TEST_CASE("a report is not run for when it cannot be kept" * doctest::skip(sanitized)) {
+    const Folder folder;
+    write(folder.file("file"), "");
+    const auto refused = run_program({PRESMESH_SIM, "run", folder.scenario(), "--out", folder.file("file/out")});
+    CHECK(refused.status == 2);
+    CHECK(refused.has("--out: " + folder.file("file/out") + " cannot be made: Not a directory"));
+    CHECK_FALSE(refused.has("trace-hash"));
+    simulate({"run", folder.scenario(), "--quiet", "--nodes", "8", "--out", folder.file("out")});
+    std::filesystem::remove(folder.path / "out" / "report.html");
+    std::filesystem::create_directories(folder.path / "out" / "report.html" / "x");
+    const auto half = run_program({PRESMESH_SIM, "run", folder.scenario(), "--quiet", "--nodes", "8", "--seed", "7",
+                                   "--out", folder.file("out")});
+    CHECK(half.status == 2);
+    CHECK(half.has("report.html cannot be written: Is a directory"));
+    CHECK(text_of(folder.path / "out" / "report.json").find("\"seed\": 7") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(folder.path / "out" / "report.html.part"));
 }
 
 TEST_CASE("replay --until stops just before that moment" * doctest::skip(sanitized)) {
