@@ -15,6 +15,7 @@ using proto::Result;
 namespace {
 
 constexpr std::size_t longest_line = 256;
+constexpr std::string_view allowed = "a line must be a time, a node, and join, leave or crash, such as 12.5s 17 leave";
 
 std::vector<std::string_view> words_of(std::string_view line) {
     line = line.substr(0, line.find('#'));
@@ -48,7 +49,7 @@ Result<proto::Duration> read_at(std::string_view text) {
 }
 
 Result<void> read_line(const std::vector<std::string_view>& words, std::uint32_t nodes, ChurnTrace& trace) {
-    if (words.size() != 3) return refuse(Reason::malformed, "must be a time, a node, and join, leave or crash");
+    if (words.size() != 3) return refuse(Reason::malformed, std::string(allowed));
     const auto at = read_at(words[0]);
     if (!at) return tl::make_unexpected(at.error());
     const auto node = read_node(words[1], nodes);
@@ -79,6 +80,8 @@ Result<ChurnTrace> read_churn_trace(std::istream& in, const std::string& name, s
         if (const auto read = read_line(words, nodes, trace); !read)
             return refuse(Reason::malformed, where + read.error().detail);
     }
+    // What was meant to come and go would be there all the time, and nobody would notice.
+    if (trace.empty()) return refuse(Reason::malformed, name + ": nobody comes or goes in it; " + std::string(allowed));
     return trace;
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 
+#include "sim/delay_matrix.hpp"
 #include "sim/inputs.hpp"
 #include "sim/report_json.hpp"
 #include "sim/run.hpp"
@@ -29,9 +30,19 @@ struct RunArguments {
 
 std::optional<Scenario> scenario_of(const ScenarioChoice& choice) {
     auto scenario = read_scenario(choice.scenario, choice.overrides());
-    if (scenario) return std::move(*scenario);
-    for (const auto& fault : scenario.error()) std::fprintf(stderr, "%s\n", fault.c_str());
+    auto faults = scenario ? input_faults(*scenario) : scenario.error();
+    if (faults.empty()) return std::move(*scenario);
+    for (const auto& fault : faults) std::fprintf(stderr, "%s\n", fault.c_str());
     return std::nullopt;
+}
+
+/// A unit that was mistaken shows here.
+void print_matrix(const Scenario& scenario) {
+    if (scenario.network.latency.kind != Latency::Kind::matrix) return;
+    const auto matrix = DelayMatrix::load(scenario.network.latency.matrix);
+    if (matrix)
+        std::printf("matrix: %zu sites, median round trip %.3g ms\n\n", matrix->sites(),
+                    seconds(matrix->median_round_trip()) * 1e3);
 }
 
 void print_progress(const Progress& progress) {
@@ -66,6 +77,7 @@ int run_command(const RunArguments& arguments) {
     auto scenario = scenario_of(arguments.choice);
     if (!scenario) return 2;
     std::printf("seed %llu\n%s\n", static_cast<unsigned long long>(arguments.seed), to_toml(*scenario).c_str());
+    print_matrix(*scenario);
     std::fflush(stdout);
     RunOptions options;
     if (!arguments.quiet) options.progress = print_progress;

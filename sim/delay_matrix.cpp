@@ -13,6 +13,9 @@ using proto::Reason;
 using Row = std::vector<double>;
 
 constexpr std::size_t sites_most = 16'384;
+constexpr std::string_view allowed =
+    "a file is a square of round trips in microseconds, as many numbers a line as there are lines, or triples \"site "
+    "site round-trip\"; in milliseconds after a line \"# unit: ms\"";
 constexpr double round_trip_most_us = 600e6;  ///< ten minutes: more is a file of something else
 
 tl::unexpected<proto::Error> fault(std::size_t line, const std::string& what) {
@@ -30,7 +33,8 @@ proto::Result<Row> read_row(std::string_view text, std::size_t line) {
         double value = 0;
         const auto [end, failed] = std::from_chars(word.data(), word.data() + word.size(), value);
         if (failed != std::errc() || end != word.data() + word.size() || !(value <= round_trip_most_us))
-            return fault(line, "'" + std::string(word.substr(0, 40)) + "' is no round-trip time");
+            return fault(line,
+                         "'" + std::string(word.substr(0, 40)) + "' is no round-trip time; " + std::string(allowed));
         row.push_back(value);
         text.remove_prefix(word.size());
     }
@@ -48,18 +52,16 @@ proto::Result<Lines> read_lines(std::string_view text) {
         const auto end = text.find('\n');
         const auto line = text.substr(0, end);
         text = end == std::string_view::npos ? std::string_view() : text.substr(end + 1);
-        if (!line.empty() && line[0] == '#') {
-            if (line.find("unit: ms") != std::string_view::npos) out.unit_us = 1000;
-            continue;
-        }
-        auto row = read_row(line, number);
+        const auto comment = std::min(line.find('#'), line.size());
+        if (line.find("unit: ms", comment) != std::string_view::npos) out.unit_us = 1000;
+        auto row = read_row(line.substr(0, comment), number);
         if (!row) return tl::make_unexpected(row.error());
         if (row->empty()) continue;
         out.rows.push_back(std::move(*row));
         out.numbers.push_back(number);
         if (out.rows.size() > sites_most * sites_most / 2) return fault(number, "too many lines");
     }
-    if (out.rows.empty()) return fault(1, "no numbers in the file");
+    if (out.rows.empty()) return fault(1, "no numbers in the file; " + std::string(allowed));
     return out;
 }
 
@@ -136,6 +138,7 @@ proto::Result<DelayMatrix> DelayMatrix::parse(std::string_view text) {
     const float least = *std::min_element(there.begin(), there.end());
     DelayMatrix out;
     out.sites_ = n;
+    out.median_us_ = median;
     out.round_trip_us_ = known->us;
     for (std::size_t i = 0; i < n; ++i) {
         for (std::size_t j = 0; j < n; ++j) {

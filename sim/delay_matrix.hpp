@@ -1,6 +1,6 @@
 // Measured round-trip times between sites, such as the King data set (Gummadi, Saroiu, Gribble 2002), from a text file.
 //
-// Two forms, told apart by the first line that is no comment ('#') and not empty:
+// Two forms, told apart by the first line that has more than a comment ('#' to the end of the line):
 //   a square matrix: as many numbers a line as there are lines, apart by spaces, tabs, commas or semicolons
 //   triples: "i j rtt" a line, sites numbered from 0 or 1
 // Numbers are round trips in microseconds, or in milliseconds after a line "# unit: ms". Nothing known of a pair (a
@@ -26,8 +26,12 @@ class DelayMatrix {
     /// Half of the round trip; within a site the least of all.
     proto::Duration one_way(std::size_t from, std::size_t to) const;
 
+    /// Of all round trips that the file has.
+    proto::Duration median_round_trip() const { return proto::Duration{static_cast<std::int64_t>(median_us_)}; }
+
   private:
     std::size_t sites_ = 0;
+    float median_us_ = 0;
     std::vector<float> round_trip_us_;
 };
 

@@ -7,6 +7,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sim/churn_trace.hpp"
+#include "sim/delay_matrix.hpp"
+
 namespace presmesh::sim {
 
 using proto::Reason;
@@ -19,9 +22,13 @@ namespace {
 constexpr std::size_t hash_digits_in_name = 16;
 constexpr std::string_view trace_kind = "trace", matrix_kind = "matrix";
 
-Result<Input> read_one(std::string_view kind, const fs::path& path) {
+bool names_matrix(const Scenario& scenario) {
+    return scenario.network.latency.kind == Latency::Kind::matrix;
+}
+
+Result<Input> read_one(std::string_view kind, const std::string& said, const fs::path& path) {
     auto text = read_input(path);
-    if (!text) return tl::make_unexpected(text.error());
+    if (!text) return refuse(text.error().reason, said + text.error().detail);
     auto hash = hash_of_input(*text);
     auto copy = std::string(kind) + "-" + hash.substr(0, hash_digits_in_name) + ".txt";
     return Input{std::move(copy), std::move(hash), std::make_shared<const std::string>(std::move(*text))};
@@ -52,13 +59,28 @@ std::string hash_of_input(std::string_view text) {
     return hex.data();
 }
 
+std::vector<std::string> input_faults(const Scenario& scenario) {
+    std::vector<std::string> faults;
+    if (names_matrix(scenario)) {
+        const auto matrix = DelayMatrix::load(scenario.network.latency.matrix);
+        if (!matrix) faults.push_back(scenario.network.said + matrix.error().detail);
+    }
+    if (!scenario.churn.trace.empty()) {
+        const auto trace = read_churn_trace(scenario.churn.trace, scenario.nodes);
+        if (!trace) faults.push_back(scenario.churn.said + trace.error().detail);
+    }
+    return faults;
+}
+
 Result<std::vector<Input>> read_inputs(const Scenario& scenario) {
     std::vector<Input> inputs;
-    const bool matrix = scenario.network.latency.kind == Latency::Kind::matrix;
-    for (const auto& [kind, path] : {std::pair(matrix_kind, matrix ? scenario.network.latency.matrix : fs::path()),
-                                     std::pair(trace_kind, scenario.churn.trace)}) {
-        if (path.empty()) continue;
-        auto input = read_one(kind, path);
+    if (names_matrix(scenario)) {
+        auto input = read_one(matrix_kind, scenario.network.said, scenario.network.latency.matrix);
+        if (!input) return tl::make_unexpected(input.error());
+        inputs.push_back(std::move(*input));
+    }
+    if (!scenario.churn.trace.empty()) {
+        auto input = read_one(trace_kind, scenario.churn.said, scenario.churn.trace);
         if (!input) return tl::make_unexpected(input.error());
         inputs.push_back(std::move(*input));
     }

@@ -22,6 +22,9 @@ struct Input {
 proto::Result<std::string> read_input(const std::filesystem::path& path);
 std::string hash_of_input(std::string_view text);
 
+/// What is wrong with the files that the scenario names, with the key that names each and the line in it.
+std::vector<std::string> input_faults(const Scenario& scenario);
+
 /// What the scenario names, as it is now.
 proto::Result<std::vector<Input>> read_inputs(const Scenario& scenario);
 /// The same scenario, with the copies that lie in `folder`.

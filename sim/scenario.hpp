@@ -44,6 +44,7 @@ struct Latency {
 
 struct NetworkOptions {
     Latency latency;
+    std::string said;  ///< where latency was: "FILE:LINE: [network] latency: ", for faults of the file it names
     proto::Duration jitter{0};                                       ///< added to each datagram, uniform in [0, jitter]
     double loss = 0;                                                 ///< share of datagrams, each by itself
     double duplication = 0;                                          ///< share that comes twice
@@ -69,6 +70,7 @@ struct ChurnOptions {
     std::string text = "none";        ///< `model` as it was written
     std::vector<ChurnClass> classes;  ///< empty: nobody leaves (or the trace says who does)
     ChurnClass habits;                ///< offline, crash and keeps_disk where a class says nothing else, and of a trace
+    std::string said;                 ///< where the model was, as in NetworkOptions
     std::filesystem::path trace;      ///< "trace:FILE": lines of time, node, join|leave|crash; empty: none
     double diurnal_amplitude = 0;     ///< [0, 1): rates swing by this share over `diurnal_period`
     proto::Duration diurnal_period = std::chrono::hours{24};

@@ -83,6 +83,7 @@ void read_churn(TomlSection& churn, const Source& from, ChurnOptions& options, P
     const auto preset = options.preset;  // a preset's own [churn] names none
     const auto source = options.source;
     read_model(churn, from.folder, options);
+    if (churn.has("model")) options.said = from.at(churn.line_of("model")) + "[churn] model: ";
     if (!churn.has("model")) options.preset = preset, options.source = source;
     options.source = churn.text_or("source", options.source);
     read_habits(churn, options.habits);

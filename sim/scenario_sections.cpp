@@ -18,9 +18,10 @@ double share(TomlSection& section, std::string_view key, double fallback) {
     return section.real(key, 0, 1, fallback);
 }
 
-void read_network(TomlSection section, const std::filesystem::path& folder, NetworkOptions& network) {
+void read_network(TomlSection section, const Source& source, NetworkOptions& network) {
     if (const auto text = section.text("latency")) {
-        if (auto latency = Latency::parse(*text, folder))
+        network.said = source.at(section.line_of("latency")) + "[network] latency: ";
+        if (auto latency = Latency::parse(*text, source.folder))
             network.latency = std::move(*latency);
         else
             section.fault("latency", "latency: " + latency.error().detail);
@@ -179,7 +180,7 @@ void read_sections(TomlSection& root, const Source& source, Scenario& s, Places&
     s.crypto = static_cast<Crypto>(root.choice("crypto", {"real", "stand_in"}, static_cast<std::size_t>(s.crypto)));
     read_sizes(root, s);
     if (root.has("nodes_per_provider")) places.nodes_per_provider = source.at(root.line_of("nodes_per_provider"));
-    read_network(root.section("network"), source.folder, s.network);
+    read_network(root.section("network"), source, s.network);
     read_workload(root.section("workload"), s.workload);
     read_attack(root.section("attack"), s.attack);
     if (root.has("event")) s.events.clear(), places.events.clear();

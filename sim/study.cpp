@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "sim/engine_costs.hpp"
+#include "sim/inputs.hpp"
 #include "sim/mpi.hpp"
 #include "sim/run.hpp"
 #include "sim/scenario_file.hpp"
@@ -179,6 +180,7 @@ int costs(std::uint32_t nodes, std::uint32_t trials, std::uint64_t seed, bool pe
 int check(const std::string& name, const std::vector<std::string>& overrides) {
     const auto scenario = read_scenario(name, overrides);
     if (!scenario) return tell(scenario.error());
+    if (const auto faults = input_faults(*scenario); !faults.empty()) return tell(faults);
     std::cout << to_toml(*scenario);
     return 0;
 }

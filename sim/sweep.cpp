@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <tuple>
 
 #include "sim/scenario_file.hpp"
 
@@ -67,20 +68,22 @@ std::vector<Setting> combinations(const std::vector<Vary>& vary) {
     return all;
 }
 
-/// Read once for all points that name the same.
+/// Judged and read once for all points that name the same.
 class Files {
   public:
     std::vector<Input> of(const Scenario& scenario, std::vector<std::string>& faults) {
-        const auto key = std::pair(scenario.network.latency.matrix, scenario.churn.trace);
+        const auto key = std::tuple(scenario.network.latency.matrix, scenario.churn.trace, scenario.nodes);
         const auto known = read_.find(key);
         if (known != read_.end()) return known->second;
+        const auto wrong = input_faults(scenario);
+        faults.insert(faults.end(), wrong.begin(), wrong.end());
         auto inputs = read_inputs(scenario);
-        if (!inputs) faults.push_back(inputs.error().detail);
+        if (!inputs && wrong.empty()) faults.push_back(inputs.error().detail);
         return read_.emplace(key, inputs ? std::move(*inputs) : std::vector<Input>{}).first->second;
     }
 
   private:
-    std::map<std::pair<fs::path, fs::path>, std::vector<Input>> read_;
+    std::map<std::tuple<fs::path, fs::path, std::uint32_t>, std::vector<Input>> read_;
 };
 
 bool has_copies(const Job& job) {

@@ -193,7 +193,9 @@ TEST_CASE("a trace with a fault is refused with the line") {
         {"1s -1 leave\n", "t:1: \"-1\" is no node"},
         {"1x 1 leave\n", "t:1: \"1x\" is not a time"},
         {"1s 1 died\n", "t:1: \"died\" is not join, leave or crash"},
-        {"1s 1\n", "t:1: must be a time, a node"},
+        {"1s 1\n", "t:1: a line must be a time, a node"},
+        {"", "t: nobody comes or goes in it; a line must be"},
+        {"# nothing\n\n", "t: nobody comes or goes in it; a line must be"},
     };
     for (const auto& [written, fault] : cases) {
         const auto& text = written;  // clang 14 captures no structured bindings
@@ -204,6 +206,9 @@ TEST_CASE("a trace with a fault is refused with the line") {
         CHECK(trace.error().detail.find(fault) == 0);
     }
     CHECK(read_churn_trace(std::filesystem::path("/nowhere"), 5).error().reason == proto::Reason::not_found);
+    const auto folder = read_churn_trace(std::filesystem::path("/tmp"), 5);
+    REQUIRE_FALSE(folder);
+    CHECK(folder.error().detail == "/tmp cannot be read: Is a directory");
 }
 
 namespace {

@@ -22,6 +22,7 @@ TEST_CASE("a square matrix in microseconds, as King's: half the round trip, one 
     CHECK(matrix.one_way(0, 1) == 40ms);
     CHECK(matrix.one_way(2, 0) == 60ms);
     CHECK(matrix.one_way(1, 1) == 30ms);  // within a site: the least of all
+    CHECK(matrix.median_round_trip() == 80ms);
 }
 
 TEST_CASE("triples, numbered from 0 or from 1, in milliseconds where the file says so") {
@@ -32,6 +33,20 @@ TEST_CASE("triples, numbered from 0 or from 1, in milliseconds where the file sa
     CHECK(from_one.sites() == 3);
     CHECK(from_one.one_way(0, 1) == 40ms);
     CHECK(from_one.one_way(2, 1) == 30250us);
+}
+
+TEST_CASE("comments may begin anywhere in a line, as in a trace") {
+    const auto matrix = read("  # unit: ms\n\t# ours\n0 80 # to b\n80 0\n # end\n");
+    CHECK(matrix.sites() == 2);
+    CHECK(matrix.one_way(0, 1) == 40ms);
+}
+
+TEST_CASE("another form of King's is refused with the forms there are") {
+    const auto topology = DelayMatrix::parse("topology E2EGraph\nnode 1\n");
+    REQUIRE_FALSE(topology);
+    CHECK(topology.error().detail.starts_with("line 1: 'topology' is no round-trip time; a file is a square of round"));
+    CHECK(topology.error().detail.find("or triples \"site site round-trip\"; in milliseconds after") !=
+          std::string::npos);
 }
 
 TEST_CASE("what is not known comes from the other direction, then from the median") {

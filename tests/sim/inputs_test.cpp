@@ -99,3 +99,32 @@ TEST_CASE("a report's folder replays where it was moved to, without the files it
     CHECK(gone.status == 2);
     CHECK(gone.has(matrix.string() + " cannot be read: No such file or directory"));
 }
+
+TEST_CASE("check, sweep and run say the faults of the files that a scenario names, with key and line") {
+    const Inputs folder;
+    const auto scenario = folder.file("in/traced.toml");
+    const auto fine = folder.sim({"check", scenario});
+    CHECK(fine.status == 0);
+    CHECK(folder.sim({"run", scenario, "--quiet"}).has("\nmatrix: 3 sites, median round trip 50 ms\n"));
+    folder.lives("12s 3 leave\n13s 3 leave\n");
+    write(folder.file("in/rtt"), "0 1\nx 0\n");
+    for (const char* command : {"check", "sweep", "run"}) {
+        CAPTURE(command);
+        std::vector<std::string> words{command, scenario};
+        if (command == std::string("sweep")) words.insert(words.end(), {"--out", folder.file("out")});
+        const auto wrong = folder.sim(words);
+        CAPTURE(wrong.out);
+        CHECK(wrong.status == 2);
+        CHECK(wrong.has(scenario + ":9: [churn] model: " + folder.file("in/lives") + ":2: node 3 is gone already"));
+        CHECK(wrong.has(scenario + ":7: [network] latency: " + folder.file("in/rtt") +
+                        ": line 2: 'x' is no round-trip time"));
+        CHECK_FALSE(wrong.has("sweep:"));
+    }
+    fs::remove(folder.path / "in" / "rtt");
+    const auto gone = folder.sim({"sweep", scenario, "--out", folder.file("out")});
+    CHECK(gone.status == 2);
+    CHECK(gone.has("[network] latency: " + folder.file("in/rtt") + " cannot be read: No such file or directory"));
+    CHECK_FALSE(fs::exists(folder.path / "out"));
+    CHECK(folder.sim({"check", scenario, "--set", "churn.model=trace:" + folder.path.string()})
+              .has("[churn] model: " + folder.path.string() + " cannot be read: Is a directory"));
+}
