@@ -6,6 +6,7 @@
 
 #include "proto/limits.hpp"
 #include "proto/msgpack_io.hpp"
+#include "tests/support/golden.hpp"
 
 using namespace presmesh::proto;
 
@@ -217,4 +218,54 @@ TEST_CASE("the bytes of FORMAT.md") {
           "93010405"
           "9207cd012c"
           "940b060708");
+}
+
+namespace {
+
+template <std::size_t N>
+std::array<std::uint8_t, N> all(std::uint8_t byte) {
+    std::array<std::uint8_t, N> out{};
+    out.fill(byte);
+    return out;
+}
+
+/// One message of each kind, by the name of its golden file.
+std::vector<std::pair<std::string, ChannelMessage>> one_of_each() {
+    const auto alice = name("alice@a.example");
+    const auto juliet = name("j\xc3\xbcliet@x.example");
+    return {
+        {"ack", AckMessage{300, 0b101}},
+        {"lease", LeaseMessage{30'000}},
+        {"leave", LeaveMessage{}},
+        {"query", QueryMessage{1, alice}},
+        {"sources", SourcesMessage{announcement | 2, true, {{1, 2, 3}, {4, 5, 6}}}},
+        {"watch", WatchMessage{3, 1, alice, juliet, all<32>(0xdd)}},
+        {"unwatch", UnwatchMessage{3}},
+        {"watch_state", WatchStateMessage{3, 2, WatchState::active, "", 9, all<32>(0xcc)}},
+        {"document", DocumentMessage{9, {1'800'000'000, 7}, 1, 2, {1, 2, 3}}},
+        {"current", CurrentMessage{9, {1'800'000'000, 7}, all<32>(0xdd)}},
+        {"gone", GoneMessage{9, {1'800'000'000, 8}}},
+        {"rules_ask", RulesAskMessage{0x0123456789abcdef, 4}},
+        {"rules", RulesMessage{0x0123456789abcdef,
+                               4,
+                               6,
+                               {{alice, false, "x.example", 30, 1'800'000'000'000},
+                                {alice, true, "j\xc3\xbcliet@x.example", {}, 1'800'000'000'001}}}},
+    };
+}
+
+}  // namespace
+
+TEST_CASE("golden packets of version 1, one for each kind of message, stay readable, and stay what is written") {
+    const auto messages = one_of_each();
+    REQUIRE(messages.size() == std::variant_size_v<ChannelMessage>);
+    for (std::size_t i = 0; i < messages.size(); ++i) {
+        const auto& [kind, message] = messages[i];
+        CAPTURE(kind);
+        CHECK(message.index() == i);
+        const ChannelPacket packet{{1'800'000'000, 1'800'000'001, 5}, {message}};
+        const auto golden = presmesh::tests::golden("channel_" + kind + "_v1.hex");
+        CHECK(to_hex(encode(packet)) == to_hex(golden));
+        CHECK(decode_channel_packet(golden) == packet);
+    }
 }
