@@ -1,5 +1,5 @@
-// What is to happen, as data: one value that a run reads and never changes. scenario.cpp reads it from TOML (the form
-// is in DESIGN section 9 and README.md); tests write it down. All times are virtual.
+// What is to happen, as data: one value that a run reads and never changes. scenario_file.cpp and
+// scenario_sections.cpp read it from TOML (scenarios/default.toml has every key); tests write it down. All times are virtual.
 #pragma once
 
 #include <cstdint>
