@@ -21,8 +21,6 @@ namespace limits = proto::limits;
 namespace {
 
 constexpr std::uint64_t row_version = 1;
-constexpr std::size_t tag_bytes_max = 64;
-constexpr std::size_t owner_bytes_max = 512;
 /// Sorts before every other id, and no other publication can have it.
 constexpr std::string_view farewell_id = "!";
 
@@ -360,8 +358,8 @@ bool Publications::restore(proto::Now now, std::string_view key, proto::BytesVie
     if (in.array(6) != 6 || in.uint() != row_version || !presentity || id.empty()) return false;
     Publication publication;
     publication.id = id;
-    publication.etag = in.str(tag_bytes_max);
-    publication.owner = in.str(owner_bytes_max);
+    publication.etag = in.str(limits::saved_tag_bytes);
+    publication.owner = in.str(limits::saved_owner_bytes);
     publication.expires = from_micros(in.sint());
     publication.stamp = from_micros(in.sint());
     auto document = proto::Document::read(in.bin(limits::document_bytes));

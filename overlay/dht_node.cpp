@@ -52,7 +52,6 @@ constexpr dht::ValueType::Id well_known_types_end =
 constexpr std::size_t value_header_bytes = 40;
 static_assert(limits::record_bytes + value_header_bytes <= 560);
 constexpr std::uint16_t shard_mask = 7;
-constexpr std::size_t loop_packets_per_turn = 1'000;  ///< among our own shards; the rest waits for the next turn
 constexpr std::size_t joined_peers = 8;  ///< a shard that hears so many finds the rest of the network by itself
 constexpr std::size_t senders_kept_least = 16;
 constexpr auto joined_for = std::chrono::seconds{30};  ///< then it is asked again
@@ -401,7 +400,7 @@ int DhtNode::Impl::send(std::uint8_t shard, const dht::SockAddr& to, BytesView b
 }
 
 void DhtNode::Impl::run_loop() {
-    for (std::size_t left = loop_packets_per_turn; left > 0 && !loop_.empty(); --left) {
+    for (std::size_t left = limits::dht_loop_packets_per_turn; left > 0 && !loop_.empty(); --left) {
         const LoopPacket packet = std::move(loop_.front());
         loop_.pop_front();
         if (packet.to < shards_.size() && packet.to != packet.from) {

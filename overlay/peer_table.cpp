@@ -19,8 +19,6 @@ bool stays(const Session& current, const Session& session, const proto::NodeId& 
     return current.initiated() ? own < peer : peer < own;
 }
 
-constexpr std::size_t aliases_kept = 4;
-
 }  // namespace
 
 Session* PeerState::session(SessionId id) const {
@@ -147,7 +145,7 @@ void PeerTable::moved(PeerState& peer, const proto::Endpoint& to) {
     by_endpoint_[to] = &peer;
     std::erase(peer.aliases, to);
     peer.aliases.push_back(to);
-    if (peer.aliases.size() > aliases_kept) {
+    if (peer.aliases.size() > limits::addresses_per_peer) {
         const auto entry = by_endpoint_.find(peer.aliases.front());
         if (entry != by_endpoint_.end() && entry->second == &peer) {
             by_endpoint_.erase(entry);

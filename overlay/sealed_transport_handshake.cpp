@@ -12,13 +12,6 @@ using proto::Reason;
 using proto::refuse;
 using proto::Result;
 
-namespace {
-
-constexpr int bad_answers_max = 8;
-constexpr int cookies_max = 3;
-
-}  // namespace
-
 // ---- our handshakes
 
 PendingHandshake* SealedTransport::Impl::start_handshake(Now now, const Endpoint& to) {
@@ -81,7 +74,7 @@ Result<void> SealedTransport::Impl::on_cookie(Now now, const Endpoint& from, Byt
         return tl::make_unexpected(message.error());
     }
     PendingHandshake* pending = pending_.of_session(message->receiver);
-    if (pending == nullptr || pending->to != from || pending->cookies >= cookies_max) {
+    if (pending == nullptr || pending->to != from || pending->cookies >= limits::hello_cookies) {
         return refuse(Reason::not_found, "cookie");
     }
     ++pending->cookies;
@@ -144,7 +137,7 @@ Result<void> SealedTransport::Impl::on_welcome(Now now, const Endpoint& from, By
 
 Result<void> SealedTransport::Impl::check_welcome(Now now, BytesView bytes, const Welcome& welcome,
                                                   PendingHandshake& pending) {
-    if (pending.bad_answers >= bad_answers_max) {
+    if (pending.bad_answers >= limits::hello_bad_answers) {
         return refuse(Reason::rate_limited, "welcome");
     }
     ++pending.bad_answers;

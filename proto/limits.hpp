@@ -1,4 +1,5 @@
-// Every bound of the house, with its reason. A bound not here is a bug.
+// Every bound of the house, with its reason: how much is kept, taken, sent or tried, and for how long. A bound not
+// here is a bug. What a format or an RFC fixes (lengths of fields, timers) stands where it is read or kept.
 // A bound a line, its reason beside it:
 // clang-format off
 #pragma once
@@ -77,6 +78,8 @@ inline constexpr auto wall_looked_at = 1min;               ///< so often at leas
 inline constexpr auto farewell = 24h;                      ///< how long "published nothing any more" is told as offline
 inline constexpr std::size_t farewell_share = 4;           ///< at most presentities_per_node / this are remembered so
 inline constexpr auto publication_default_expires = 1h;    ///< RFC 3903 section 6
+inline constexpr std::size_t saved_tag_bytes = 64;         ///< of a saved publication's entity tag; ours have 11
+inline constexpr std::size_t saved_owner_bytes = 512;      ///< and of the name of the translator that set it: "xmpp." and a domain, or what the config says
 
 // SIP translator
 inline constexpr std::size_t sip_message_bytes = pidf_bytes + 16 * 1024; ///< the largest document, and its headers
@@ -96,7 +99,10 @@ inline constexpr auto winfo_interval = 5s;                         ///< RFC 3857
 inline constexpr std::size_t winfo_document_bytes = 60'000;        ///< a UDP datagram holds it with its headers; about 400 watchers. The rest of a longer list comes in the next ones
 inline constexpr std::size_t winfo_changes = 1'000;                ///< watchers whose changes wait for a subscription's next NOTIFY; 100 bytes each. Beyond: they are forgotten, and the list is told anew
 inline constexpr std::size_t winfo_per_presentity = 32;            ///< subscriptions to its watcher information: one person's devices, some of them twice
-inline constexpr std::size_t winfo_subscriptions = 100'000;        ///< of one translator; each costs about 2 KB. As many as a node has users
+inline constexpr std::size_t winfo_subscriptions = 100'000;        ///< of one translator; each costs about 2 KB. One for each user that eight shards serve
+inline constexpr std::size_t sip_header_parameters = 32;           ///< of one header value we read ourselves
+inline constexpr std::size_t sip_header_bytes = 8 * 1024;          ///< of such a value; the longest credentials have a few hundred
+inline constexpr std::uint64_t sip_resubscribes_per_second = 500;  ///< after a restart of the attached server everyone subscribes again: it is not knocked over at once
 
 // XMPP translator
 inline constexpr std::size_t xmpp_write_bytes = 64 * 1024;         ///< handed to a socket at once
@@ -104,10 +110,21 @@ inline constexpr std::size_t xmpp_output_bytes = 16 * 1024 * 1024; ///< queued f
 inline constexpr std::size_t xmpp_pairs = 500'000;                 ///< subscriptions of one attached server, either way
 inline constexpr std::size_t xmpp_requests_per_domain = xmpp_pairs / 2; ///< of those, unanswered requests of one domain's watchers: no domain can take them all
 inline constexpr std::size_t xmpp_resources = 32;                  ///< of one user that we keep; more are counted and left out
+inline constexpr auto xmpp_first_copy_wait = 2s;                   ///< after an approval the server sends the state by itself; then it is asked
+inline constexpr auto xmpp_answer_wait = 5s;                       ///< a probe's answers have no end mark: what came by then is all there is
+inline constexpr int xmpp_probe_tries = 3;                         ///< then silence of a server that is up means offline
+inline constexpr auto xmpp_differ_wait = 2s;                       ///< the copies of one broadcast come in one burst
+inline constexpr auto xmpp_ask_again = 10min;                      ///< a refusal stands at least this long
+inline constexpr auto xmpp_unanswered_linger = 24h;                ///< then a request that nobody waits for is taken back
+inline constexpr std::size_t xmpp_swept_at_once = 2'000;           ///< authorizations given back in one turn
+inline constexpr auto xmpp_settle = 10s;                           ///< a fresh watch takes its time to find the sources: until then "nothing known" and "pending" take nothing down
+inline constexpr auto xmpp_retry_least = 30s;                      ///< before a watch that ended is made again; doubles,
+inline constexpr auto xmpp_retry_most = 1h;                        ///< up to this
+inline constexpr auto xmpp_look_again_most = 24h;                  ///< at what activities begin or end later; the two clocks may part
 
 // Datagrams, sessions and channel: see overlay's part below
-inline constexpr std::size_t datagram_bytes = 1280;        ///< of UDP payload we send: under the least IPv6 MTU less headers is 1232, OpenDHT sends up to 1280
-inline constexpr std::size_t channel_datagram_bytes = 1180;///< plain bytes the channel packs in one datagram, so that sealing keeps it under 1232
+inline constexpr std::size_t datagram_bytes = 1280;        ///< plain bytes in one DATA, as many as OpenDHT packs; sealing adds 35
+inline constexpr std::size_t channel_datagram_bytes = 1180;///< of them, what the channel packs: sealed it stays under 1232, the least IPv6 MTU less headers
 
 // Sealed transport
 inline constexpr std::size_t certificate_bytes = 512;       ///< encoded; the longest domain makes about 400
@@ -127,6 +144,9 @@ inline constexpr int stranger_answers_per_second = 100;     ///< UNKNOWN, and WE
 inline constexpr auto cookie_secret_age = 2min;             ///< a cookie is good for one to two of these
 inline constexpr auto hello_resend = 250ms;                 ///< then 0.5 s, 1 s, 2 s
 inline constexpr int hello_attempts = 5;                    ///< the last one waits 2 s: 5.75 s in all
+inline constexpr int hello_cookies = 3;                     ///< taken for one HELLO: its secret may change meanwhile, not more often
+inline constexpr int hello_bad_answers = 8;                 ///< WELCOMEs looked at for one HELLO; each costs two signature checks
+inline constexpr std::size_t addresses_per_peer = 4;        ///< where a node was last reached: who sends there finds its session
 inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session
 inline constexpr auto session_idle = 20s;                   ///< and until the next transport_sweep; unless held. Over the DHT two nodes speak once, or again after many minutes: 1 min saved 3% of the packets of idle nodes, 5 min one handshake in eight, and kept every session that long
 inline constexpr auto session_silence = 10s;                ///< nothing back for that long while we send: shake hands again
@@ -210,6 +230,7 @@ inline constexpr auto put_again_most = 1min;                  ///< and no more a
 inline constexpr std::size_t dht_values_per_packet = 64;      ///< looked at in a put; OpenDHT packs fewer than 50
 inline constexpr std::size_t dht_output = 16'384;             ///< packets the owner has not fetched
 inline constexpr std::size_t dht_events = 65'536;             ///< records found that the owner has not fetched
+inline constexpr std::size_t dht_loop_packets_per_turn = 1'000; ///< among our own shards; the rest waits for the next turn
 inline constexpr int dht_packets_per_second_per_peer = 2'000; ///< from one node; twice that in a burst. OpenDHT's own limits are off (they isolate)
 inline constexpr int dht_records_per_second_per_peer = 200;   ///< put by one node, each worth a signature check; it writes record_puts_per_second, in a small network to eight shards of ours
 inline constexpr int dht_listens_per_second_per_peer = 100;   ///< and renewals, every 30 s: OpenDHT keeps each for 10 minutes and more. In a small network listens_at_once reach all our shards
@@ -238,6 +259,7 @@ inline constexpr std::size_t udp_batch = 64;                ///< datagrams of on
 inline constexpr std::size_t udp_receive_bytes = 2048;      ///< more than any datagram of ours; a longer one is cut, and refused as such
 inline constexpr int udp_kernel_bytes = 4 * 1024 * 1024;    ///< asked of the kernel each way: a burst of 3,000 datagrams
 inline constexpr int udp_batches_per_wake = 4;              ///< so that a flood at one socket does not keep the others and the timer waiting
+inline constexpr int sqlite_log_pages = 16'384;             ///< 64 MiB: a log that the checkpointer cannot keep small, since nobody ever pauses, the writer itself begins anew
 inline constexpr auto stop_time = 3s;                       ///< for goodbyes still on their way out
 
 }  // namespace presmesh::proto::limits

@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/limits.hpp"
+
 namespace presmesh::daemon {
 
 namespace {
 /// 4 MiB: often enough for a small log, seldom enough to move a page that changes often once.
 constexpr int pages_at_once = 1024;
 /// Soon the writer has to begin the log anew: then next to nothing may be left that it would have to move.
-constexpr int log_pages_many = log_pages_most * 3 / 4;
+constexpr int log_pages_many = proto::limits::sqlite_log_pages * 3 / 4;
 constexpr int pages_in_haste = 16;
 }  // namespace
 

@@ -12,9 +12,6 @@
 
 namespace presmesh::daemon {
 
-/// A log that the checkpointer cannot keep small, since nobody ever pauses: the writer itself begins it anew. 64 MiB.
-inline constexpr int log_pages_most = 16'384;
-
 using Db = std::unique_ptr<sqlite3, decltype(&sqlite3_close_v2)>;
 
 class SqliteCheckpointer {

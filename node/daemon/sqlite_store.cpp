@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "node/daemon/sqlite_checkpointer.hpp"
+#include "proto/limits.hpp"
 
 namespace presmesh::daemon {
 
@@ -166,7 +167,7 @@ class SqliteStore::Impl {
     /// SQLite's word after each commit.
     static int committed(void* self, sqlite3* db, const char*, int log_pages) {
         static_cast<Impl*>(self)->checkpointer_.log_has(log_pages);
-        if (log_pages >= log_pages_most)
+        if (log_pages >= proto::limits::sqlite_log_pages)
             sqlite3_wal_checkpoint_v2(db, nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
         return SQLITE_OK;
     }

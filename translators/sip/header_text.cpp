@@ -1,10 +1,12 @@
 #include "translators/sip/header_text.hpp"
 
-namespace presmesh::translators::sip {
-namespace {
+#include "proto/limits.hpp"
 
-constexpr std::size_t most_parameters = 32;
-constexpr std::size_t longest_value = 8 * 1024;
+namespace presmesh::translators::sip {
+
+namespace limits = proto::limits;
+
+namespace {
 
 bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -78,7 +80,8 @@ proto::Result<void> add_parameter(Parameters& parameters, std::string_view part)
     auto value =
         equals == std::string_view::npos ? std::optional(std::string()) : unquoted(trimmed(part.substr(equals + 1)));
     if (!value) return proto::refuse(proto::Reason::malformed, "parameter value");
-    if (parameters.size() >= most_parameters) return proto::refuse(proto::Reason::too_large, "parameters");
+    if (parameters.size() >= limits::sip_header_parameters)
+        return proto::refuse(proto::Reason::too_large, "parameters");
     if (!parameters.emplace(lower_case(name), std::move(*value)).second)
         return proto::refuse(proto::Reason::malformed, "parameter given twice");
     return {};
@@ -122,7 +125,7 @@ std::string_view AuthHeader::get(std::string_view name) const {
 }
 
 proto::Result<ParameterizedValue> read_parameterized(std::string_view text) {
-    if (text.size() > longest_value) return proto::refuse(proto::Reason::too_large, "header value");
+    if (text.size() > limits::sip_header_bytes) return proto::refuse(proto::Reason::too_large, "header value");
     Parts parts(text, ';');
     ParameterizedValue out;
     out.value = lower_case(*parts.next());
@@ -133,7 +136,7 @@ proto::Result<ParameterizedValue> read_parameterized(std::string_view text) {
 }
 
 proto::Result<AuthHeader> read_auth(std::string_view text) {
-    if (text.size() > longest_value) return proto::refuse(proto::Reason::too_large, "credentials");
+    if (text.size() > limits::sip_header_bytes) return proto::refuse(proto::Reason::too_large, "credentials");
     text = trimmed(text);
     const auto space = text.find_first_of(" \t");
     AuthHeader out;
@@ -157,7 +160,7 @@ std::string quoted(std::string_view text) {
 }
 
 proto::Result<std::string> read_name_addr(std::string_view text) {
-    if (text.size() > longest_value) return proto::refuse(proto::Reason::too_large, "address");
+    if (text.size() > limits::sip_header_bytes) return proto::refuse(proto::Reason::too_large, "address");
     bool in_quotes = false;
     for (std::size_t i = 0; i < text.size(); ++i) {
         if (in_quotes && text[i] == '\\')

@@ -16,8 +16,6 @@ constexpr seconds proven_after{5};
 constexpr seconds shortest_refresh{5};
 /// From the acceptance to the first NOTIFY: timer N of RFC 6665 section 4.1.2.4, 64*T1.
 constexpr seconds first_notify{32};
-/// After a restart of the server everyone subscribes again: so many a second, so that it is not knocked over at once.
-constexpr std::uint64_t resubscribes_per_second = 500;
 
 std::string fresh(proto::Random& random) {
     std::array<std::uint8_t, 12> bytes{};
@@ -410,7 +408,7 @@ void Watcher::link_failed(proto::Now now, std::string why) {
 
 /// A moment within the time that asking for everything may take.
 proto::SteadyTime Watcher::spread(proto::Now now) {
-    const auto spread_ms = 200 + follows_.size() * 1'000 / resubscribes_per_second;
+    const auto spread_ms = 200 + follows_.size() * 1'000 / proto::limits::sip_resubscribes_per_second;
     return now.steady + std::chrono::milliseconds{random_.below(spread_ms)};
 }
 

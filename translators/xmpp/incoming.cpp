@@ -9,17 +9,9 @@
 
 namespace presmesh::translators::xmpp {
 
+namespace limits = proto::limits;
+
 namespace {
-
-using namespace std::chrono_literals;
-
-constexpr proto::Duration first_copy_wait = 2s;  // after an approval the server sends the state by itself
-constexpr proto::Duration answer_wait = 5s;  // a probe's answers have no end mark: what came by then is all there is
-constexpr proto::Duration differ_wait = 2s;  // the copies of one broadcast come in one burst
-constexpr proto::Duration ask_again_after = 10min;  // a refusal stands at least this long
-constexpr proto::Duration unanswered_linger = 24h;  // a request that nobody waits for is taken back
-constexpr int probe_tries = 3;                      // then silence of a server that is up means offline
-constexpr std::size_t swept_at_once = 2000;
 
 template <class ServicePtr>
 bool same(const ServicePtr& a, const ServicePtr& b) {
@@ -77,8 +69,8 @@ void Incoming::unwanted(proto::Now now, const Pair& pair) {
 
 void Incoming::ask(proto::Now now, const Pair& pair) {
     const auto state = subscriptions_.state(pair);
-    const bool full = (state == Subscription::none && subscriptions_.size() >= proto::limits::xmpp_pairs) ||
-                      subscriptions_.requests_of(pair.user.domain()) >= proto::limits::xmpp_requests_per_domain;
+    const bool full = (state == Subscription::none && subscriptions_.size() >= limits::xmpp_pairs) ||
+                      subscriptions_.requests_of(pair.user.domain()) >= limits::xmpp_requests_per_domain;
     if (full) {
         return host_->count("xmpp_refused", proto::to_string(proto::Reason::quota));
     }
@@ -106,7 +98,7 @@ void Incoming::handle_subscribed(proto::Now now, const Pair& pair) {
     } else {
         subscriptions_.set_idle(pair, now.wall);
     }
-    if (!copy.known) set_due(pair, copy, now.steady + first_copy_wait);
+    if (!copy.known) set_due(pair, copy, now.steady + limits::xmpp_first_copy_wait);
     host_->step(now, "xmpp.subscribed", pair.contact, "");
 }
 
@@ -123,7 +115,7 @@ void Incoming::refused(proto::Now now, const Pair& pair, std::string reason) {
     const bool was_wanted = copy.wanted;
     copy = Copy{};
     copy.wanted = was_wanted;
-    copy.refused_until = now.steady + ask_again_after;
+    copy.refused_until = now.steady + limits::xmpp_ask_again;
     refusals_.emplace_back(copy.refused_until, pair);
     if (was_wanted) decide(now, pair, WatchState::terminated, std::move(reason));
     host_->step(now, "xmpp.unsubscribed", pair.contact, "");
@@ -133,8 +125,7 @@ void Incoming::refused(proto::Now now, const Pair& pair, std::string reason) {
 
 /// A refusal is remembered while it stands, whether or not anybody still asks; the oldest go first when they are many.
 void Incoming::forget_refusals(proto::Now now) {
-    while (!refusals_.empty() &&
-           (refusals_.front().first <= now.steady || refusals_.size() > proto::limits::xmpp_pairs)) {
+    while (!refusals_.empty() && (refusals_.front().first <= now.steady || refusals_.size() > limits::xmpp_pairs)) {
         const auto [until, pair] = std::move(refusals_.front());
         refusals_.pop_front();
         const auto contact = contacts_.find(pair.contact);
@@ -170,7 +161,7 @@ bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {
         return false;
     }
     auto& content = copy.content;
-    if (!unavailable && !content.open.contains(resource) && content.open.size() >= proto::limits::xmpp_resources) {
+    if (!unavailable && !content.open.contains(resource) && content.open.size() >= limits::xmpp_resources) {
         host_->count("xmpp_dropped", "resources");
         return false;
     }
@@ -186,7 +177,7 @@ bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {
     resource.empty() ? content.open.clear() : static_cast<void>(content.open.erase(resource));
     if (content.open.empty() && !repeated) content.last = recent;
     auto& shared = contacts_.at(pair.contact).recent;
-    while (shared.size() > 2 * proto::limits::xmpp_resources) shared.erase(shared.begin());
+    while (shared.size() > 2 * limits::xmpp_resources) shared.erase(shared.begin());
     return true;
 }
 
@@ -228,7 +219,7 @@ void Incoming::probe(proto::Now now, const Pair& pair, Copy& copy) {
     copy.answered = false;
     copy.confirmed.clear();
     ++copy.tries;
-    set_due(pair, copy, copy.asked ? now.steady + answer_wait * copy.tries : proto::never);
+    set_due(pair, copy, copy.asked ? now.steady + limits::xmpp_answer_wait * copy.tries : proto::never);
 }
 
 void Incoming::close_probe(proto::Now now, const Pair& pair, Copy& copy) {
@@ -237,7 +228,7 @@ void Incoming::close_probe(proto::Now now, const Pair& pair, Copy& copy) {
         copy.asked = false;
         return;
     }
-    if (!copy.asked || (!copy.answered && copy.tries < probe_tries)) return probe(now, pair, copy);
+    if (!copy.asked || (!copy.answered && copy.tries < limits::xmpp_probe_tries)) return probe(now, pair, copy);
     if (copy.answered) {
         std::erase_if(copy.content.open, [&](const auto& item) { return !copy.confirmed.contains(item.first); });
     } else {
@@ -280,8 +271,9 @@ void Incoming::forget(proto::Now now, const Pair& pair) {
 
 bool Incoming::is_over(proto::Now now, const SubscriptionEntry& entry) const {
     if (!entry.idle_since) return false;
-    const auto linger = has_to(entry.state) ? proto::Duration(settings_.linger)
-                                            : std::min<proto::Duration>(settings_.linger, unanswered_linger);
+    const auto linger = has_to(entry.state)
+                            ? proto::Duration(settings_.linger)
+                            : std::min<proto::Duration>(settings_.linger, limits::xmpp_unanswered_linger);
     return now.wall - *entry.idle_since >= linger;
 }
 
@@ -294,7 +286,8 @@ bool Incoming::sweep(proto::Now now) {
         const bool wanted = contact != contacts_.end() && contact->second.copies.contains(pair.user) &&
                             contact->second.copies.at(pair.user).wanted;
         if (!wanted && !entry.idle_since) unused.push_back(pair);
-        if (over.size() < swept_at_once && is_over(now, entry) && wire_.up(pair.user)) over.push_back(pair);
+        if (over.size() < limits::xmpp_swept_at_once && is_over(now, entry) && wire_.up(pair.user))
+            over.push_back(pair);
     }
     for (const auto& pair : unused) subscriptions_.set_idle(pair, now.wall);
     for (const auto& pair : over) {
@@ -304,7 +297,7 @@ bool Incoming::sweep(proto::Now now) {
         erase(pair);
     }
     forget_refusals(now);
-    return over.size() == swept_at_once;
+    return over.size() == limits::xmpp_swept_at_once;
 }
 
 // ---- many copies, one document
@@ -370,10 +363,10 @@ void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
         if (contact.awaiting > 0) {
             contact.settle = proto::never;
         } else if (contact.settle == proto::never) {
-            contact.settle = now.steady + differ_wait;
+            contact.settle = now.steady + limits::xmpp_differ_wait;
         }
     } else if (!all_known(name, contact)) {
-        if (contact.settle == proto::never) contact.settle = now.steady + answer_wait;
+        if (contact.settle == proto::never) contact.settle = now.steady + limits::xmpp_answer_wait;
     } else if (voter->parked) {
         settle(now, name, contact);
     } else {
@@ -385,7 +378,7 @@ void Incoming::reconcile(proto::Now now, const proto::PresentityUri& name) {
         if (!parked) {
             contact.settle = proto::never;
         } else if (contact.settle == proto::never) {
-            contact.settle = now.steady + differ_wait;
+            contact.settle = now.steady + limits::xmpp_differ_wait;
         }
     }
     plan(name, contact);
@@ -480,7 +473,7 @@ bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact
         return false;
     }
     if (contact.published == (*document)->digest && now.steady < contact.refresh) return true;
-    const auto lifetime = proto::limits::publication_max_expires;
+    const auto lifetime = limits::publication_max_expires;
     const auto set = host_->set_publication(now, *owner_, name, *document, lifetime);
     if (!set) {
         host_->count("xmpp_refused", proto::to_string(set.error().reason));

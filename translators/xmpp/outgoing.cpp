@@ -9,15 +9,9 @@
 
 namespace presmesh::translators::xmpp {
 
+namespace limits = proto::limits;
+
 namespace {
-
-using namespace std::chrono_literals;
-
-// A fresh watch takes its time to find the sources: until then "nothing known" and "pending" take nothing down.
-constexpr proto::Duration settle = 10s;
-constexpr proto::Duration retry_min = 30s;
-constexpr proto::Duration retry_max = 1h;
-constexpr proto::Duration look_again_most = 24h;  // the two clocks may part
 
 // "w" CONTACT "\n" USER -> resources shown as available, each as two bytes of length and the text.
 std::string shown_key(const Pair& pair) {
@@ -97,8 +91,8 @@ void Outgoing::handle_subscribe(proto::Now now, const Pair& pair, const Element&
         return resync(now, pair);
     }
     if (!step.pass) return;
-    const bool full = subscriptions_.size() >= proto::limits::xmpp_pairs ||
-                      subscriptions_.asked_by(pair.contact) >= proto::limits::watches_per_watcher;
+    const bool full = subscriptions_.size() >= limits::xmpp_pairs ||
+                      subscriptions_.asked_by(pair.contact) >= limits::watches_per_watcher;
     if (full) {
         host_->count("xmpp_refused", to_string(proto::Reason::quota));
         wire_.send_raw(now, component, error_reply(stanza, "wait", "resource-constraint"));
@@ -140,7 +134,7 @@ void Outgoing::handle_probe(proto::Now now, const Pair& pair, const Element& pro
 void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe) {
     const auto from = probe.get("from");
     if (entry.view.state != WatchState::active || is_unknown(entry.view)) {
-        if (now.steady >= entry.since + settle)
+        if (now.steady >= entry.since + limits::xmpp_settle)
             wire_.send(now, pair.user, {}, from, answer_to(probe, unavailable(true)));
         return;
     }
@@ -179,7 +173,8 @@ void Outgoing::apply(proto::Now now, const Pair& pair, Entry& entry) {
     if (!wire_.up(pair.user)) return;  // resync() comes back to it
     switch (entry.view.state) {
         case WatchState::pending:
-            if (now.steady < entry.since + settle) return set_due(pair, entry, entry.since + settle);
+            if (now.steady < entry.since + limits::xmpp_settle)
+                return set_due(pair, entry, entry.since + limits::xmpp_settle);
             return take_down(now, pair, entry, true);
         case WatchState::active:
             return apply_active(now, pair, entry);
@@ -196,8 +191,9 @@ void Outgoing::apply_active(proto::Now now, const Pair& pair, Entry& entry) {
         subscriptions_.set_state(pair, outbound(state, SubscriptionKind::subscribed).next);
     }
     if (!is_unknown(entry.view)) return show_document(now, pair, entry);
-    if (entry.view.document || now.steady >= entry.since + settle) return take_down(now, pair, entry, true);
-    set_due(pair, entry, entry.since + settle);
+    if (entry.view.document || now.steady >= entry.since + limits::xmpp_settle)
+        return take_down(now, pair, entry, true);
+    set_due(pair, entry, entry.since + limits::xmpp_settle);
 }
 
 void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) {
@@ -215,10 +211,10 @@ void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) 
     // Any other reason ends the watch, not the authorization (RFC 8048 section 5.2.2): watch again, gently.
     take_down(now, pair, entry, true);
     forget_watch(now, entry);
-    proto::Duration wait = retry_min;
-    for (std::uint32_t i = 0; i < entry.failures && wait < retry_max; ++i) wait *= 2;
+    proto::Duration wait = limits::xmpp_retry_least;
+    for (std::uint32_t i = 0; i < entry.failures && wait < limits::xmpp_retry_most; ++i) wait *= 2;
     ++entry.failures;
-    set_due(pair, entry, now.steady + random_.jitter(std::min(wait, retry_max), 0.25));
+    set_due(pair, entry, now.steady + random_.jitter(std::min<proto::Duration>(wait, limits::xmpp_retry_most), 0.25));
 }
 
 // ---- showing
@@ -257,7 +253,8 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
 void Outgoing::look_again(proto::Now now, const Pair& pair, Entry& entry, const proto::Presence& presence) {
     const auto next = next_change(presence, now.wall);
     if (!next) return set_due(pair, entry, proto::never);
-    const auto ahead = std::clamp<proto::Duration>(*next - now.wall, proto::limits::told_interval, look_again_most);
+    const auto ahead =
+        std::clamp<proto::Duration>(*next - now.wall, limits::told_interval, limits::xmpp_look_again_most);
     set_due(pair, entry, now.steady + ahead);
 }
 
@@ -295,7 +292,7 @@ bool Outgoing::watch(proto::Now now, const Pair& pair, Entry& entry, proto::Erro
     auto watch = host_->watch(now, *owner_, pair.contact, pair.user);
     if (!watch) {
         if (why) *why = watch.error();
-        set_due(pair, entry, now.steady + random_.jitter(retry_min, 0.25));
+        set_due(pair, entry, now.steady + random_.jitter(limits::xmpp_retry_least, 0.25));
         return false;
     }
     entry.watch = *watch;
