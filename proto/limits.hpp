@@ -48,7 +48,7 @@ inline constexpr std::size_t skipped_stanza_depth = 100'000; ///< expat keeps ab
 inline constexpr std::size_t skipped_tag_bytes = 1024 * 1024;  ///< expat keeps a tag until it is whole
 inline constexpr std::size_t skipped_attribute_bytes = 3'200;  ///< of a skipped stanza's from, to, id, type; a JID has up to 3071 (RFC 7622)
 inline constexpr std::size_t services_per_document = 64;
-inline constexpr std::size_t notes_per_element = 32;
+inline constexpr std::size_t notes_per_element = 32;       ///< and names of activities
 inline constexpr std::size_t extensions_per_element = 64;
 
 // Presence service

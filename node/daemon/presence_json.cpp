@@ -215,7 +215,7 @@ std::optional<proto::Activities> read_activities(Object& parent) {
     if (json == nullptr) return std::nullopt;
     Object object(*json, parent.path("activities"));
     proto::Activities activities;
-    activities.names = object.texts("names", proto::limits::extensions_per_element);
+    activities.names = object.texts("names", proto::limits::notes_per_element);
     activities.notes = read_notes(object);
     activities.from = object.time("from");
     activities.until = object.time("until");

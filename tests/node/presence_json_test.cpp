@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include "proto/limits.hpp"
 #include "proto/rfc3339.hpp"
 #include "tests/support/presence_gen.hpp"
 
@@ -61,6 +62,10 @@ TEST_CASE("what is wrong is named, and where") {
         0);
     CHECK(fault(R"({"services": [{"id": "a", "timestamp": "yesterday"}]})").find("services[0].timestamp must be") == 0);
     CHECK(fault(R"({"notes": {"text": "x"}})") == "notes must be an array");
+    std::string names = "\"a\"";
+    for (std::size_t i = 1; i <= proto::limits::notes_per_element; ++i) names += ",\"a\"";
+    CHECK(fault(R"({"services": [{"id": "a", "activities": {"names": [)" + names + "]}}]}") ==
+          "services[0].activities.names has more than 32 elements");
     CHECK(fault(std::string(100'000, '[')) == "the document is nested too deeply");
     const auto large = presence_from_json("{\"notes\": [{\"text\": \"" + std::string(300'000, 'x') + "\"}]}");
     REQUIRE(!large);
