@@ -189,7 +189,9 @@ proto::Result<proto::PresentityUri> HttpApi::watcher_of(const Call& call) const 
     }
     if (call.grant->user) return *call.grant->user;
     if (service_.serves(call.presentity)) return call.presentity;
-    return proto::refuse(Reason::malformed, "this token is nobody's in particular: say watcher=user@domain");
+    return proto::refuse(
+        Reason::malformed,
+        "this token is nobody's in particular: say who reads, with ?watcher=user@domain, or presmesh --as user@domain");
 }
 
 void HttpApi::get_presence(Call& call) {

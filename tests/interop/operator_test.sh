@@ -51,6 +51,10 @@ exits 1 --json -c a/presmesh.toml --token not-one-of-the-tokens status
 grep -q '"error":"unauthorized"' exits.out || fail "a wrong token: $(cat exits.out)"
 exits 1 --json -c a/presmesh.toml --as ann@a.example get alice@nowhere.example
 grep -q '"error":"not_admitted"' exits.out || fail "a stranger's domain: $(cat exits.out)"
+for what in get watch; do
+  exits 1 -c a/presmesh.toml $what bert@b.example
+  grep -q -- 'presmesh --as user@domain' exits.out || fail "$what as nobody in particular: $(cat exits.out)"
+done
 /usr/bin/python3 - $((port + 7)) <<'END' &
 import http.server, sys
 class Page(http.server.BaseHTTPRequestHandler):

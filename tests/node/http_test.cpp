@@ -178,6 +178,9 @@ TEST_CASE("who may do what") {
     CHECK(refusal(world.ask("GET", "/v1/watchers/ann@a.example", alice)) == Refusal{403, "forbidden"});
     CHECK(refusal(world.ask("GET", presence + "?watcher=ann@a.example", alice)) == Refusal{403, "forbidden"});
     CHECK(world.ask("GET", presence + "?watcher=ann@a.example&wait=0", admin).has("\"state\":\"pending\""));
+    const auto unnamed = world.ask("GET", "/v1/presence/bob@b.example", admin);
+    CHECK(refusal(unnamed) == Refusal{400, "malformed"});
+    CHECK(unnamed.has("presmesh --as user@domain"));
 
     HttpWorld remote{{}, {.open_metrics = false}};
     CHECK(refusal(remote.ask("GET", "/metrics")) == Refusal{401, "unauthorized"});
