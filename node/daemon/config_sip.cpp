@@ -81,6 +81,18 @@ std::string_view host_of(std::string_view uri) {
     return uri.starts_with('[') ? uri.substr(0, uri.find(']') + 1) : uri.substr(0, uri.find(':'));
 }
 
+/// Contact and Via take a host; the port is that of the socket.
+void read_advertised(TomlSection& section, SipSettings& settings) {
+    settings.advertised = section.text_or("advertised", "");
+    if (!section.has("advertised")) return;
+    const bool address = proto::Endpoint::parse(settings.advertised + ":0").has_value();
+    if (address || proto::canonical_domain(settings.advertised)) return;
+    section.fault("advertised",
+                  "advertised must be a host such as \"sip.example.com\", \"192.0.2.1\" or \"[2001:db8::1]\", without "
+                  "a port, and is \"" +
+                      settings.advertised + "\"");
+}
+
 bool asks_for_tls(std::string_view uri) {
     return uri.starts_with("sips:") || uri.find(";transport=tls") != std::string_view::npos;
 }
@@ -170,7 +182,7 @@ SipSettings read_one(TomlSection& section, const std::string& folder, const std:
     settings.name = section.text_or("name", settings.mode == Mode::serve ? "sip.serve" : "sip.attach");
     read_domains(section, domain, settings);
     read_listen(section, settings);
-    settings.advertised = section.text_or("advertised", "");
+    read_advertised(section, settings);
     read_attach(section, folder, settings);
     read_serve(section, settings);
     settings.rate.burst = static_cast<std::uint32_t>(section.number("rate_burst", 1, 1'000'000, settings.rate.burst));

@@ -246,3 +246,14 @@ TEST_CASE("SIP: a server behind TLS is refused by name, for no node speaks it") 
         CHECK_MESSAGE(faults[0].starts_with("10: [[sip]] server asks for TLS"), server);
     }
 }
+
+TEST_CASE("SIP: what is advertised is a host") {
+    const auto with = [](const std::string& host) {
+        return attached("server = \"sip:192.0.2.5\"\nadvertised = \"" + host + "\"");
+    };
+    for (const auto* host : {"sip.k.example", "192.0.2.1", "[2001:db8::1]", "localhost"})
+        CHECK_MESSAGE(faults_of(with(host)).empty(), host);
+    for (const auto* wrong :
+         {"192.0.2.1:5070", "sip.k.example:5070", "sip:k.example", "2001:db8::1", "k example", "<k>", ""})
+        CHECK_MESSAGE(has(faults_of(with(wrong)), "11: [[sip]] advertised must be a host"), wrong);
+}
