@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include "node/daemon/files.hpp"
+#include "node/daemon/material.hpp"
+#include "tests/support/record_world.hpp"
 #include "tests/support/temp_folder.hpp"
 
 using namespace presmesh;
@@ -256,4 +259,30 @@ TEST_CASE("SIP: what is advertised is a host") {
     for (const auto* wrong :
          {"192.0.2.1:5070", "sip.k.example:5070", "sip:k.example", "2001:db8::1", "k example", "<k>", ""})
         CHECK_MESSAGE(has(faults_of(with(wrong)), "11: [[sip]] advertised must be a host"), wrong);
+}
+
+TEST_CASE("the example configurations pass --check-config, beside what init makes") {
+    const tests::RecordWorld keys;
+    for (const std::string name : {"sip-serve", "attach-kamailio", "attach-prosody", "attach-ejabberd"}) {
+        CAPTURE(name);
+        const auto text = daemon::read_file(std::string(TESTS_DIR) + "/../node/examples/" + name + ".toml");
+        REQUIRE(text);
+        const testing::TempFolder folder;
+        folder.write("component.secret", "shared with the server\n");
+        const auto config = folder.write("presmesh.toml", *text);
+        const auto domain = parse_config(*text, folder.path()).config.node.domain;
+        proto::Federation federation;
+        proto::Member member;
+        member.domain = domain;
+        member.key = keys.a_domain.public_key();
+        federation.add(member);
+        folder.write("node.key", daemon::key_file_text(keys.a_node, "of a test"));
+        folder.write("node.cert", daemon::certificate_file_text(keys.certify(keys.a_domain, domain, keys.a_node)));
+        folder.write("federation.toml", federation.to_toml());
+        folder.write("tokens", "sixteen-characters * admin\n");
+        const auto loaded = daemon::load_all(config, keys.now);
+        for (const auto& fault : loaded.faults) MESSAGE(fault.to_string());
+        CHECK(loaded.faults.empty());
+        CHECK(loaded.config.sip.size() + loaded.config.xmpp.size() == 1);
+    }
 }
