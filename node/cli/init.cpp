@@ -119,8 +119,10 @@ int init(const Options& options, const InitOptions& asked) {
          {"bootstrap", asked.advertise},
          {"entry", entry}},
         "made keys, certificate, config and a token in " + asked.folder + "\nstart with: presmeshd --config " +
-            file("presmesh.toml") +
-            "\n\nAll providers need one and the same federation file. Give this entry to whoever keeps it:\n\n" +
+            file("presmesh.toml") + "\n\n" + file("federation.toml") +
+            " has this provider alone, to try the node by itself. A federation has one file, the same at every "
+            "member: give the entry below to whoever keeps it, then put that file in the place of this one and restart "
+            "the node, or send it SIGHUP.\n\n" +
             entry);
 }
 
