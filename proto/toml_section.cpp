@@ -100,11 +100,11 @@ const toml::node* TomlSection::take(std::string_view key) {
     return table_ != nullptr ? table_->get(key) : nullptr;
 }
 
-std::optional<std::string> TomlSection::text(std::string_view key) {
+std::optional<std::string> TomlSection::text(std::string_view key, std::string_view such_as) {
     const auto* node = take(key);
     if (node == nullptr) return std::nullopt;
     if (const auto* value = node->as_string()) return value->get();
-    fault(key, wrong_type(key, "a text", *node));
+    fault(key, wrong_type(key, such_as.empty() ? "a text" : "a text such as " + std::string(such_as), *node));
     return std::nullopt;
 }
 

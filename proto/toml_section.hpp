@@ -27,7 +27,8 @@ class TomlSection {
     int line() const { return line_; }
     const std::string& name() const { return name_; }
 
-    std::optional<std::string> text(std::string_view key);
+    /// `such_as` is an example for who wrote something else, quoted as it would have to be written.
+    std::optional<std::string> text(std::string_view key, std::string_view such_as = {});
     std::string text_or(std::string_view key, std::string_view fallback);
     /// A fault when absent or empty.
     std::string required_text(std::string_view key);

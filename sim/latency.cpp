@@ -48,7 +48,9 @@ proto::Result<Latency> Latency::parse(std::string_view text, const std::filesyst
         return out;
     }
     auto distribution = Distribution::parse(text);
-    if (!distribution) return refused(text);
+    if (!distribution)
+        return proto::refuse(proto::Reason::malformed,
+                             distribution.error().detail + "; or coordinates[:side=80ms,least=2ms], matrix:FILE");
     out.distribution = std::move(*distribution);
     return out;
 }

@@ -14,15 +14,17 @@ constexpr std::string_view models =
 
 /// What a model says of sessions; the rest of the class stays.
 void read_model(TomlSection& churn, const std::filesystem::path& folder, ChurnOptions& options) {
-    const auto text = churn.text("model");
+    const auto text = churn.text("model", "\"exponential:60m\"");
     if (!text) return;
     options.text = *text;
     options.trace.clear();
     options.classes.clear();
     options.preset.reset();
     options.source.clear();
+    if (*text == "none") options.diurnal_amplitude = 0;  // of a base: nobody returns any more
     if (*text == "none" || *text == "classes") return;
     if (text->starts_with("trace:") && text->size() > 6) {
+        options.diurnal_amplitude = 0;
         options.trace = folder / text->substr(6);
         return;
     }
@@ -103,6 +105,7 @@ void read_churn(TomlSection& churn, const Source& from, ChurnOptions& options, P
         churn.fault("class", "needs at least one [[churn.class]]");
     options.starts = read_time(churn, "starts", options.starts);
     options.diurnal_amplitude = churn.real("diurnal_amplitude", 0, 0.99, options.diurnal_amplitude);
+    if (churn.has("diurnal_amplitude")) places.diurnal = from.at(churn.line_of("diurnal_amplitude"));
     options.diurnal_period = read_time(churn, "diurnal_period", options.diurnal_period, std::chrono::minutes{1});
     churn.finish();
 }

@@ -98,6 +98,9 @@ void apply(const Source& source, Reading& reading, int depth, bool churn_only) {
         apply_base(*base, source, section.line_of("base"), reading, depth, churn_only);
     auto churn = section.section("churn");
     if (const auto preset = churn.text("preset")) {
+        if (churn.has("model"))
+            churn.fault("preset",
+                        "preset would do nothing beside model: say one of them; \"base\" takes a whole scenario");
         if (preset_named(*preset) != nullptr) {
             apply_base(*preset, {source.name, {}, {}, source.has_lines}, churn.line_of("preset"), reading, depth, true);
             scenario.churn.preset = *preset;

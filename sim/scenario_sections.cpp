@@ -19,7 +19,7 @@ double share(TomlSection& section, std::string_view key, double fallback) {
 }
 
 void read_network(TomlSection section, const Source& source, NetworkOptions& network) {
-    if (const auto text = section.text("latency")) {
+    if (const auto text = section.text("latency", "\"constant:50ms\"")) {
         network.said = source.at(section.line_of("latency")) + "[network] latency: ";
         if (auto latency = Latency::parse(*text, source.folder))
             network.latency = std::move(*latency);
@@ -39,7 +39,7 @@ void read_network(TomlSection section, const Source& source, NetworkOptions& net
 void read_workload(TomlSection section, WorkloadOptions& workload) {
     workload.presentities =
         static_cast<std::uint32_t>(section.number("presentities", 0, most_presentities, workload.presentities));
-    if (const auto text = section.text("watches_per_presentity")) {
+    if (const auto text = section.text("watches_per_presentity", "\"zipf:1.2,max=200\"")) {
         if (auto zipf = Zipf::parse(*text))
             workload.watches_per_presentity = std::move(*zipf);
         else
@@ -62,7 +62,7 @@ void read_attack(TomlSection section, AttackOptions& attack) {
 }
 
 Duration read_skew(TomlSection& section) {
-    auto text = section.text("clock_skew").value_or("");
+    auto text = section.text("clock_skew", "\"-10m\"").value_or("0s");
     const bool negative = text.starts_with('-');
     const auto parsed = parse_duration(std::string_view(text).substr(negative ? 1 : 0));
     if (!parsed) {
@@ -89,6 +89,7 @@ std::optional<Event::Kind> kind_of(TomlSection& section) {
     }
     if (!kind) {
         for (const auto name : event_names) section.expect(name);
+        for (const auto key : {"share", "shape", "within"}) section.expect(key);
     }
     if (!kind) section.fault("", "must have one of " + all);
     return kind;
@@ -111,13 +112,13 @@ Event read_event(TomlSection& section) {
     } else if (kind) {
         event.share = share(section, name, event.share);
     }
-    if (event.kind == Event::Kind::partition)
+    if (kind == Event::Kind::partition)
         event.shape = static_cast<Event::Shape>(section.choice("shape", {"symmetric", "asymmetric", "partial"}, 0));
     event.keeps_disk = section.flag("keeps_disk", event.keeps_disk);
     const bool lasting = event.kind == Event::Kind::partition || event.kind == Event::Kind::clog ||
                          event.kind == Event::Kind::restart || event.kind == Event::Kind::clock_skew ||
                          event.kind == Event::Kind::loss;
-    if (lasting && event.lasts <= Duration{0})
+    if (kind && lasting && event.lasts <= Duration{0})
         section.fault("lasts", "needs lasts: how long the " + std::string(name) + " is");
     section.finish();
     return event;
@@ -139,7 +140,7 @@ void read_sizes(TomlSection& root, Scenario& s) {
 }  // namespace
 
 Duration read_time(TomlSection& section, std::string_view key, Duration fallback, Duration least) {
-    const auto text = section.text(key);
+    const auto text = section.text(key, "\"50ms\", \"90s\" or \"30m\"");
     if (!text) return fallback;
     const auto parsed = parse_duration(*text);
     if (!parsed) {
@@ -160,7 +161,7 @@ proto::Result<Distribution> parse_length(std::string_view text) {
 }
 
 std::optional<Distribution> read_gap(TomlSection& section, std::string_view key, std::optional<Distribution> fallback) {
-    const auto text = section.text(key);
+    const auto text = section.text(key, "\"exponential:2m\"");
     if (!text) return fallback;
     if (*text == "never") return std::nullopt;
     auto read = parse_length(*text);
@@ -204,6 +205,9 @@ void check_whole(const Scenario& s, const Places& places, ScenarioFaults& faults
                              " lasts beyond the duration, " + format_duration(s.duration) +
                              ": nothing could be judged after it");
     }
+    if (!places.diurnal.empty() && s.churn.diurnal_amplitude > 0 && s.churn.classes.empty())
+        faults.push_back(places.diurnal + "[churn] diurnal_amplitude would do nothing: model = \"" + s.churn.text +
+                         "\" draws no returns; it needs a distribution or classes");
     if (s.nodes < s.nodes_per_provider)
         faults.push_back(places.nodes_per_provider + "nodes_per_provider must be at most nodes, " +
                          std::to_string(s.nodes) + ", and is " + std::to_string(s.nodes_per_provider));

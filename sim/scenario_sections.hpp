@@ -23,6 +23,7 @@ struct Source {
 struct Places {
     std::string nodes_per_provider;
     std::string churn_classes;
+    std::string diurnal;
     std::vector<std::string> events;  ///< of Scenario::events, each one's `at`
 };
 

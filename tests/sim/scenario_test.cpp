@@ -132,6 +132,35 @@ TEST_CASE("gaps and lengths of zero, with which time would stand still, are refu
     CHECK(faults_of("", {"workload.change_every=uniform:0s-1s"}).empty());
 }
 
+TEST_CASE("a fault says why, shows an example, and comes alone") {
+    CHECK(has(faults_of("duration = 5\n"),
+              "s.toml:1: duration must be a text such as \"50ms\", \"90s\" or \"30m\", and is a number"));
+    CHECK(has(faults_of("[workload]\nchange_every = 5\n"), "change_every must be a text such as \"exponential:2m\""));
+    CHECK(has(faults_of("[network]\nlatency = 50\n"), "latency must be a text such as \"constant:50ms\""));
+    CHECK(has(faults_of("[network]\nlatency = \"uniform:70ms-10ms\"\n"),
+              "s.toml:2: [network] latency: \"uniform:70ms-10ms\": needs two times, the lower first, such as "
+              "uniform:10ms-70ms; or coordinates"));
+    const auto mistyped = faults_of("[[event]]\nat = \"1m\"\npartitoin = 0.5\nshape = \"partial\"\n");
+    CHECK(mistyped.size() == 2);
+    CHECK(has(mistyped, "does not know partitoin; is partition meant?"));
+    CHECK(has(mistyped, "must have one of partition, kill"));
+    CHECK(faults_of("[[event]]\nat = \"1m\"\nclock_skew = 5\nlasts = \"1m\"\n").size() == 1);
+}
+
+TEST_CASE("a setting without effect is refused, where it was said last") {
+    CHECK(has(faults_of("[churn]\nmodel = \"exponential:1h\"\npreset = \"ipfs-like\"\n"),
+              "s.toml:3: [churn] preset would do nothing beside model"));
+    CHECK(has(faults_of("[churn]\ndiurnal_amplitude = 0.5\n"), "s.toml:2: [churn] diurnal_amplitude would do nothing"));
+    CHECK(has(faults_of("[churn]\nmodel = \"trace:t\"\n", {"churn.diurnal_amplitude=0.5"}),
+              "--set churn.diurnal_amplitude=0.5: [churn] diurnal_amplitude would do nothing"));
+    CHECK(faults_of("[churn]\nmodel = \"none\"\ndiurnal_amplitude = 0\n").empty());
+    CHECK(faults_of("", {"churn.diurnal_amplitude=0.5", "churn.model=exponential:1h"}).empty());
+    const auto calm = parse_scenario("[churn]\nmodel = \"exponential:1h\"\ndiurnal_amplitude = 0.5\n", "s.toml", {},
+                                     {"churn.model=none"});
+    if (!calm) FAIL(calm.error().front());
+    CHECK(parse_scenario(to_toml(*calm), "again.toml"));
+}
+
 TEST_CASE("overrides come last, and their faults name them") {
     auto read = parse_scenario("nodes = 50\n[[event]]\nat = \"1m\"\npartition = 0.5\nlasts = \"1m\"\n", "s.toml", {},
                                {"nodes=64", "duration=5m", "network.loss=0.05", "churn.model=exponential:60m",
