@@ -45,10 +45,10 @@ class DrawnPlan final : public ChurnPlan {
     std::optional<Change> next(NodeIndex number, Duration now) override {
         Node& node = nodes_[number];
         const ChurnClass& c = options_.classes[node.churn_class];
-        if (!c.session) return std::nullopt;
+        if (!c.session || (!node.online && c.offline.for_good)) return std::nullopt;
         const bool first = !node.begun;
         node.begun = true;
-        const Distribution& length = node.online ? *c.session : c.offline.value_or(*c.session);
+        const Distribution& length = node.online ? *c.session : c.offline.length.value_or(*c.session);
         const Duration left = first ? length.sample_residual(node.dice) : length.sample(node.dice);
         const Duration from = first ? std::max(now, options_.starts) : now;
         Change change;
@@ -80,11 +80,12 @@ class DrawnPlan final : public ChurnPlan {
         return options_.classes.back();
     }
 
-    /// In the stationary state a node is online for this share of its time (renewal-reward).
+    /// In the stationary state a node is online for this share of its time (renewal-reward). Where nobody returns there
+    /// is no such state: all are there at the start.
     static double online_share(const ChurnClass& c) {
-        if (!c.session) return 1;
+        if (!c.session || c.offline.for_good) return 1;
         const auto on = static_cast<double>(c.session->mean().count());
-        const auto off = static_cast<double>(c.offline.value_or(*c.session).mean().count());
+        const auto off = static_cast<double>(c.offline.length.value_or(*c.session).mean().count());
         return on / (on + off);
     }
 

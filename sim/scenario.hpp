@@ -55,14 +55,20 @@ struct NetworkOptions {
     proto::Duration binding = std::chrono::minutes{2};
 };
 
+/// How long who has left is away.
+struct Absence {
+    bool for_good = false;               ///< it never returns; then it has no length
+    std::optional<Distribution> length;  ///< none: as long as a session
+};
+
 /// One kind of node in the population.
 struct ChurnClass {
     std::string name = "all";
     double share = 1;                     ///< of all nodes; the shares of all classes make 1
     std::optional<Distribution> session;  ///< how long a node stays; none: it never leaves
-    std::optional<Distribution> offline;  ///< how long it is away; none: as long as a session
-    double crash = 0.5;                   ///< share of leavings without a word
-    double keeps_disk = 1;                ///< share of returns that find their store as they left it
+    Absence offline;
+    double crash = 0.5;     ///< share of leavings without a word
+    double keeps_disk = 1;  ///< share of returns that find their store as they left it
     bool own_offline = false, own_crash = false, own_keeps_disk = false;  ///< said by the class itself
 };
 

@@ -38,8 +38,20 @@ void read_model(TomlSection& churn, const std::filesystem::path& folder, ChurnOp
     options.classes.push_back(std::move(all));
 }
 
+Absence read_absence(TomlSection& section, std::string_view key, const Absence& fallback) {
+    const auto text = section.text(key, "\"exponential:30m\"");
+    if (!text) return fallback;
+    if (*text == "never") return {true, std::nullopt};
+    if (*text == "as-session") return {};
+    auto length = parse_length(*text);
+    if (length) return {false, std::move(*length)};
+    section.fault(key, std::string(key) + ": " + length.error().detail +
+                           "; or \"as-session\", or \"never\" for nodes that leave for good");
+    return fallback;
+}
+
 void read_habits(TomlSection& section, ChurnClass& c) {
-    c.offline = read_gap(section, "offline", c.offline);
+    c.offline = read_absence(section, "offline", c.offline);
     c.crash = section.real("crash", 0, 1, c.crash);
     c.keeps_disk = section.real("keeps_disk", 0, 1, c.keeps_disk);
 }

@@ -87,7 +87,10 @@ void write_network(Writer& out, const NetworkOptions& network, const std::filesy
 }
 
 void write_habits(Writer& out, const ChurnClass& c) {
-    if (c.offline) out.gap("offline", c.offline);
+    if (c.offline.for_good || !c.offline.length)
+        out.text("offline", c.offline.for_good ? "never" : "as-session");
+    else
+        out.gap("offline", c.offline.length);
     out.real("crash", c.crash);
     out.real("keeps_disk", c.keeps_disk);
 }
@@ -109,7 +112,6 @@ void write_churn(Writer& out, const ChurnOptions& churn, const std::filesystem::
         out.text("name", c.name);
         out.real("share", c.share);
         out.gap("session", c.session);
-        if (!c.offline && churn.habits.offline) out.gap("offline", c.offline);
         write_habits(out, c);
     }
 }

@@ -167,6 +167,19 @@ TEST_CASE("by day more return than by night") {
     CHECK(by_day > 1.3 * by_night);
 }
 
+TEST_CASE("with offline never all are there at the start, and who leaves has left for good") {
+    const auto scenario = scenario_of("model = \"exponential:1m\"\noffline = \"never\"\ncrash = 1\n", 200);
+    auto plan = *make_churn_plan(scenario, 6);
+    for (NodeIndex node = 0; node < 200; ++node) {
+        CHECK(plan->online_at_start(node));
+        const auto left = plan->next(node, {});
+        REQUIRE(left);
+        CHECK_FALSE(left->online);
+        CHECK(left->crash);
+        CHECK_FALSE(plan->next(node, left->at));
+    }
+}
+
 TEST_CASE("churn that starts later leaves everyone alone until then") {
     auto scenario = scenario_of("model = \"exponential:1m\"\nstarts = \"10m\"\n", 200);
     auto plan = *make_churn_plan(scenario, 6);

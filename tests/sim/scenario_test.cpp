@@ -236,17 +236,39 @@ TEST_CASE("habits on top of classes reach those that say nothing of their own, o
     if (!some) FAIL(some.error().front());
     CHECK(some->churn.classes.at(0).crash == 0.25);
     CHECK(some->churn.classes.at(1).crash == 1);
-    CHECK(some->churn.classes.at(0).offline->text() == "exponential:5m");
-    CHECK_FALSE(some->churn.classes.at(1).offline);
+    CHECK(some->churn.classes.at(0).offline.length->text() == "exponential:5m");
+    CHECK(some->churn.classes.at(1).offline.for_good);
     again = parse_scenario(to_toml(*some), "again.toml");
     if (!again) FAIL(again.error().front());
     CHECK(to_toml(*again) == to_toml(*some));
-    CHECK_FALSE(again->churn.classes.at(1).offline);
+    CHECK(again->churn.classes.at(1).offline.for_good);
 
     folder.write("c.toml", "base = \"ipfs-like\"\n[churn]\noffline = \"exponential:5m\"\n");
     const auto refused = read_scenario((folder.path / "c.toml").string());
     REQUIRE_FALSE(refused);
     CHECK(has(refused.error(), "c.toml:3: [churn] offline would reach nobody"));
+}
+
+TEST_CASE("an absence is for good, as long as a session, or drawn, and is always written down") {
+    const auto offline = [](const std::string& churn) {
+        const auto read = parse_scenario("[churn]\n" + churn, "s.toml");
+        if (!read) FAIL(read.error().front());
+        const auto written = to_toml(*read);
+        const auto again = parse_scenario(written, "s.toml");
+        if (!again) FAIL(again.error().front());
+        CHECK(to_toml(*again) == written);
+        const auto at = written.find("\noffline = ") + 11;
+        return written.substr(at, written.find('\n', at) - at);
+    };
+    CHECK(offline("") == "'as-session'");
+    CHECK(offline("model = \"exponential:1h\"\n") == "'as-session'");
+    CHECK(offline("model = \"exponential:1h\"\noffline = \"never\"\n") == "'never'");
+    CHECK(offline("offline = \"exponential:5m\"\n") == "'exponential:5m'");
+    const auto back = parse_scenario("[churn]\npreset = \"kad-steiner-2009\"\noffline = \"as-session\"\n", "s.toml");
+    REQUIRE(back);
+    CHECK_FALSE(back->churn.classes.at(0).offline.length);
+    CHECK(has(faults_of("[churn]\noffline = \"nevr\"\n"),
+              "or \"as-session\", or \"never\" for nodes that leave for good"));
 }
 
 TEST_CASE("everything a scenario can say survives being written") {
