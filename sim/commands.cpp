@@ -56,8 +56,9 @@ void print_progress(const Progress& progress) {
 
 /// The command that comes to the same event again.
 void print_replay(const RunArguments& arguments, const Violation& violation) {
-    std::string line = "presmesh-sim replay " + arguments.choice.scenario + " --seed " + std::to_string(arguments.seed);
-    for (const auto& value : arguments.choice.overrides()) line += " --set '" + value + "'";
+    std::string line =
+        "presmesh-sim replay " + shell_word(arguments.choice.scenario) + " --seed " + std::to_string(arguments.seed);
+    for (const auto& value : arguments.choice.overrides()) line += " --set " + shell_word(value);
     std::printf("replay: %s --until %lldus\n", line.c_str(), static_cast<long long>(violation.at.count()));
 }
 
@@ -151,6 +152,13 @@ bool has_its_inputs(const std::filesystem::path& folder, const Json& manifest) {
 int replay_command(RunArguments arguments) {
     const std::filesystem::path folder = arguments.choice.scenario;
     std::ifstream in(folder / "manifest.json");
+    std::error_code failed;
+    if (!in && std::filesystem::is_directory(folder, failed)) {
+        const bool sweep = std::filesystem::is_directory(folder / "runs", failed);
+        std::fprintf(stderr, "%s is no run's folder: it has no manifest.json%s\n", folder.c_str(),
+                     sweep ? ("; it is a sweep's, name one of " + (folder / "runs").string() + "/").c_str() : "");
+        return 2;
+    }
     if (!in) return run_command(arguments);
     const Json manifest = Json::parse(in, nullptr, false);
     if (!manifest.is_object() || !manifest.contains("seed") || !manifest["seed"].is_number_unsigned()) {
@@ -160,7 +168,7 @@ int replay_command(RunArguments arguments) {
     const auto recorded = manifest["seed"].get<std::uint64_t>();
     if (arguments.seed_given && arguments.seed != recorded) {
         std::fprintf(stderr, "%s is of seed %llu; for another: presmesh-sim run %s --seed %llu\n", folder.c_str(),
-                     static_cast<unsigned long long>(recorded), (folder / "scenario.toml").c_str(),
+                     static_cast<unsigned long long>(recorded), shell_word(folder / "scenario.toml").c_str(),
                      static_cast<unsigned long long>(arguments.seed));
         return 2;
     }
@@ -175,7 +183,9 @@ int replay_command(RunArguments arguments) {
 
 void add_run_options(CLI::App& command, RunArguments& arguments) {
     add_scenario_options(command, arguments.choice);
-    command.add_option("--seed", arguments.seed, "what all dice are thrown from")->capture_default_str();
+    command.add_option("--seed", arguments.seed, "what all dice are thrown from")
+        ->check(only_digits)
+        ->capture_default_str();
     command.add_option("--trace", arguments.trace, "write every delivery to this file, for diff");
     command.add_option("--out", arguments.out, "folder for report.json, series.csv, report.html and what replays it");
     command.add_flag("--quiet", arguments.quiet, "no progress");
@@ -200,6 +210,12 @@ int diff_command(const std::string& left, const std::string& right) {
 }
 
 }  // namespace
+
+// The library reads -1 as the largest number there is.
+std::string only_digits(const std::string& text) {
+    if (!text.empty() && text.find_first_not_of("0123456789") == std::string::npos) return {};
+    return "must be a whole number from 0, and is " + text;
+}
 
 std::vector<std::string> ScenarioChoice::overrides() const {
     std::vector<std::string> out = set;

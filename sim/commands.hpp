@@ -19,6 +19,8 @@ struct ScenarioChoice {
     std::string duration;
     std::vector<std::string> overrides() const;
 };
+/// For an option that takes a whole number: what is wrong with it, or nothing.
+std::string only_digits(const std::string& text);
 /// SCENARIO, --nodes, --duration, --set.
 void add_scenario_options(CLI::App& command, ScenarioChoice& choice);
 

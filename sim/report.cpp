@@ -122,8 +122,16 @@ std::string_view commit() {
     return PRESMESH_COMMIT;
 }
 
+std::string shell_word(const std::string& text) {
+    constexpr std::string_view plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=:,./@%";
+    if (!text.empty() && text.find_first_not_of(plain) == std::string::npos) return text;
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
+
 std::string replay_command(const std::string& report_folder, const Measures& measures) {
-    std::string command = "presmesh-sim replay " + report_folder;
+    std::string command = "presmesh-sim replay " + shell_word(report_folder);
     if (!measures.violations.empty()) command += " --until " + format_duration(measures.violations.front().at);
     return command;
 }

@@ -36,6 +36,8 @@ proto::Result<Scenario> begin_report(const std::filesystem::path& folder, const 
 proto::Result<void> write_report(const std::filesystem::path& folder, const Scenario& scenario,
                                  const Measures& measures);
 
+/// As a shell has to be told it, in quotes where it needs them.
+std::string shell_word(const std::string& text);
 /// What to type to see this run again, up to just before its first failed check where there is one.
 std::string replay_command(const std::string& report_folder, const Measures& measures);
 

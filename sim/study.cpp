@@ -6,6 +6,7 @@
 #include <iostream>
 #include <thread>
 
+#include "sim/commands.hpp"
 #include "sim/engine_costs.hpp"
 #include "sim/inputs.hpp"
 #include "sim/mpi.hpp"
@@ -138,8 +139,8 @@ void add_sweep_options(CLI::App& command, SweepOptions& options) {
         ->allow_extra_args(false);
     command.add_option("--vary", options.vary, "key=a,b,c: a point for each; several: every combination")
         ->allow_extra_args(false);
-    command.add_option("--seeds", options.plan.seeds, "runs per point")->capture_default_str();
-    command.add_option("--first-seed", options.plan.first_seed)->capture_default_str();
+    command.add_option("--seeds", options.plan.seeds, "runs per point")->check(only_digits)->capture_default_str();
+    command.add_option("--first-seed", options.plan.first_seed)->check(only_digits)->capture_default_str();
     command.add_option("--jobs", options.at_once, "processes at a time")->check(CLI::Range(1u, 4096u));
     command.add_flag("--fresh", options.fresh, "run again what is finished: it may be of an older program");
     command
@@ -216,7 +217,7 @@ void add_studies(CLI::App& app, int& status) {
     command = app.add_subcommand("costs", "what put, get and listen of plain OpenDHT cost the node that acts");
     command->add_option("--nodes", asked->nodes)->check(CLI::Range(3u, 1'000'000u))->capture_default_str();
     command->add_option("--trials", asked->trials)->check(CLI::Range(1u, 10'000u))->capture_default_str();
-    command->add_option("--seed", asked->seed)->capture_default_str();
+    command->add_option("--seed", asked->seed)->check(only_digits)->capture_default_str();
     command->add_flag("--permanent", asked->permanent, "puts that OpenDHT keeps alive, as in mode engine");
     command->callback([=, &status] { status = costs(asked->nodes, asked->trials, asked->seed, asked->permanent); });
 

@@ -54,6 +54,23 @@ TEST_CASE("diff names the first event in which two traces differ" * doctest::ski
     CHECK(run_program({PRESMESH_SIM, "diff", folder.file("a"), folder.path.string()}).has("Is a directory"));
 }
 
+TEST_CASE("what is typed wrong is told" * doctest::skip(sanitized)) {
+    const Folder folder;
+    const auto sim = [&](std::vector<std::string> words) {
+        words.insert(words.begin(), PRESMESH_SIM);
+        return run_program(words);
+    };
+    const auto negative = sim({"run", folder.scenario(), "--seed", "-1"});
+    CHECK(negative.status == 2);
+    CHECK(negative.has("--seed: must be a whole number from 0, and is -1"));
+    CHECK(sim({"sweep", folder.scenario(), "--out", folder.file("out"), "--first-seed", "-1"}).status == 2);
+    std::filesystem::create_directories(folder.path / "out" / "runs");
+    const auto sweep = sim({"replay", folder.file("out")});
+    CHECK(sweep.status == 2);
+    CHECK(sweep.has(folder.file("out") + " is no run's folder: it has no manifest.json; it is a sweep's, name one of " +
+                    folder.file("out/runs") + "/"));
+}
+
 TEST_CASE("a trace that cannot be written whole is told" * doctest::skip(sanitized)) {
     const Folder folder;
     const auto full =

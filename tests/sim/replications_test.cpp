@@ -181,6 +181,7 @@ TEST_CASE("a failed check of one seed is the point's") {
     CHECK_FALSE(merged["ok"].get<bool>());
     CHECK(merged["violations"][0]["seed"] == 9);
     CHECK(replay_command("out", bad) == "presmesh-sim replay out --until 754250ms");
+    CHECK(replay_command("my runs/it's", bad) == "presmesh-sim replay 'my runs/it'\\''s' --until 754250ms");
 }
 
 TEST_CASE("every combination of what is varied, and every seed of it") {
