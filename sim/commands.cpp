@@ -3,7 +3,6 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 
 #include "sim/delay_matrix.hpp"
@@ -151,7 +150,7 @@ bool has_its_inputs(const std::filesystem::path& folder, const Json& manifest) {
 /// A report's folder says itself what scenario and seed it is of.
 int replay_command(RunArguments arguments) {
     const std::filesystem::path folder = arguments.choice.scenario;
-    std::ifstream in(folder / "manifest.json");
+    const auto in = read_input(folder / "manifest.json");
     std::error_code failed;
     if (!in && std::filesystem::is_directory(folder, failed)) {
         const bool sweep = std::filesystem::is_directory(folder / "runs", failed);
@@ -160,7 +159,7 @@ int replay_command(RunArguments arguments) {
         return 2;
     }
     if (!in) return run_command(arguments);
-    const Json manifest = Json::parse(in, nullptr, false);
+    const Json manifest = Json::parse(*in, nullptr, false);
     if (!manifest.is_object() || !manifest.contains("seed") || !manifest["seed"].is_number_unsigned()) {
         std::fprintf(stderr, "%s is not a run's\n", (folder / "manifest.json").c_str());
         return 2;

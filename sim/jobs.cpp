@@ -45,7 +45,7 @@ JobOutcome outcome_of(std::size_t index, const Job& job, int status) {
     JobOutcome outcome;
     outcome.job = index;
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    outcome.finished = (code == 0 || code == 1) && std::filesystem::exists(job.folder / "report.json");
+    outcome.finished = (code == 0 || code == 1) && read_report(job).has_value();
     outcome.ok = outcome.finished && code == 0;
     if (outcome.finished) return outcome;
     outcome.failure = WIFSIGNALED(status) ? "ended by signal " + std::to_string(WTERMSIG(status))
@@ -54,10 +54,13 @@ JobOutcome outcome_of(std::size_t index, const Job& job, int status) {
     return outcome;
 }
 
-bool was_ok(const Job& job) {
-    std::ifstream in(job.folder / "report.json");
-    const Json report = Json::parse(in, nullptr, false);
-    return report.is_object() && report.value("ok", false);
+JobOutcome kept(std::size_t index, const Job& job) {
+    JobOutcome outcome{index, true, false, true, "", ""};
+    if (const auto report = read_report(job)) {
+        outcome.ok = report->at("ok").get<bool>();
+        outcome.commit = report->at("commit").get<std::string>();
+    }
+    return outcome;
 }
 
 }  // namespace
@@ -82,17 +85,17 @@ std::vector<JobOutcome> run_jobs(const std::vector<Job>& jobs, unsigned at_once,
     for (std::size_t i = 0; i < jobs.size(); ++i) {
         const auto needed = prepare(jobs[i]);
         if (!needed) {
-            settle({i, false, false, false, needed.error().detail});
+            settle({i, false, false, false, "", needed.error().detail});
             continue;
         }
         if (!*needed) {
-            settle({i, true, was_ok(jobs[i]), true, ""});
+            settle(kept(i, jobs[i]));
             continue;
         }
         while (running.size() >= std::max(1u, at_once)) wait_for_one();
         const pid_t child = start(program, jobs[i]);
         if (child < 0)
-            settle({i, false, false, false, "no process could be made"});
+            settle({i, false, false, false, "", "no process could be made"});
         else
             running.emplace(child, i);
     }

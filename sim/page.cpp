@@ -42,10 +42,11 @@ std::string in_script(std::string text) {
 
 }  // namespace
 
-std::string report_page(const std::string& title, const Json& points) {
+std::string report_page(const std::string& title, const Json& points, const Json& missing) {
     Json rows = Json::array();
     for (const auto& row : measure_rows()) rows.push_back({row.name, row.unit, row.what});
-    const auto data = in_script(Json{{"title", title}, {"rows", rows}, {"points", points}}.dump());
+    const auto data =
+        in_script(Json{{"title", title}, {"rows", rows}, {"points", points}, {"missing", missing}}.dump());
     return fill(page_template, {{"TITLE", html(title)},
                                 {"UPLOT_CSS", uplot_css},
                                 {"UPLOT_JS", uplot_js},

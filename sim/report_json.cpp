@@ -1,5 +1,6 @@
 #include "sim/report_json.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "proto/assert.hpp"
@@ -31,6 +32,19 @@ Json curve(const Quantiles& values) {
     for (int percent = 0; percent < 99; percent += 1) points.push_back({percent / 100.0, values.at(percent / 100.0)});
     for (int tenth = 990; tenth <= 1000; ++tenth) points.push_back({tenth / 1000.0, values.at(tenth / 1000.0)});
     return points;
+}
+
+/// Of several runs the worst, not the mean of each one's.
+bool is_worst(std::string_view name) {
+    return name.ends_with(".max");
+}
+
+/// Each once, as they come.
+Json commits_of(const std::vector<Json>& runs) {
+    Json all = Json::array();
+    for (const auto& run : runs)
+        if (std::find(all.begin(), all.end(), run["commit"]) == all.end()) all.push_back(run["commit"]);
+    return all;
 }
 
 /// The mean curve: quantile by quantile over the runs that have one.
@@ -100,10 +114,20 @@ std::size_t measured_in(const Json& point, std::string_view dotted) {
     return point.value("replications", std::size_t{1});
 }
 
+std::vector<std::pair<std::string, std::string>> merged_rows() {
+    std::vector<std::pair<std::string, std::string>> all;
+    for (const auto& row : measure_rows()) {
+        all.emplace_back(row.name, row.unit);
+        if (is_worst(row.name)) all.emplace_back(std::string(row.name) + "_mean", row.unit);
+    }
+    return all;
+}
+
 Json merge_reports(const std::vector<Json>& runs) {
     PRESMESH_ASSERT(!runs.empty());
     Json merged;
     for (const char* same : {"name", "mode", "commit", "nodes"}) merged[same] = runs.front()[same];
+    if (const auto all = commits_of(runs); all.size() > 1) merged["commit"] = all;
     merged["replications"] = runs.size();
     merged["seed"] = Json::array();
     merged["trace_hash"] = Json::array();
@@ -124,9 +148,14 @@ Json merge_reports(const std::vector<Json>& runs) {
             if (const Json* value = find_number(run, row.name)) values.push_back(value->get<double>());
         }
         const auto e = estimate(values);
-        place(merged, row.name) = values.empty() ? Json() : number(e.mean);
-        if (values.size() > 1) place(merged["ci95"], row.name) = e.half_width;
-        if (values.size() < runs.size()) place(merged["measured_in"], row.name) = values.size();
+        const std::string mean = std::string(row.name) + (is_worst(row.name) ? "_mean" : "");
+        if (is_worst(row.name)) {
+            place(merged, row.name) = values.empty() ? Json() : number(*std::max_element(values.begin(), values.end()));
+            if (values.size() < runs.size()) place(merged["measured_in"], row.name) = values.size();
+        }
+        place(merged, mean) = values.empty() ? Json() : number(e.mean);
+        if (values.size() > 1) place(merged["ci95"], mean) = e.half_width;
+        if (values.size() < runs.size()) place(merged["measured_in"], mean) = values.size();
     }
     for (auto& [name, points] : runs.front()["distributions"].items())
         merged["distributions"][name] = merge_curves(runs, name);

@@ -84,25 +84,35 @@ void tell_failure(const Job& job, const JobOutcome& outcome) {
         if (line.starts_with("FAILED") || line.starts_with("replay:")) std::cout << "  " << line << "\n";
         replay = replay || line.starts_with("replay:");
     }
-    if (!replay) std::cout << "  replay: presmesh-sim job " << job.folder.string() << " " << job.seed << "\n";
+    if (!replay)
+        std::cout << "  replay: presmesh-sim job " << shell_word(job.folder.string()) << " " << job.seed << "\n";
+}
+
+std::string kept_text(const JobOutcome& outcome) {
+    return outcome.commit == commit() ? " (kept)" : " (kept, of commit " + outcome.commit + ")";
 }
 
 int run_all(const std::vector<Job>& jobs, unsigned at_once, const Ranks& ranks) {
     const auto mine = share_of(jobs, ranks);
     std::size_t ended = 0;
     int status = 0;
+    std::size_t of_others = 0;
     run_jobs(mine, at_once, [&](const JobOutcome& outcome) {
         ++ended;
+        of_others += outcome.kept && outcome.commit != commit();
         const auto& job = mine[outcome.job];
         std::cout << "[" << ended << "/" << mine.size() << "] " << describe(job)
-                  << (outcome.kept ? " (kept)"
-                      : outcome.ok ? " ok"
-                                   : "")
+                  << (outcome.kept ? kept_text(outcome)
+                      : outcome.ok ? std::string(" ok")
+                                   : std::string())
                   << "\n";
         if (!outcome.ok) tell_failure(job, outcome);
         if (!outcome.ok) status = std::max(status, outcome.finished ? failed_check : usage);
         std::cout << std::flush;
     });
+    if (of_others > 0)
+        std::cout << "warning: " << of_others << " kept run(s) are not of this program's commit, " << commit()
+                  << "; --fresh runs them again" << std::endl;
     return status;
 }
 
@@ -119,18 +129,29 @@ int sweep(SweepOptions& options) {
         std::cout << "sweep: " << jobs->size() << " runs, seeds " << options.plan.first_seed << " to "
                   << options.plan.first_seed + options.plan.seeds - 1 << ", commit " << commit() << std::endl;
     if (options.fresh) {
-        for (const auto& job : share_of(*jobs, ranks)) std::filesystem::remove(job.folder / "report.json");
+        std::error_code none_there;
+        for (const auto& job : share_of(*jobs, ranks)) std::filesystem::remove(job.folder / "report.json", none_there);
     }
     const int status = run_all(*jobs, options.at_once, ranks);
     ranks.meet();
     if (ranks.rank() != 0) return status;
     const auto points = merge(*jobs);
-    if (!points) return tell(points.error());
-    if (points->empty()) return std::max(status, usage);
+    const auto missing = missing_runs(*jobs);
     const auto title = std::filesystem::path(options.plan.scenario).stem().string();
-    if (auto written = write_sweep(options.plan.folder, title, *points); !written) return tell(written.error());
-    std::cout << table_of(*points) << "report: " << (options.plan.folder / "report.html").string() << std::endl;
+    if (auto written = write_sweep(options.plan.folder, title, points, missing); !written) return tell(written.error());
+    if (points.empty()) return std::max(status, usage);
+    if (!missing.empty()) std::cout << "missing: " << missing.size() << " of " << jobs->size() << " runs\n";
+    std::cout << table_of(points) << "report: " << (options.plan.folder / "report.html").string() << std::endl;
     return status;
+}
+
+int compare(SweepOptions& options) {
+    for (const auto* given : {&options.vary, &options.plan.overrides}) {
+        for (const auto& text : *given)
+            if (text.starts_with("mode=")) return tell({text + ": compare runs both modes itself"});
+    }
+    options.vary.insert(options.vary.begin(), "mode=engine,presmesh");
+    return sweep(options);
 }
 
 void add_sweep_options(CLI::App& command, SweepOptions& options) {
@@ -203,10 +224,7 @@ void add_studies(CLI::App& app, int& status) {
     auto compared = std::make_shared<SweepOptions>();
     command = app.add_subcommand("compare", "the same worlds with plain OpenDHT and with presmesh, in one table");
     add_sweep_options(*command, *compared);
-    command->callback([=, &status] {
-        compared->vary.insert(compared->vary.begin(), "mode=engine,presmesh");
-        status = sweep(*compared);
-    });
+    command->callback([=, &status] { status = compare(*compared); });
 
     struct Costs {
         std::uint32_t nodes = 1000, trials = 30;

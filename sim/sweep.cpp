@@ -93,11 +93,16 @@ bool has_copies(const Job& job) {
     });
 }
 
-Result<Json> read_json(const fs::path& path) {
-    std::ifstream in(path);
-    Json read = Json::parse(in, nullptr, false);
-    if (read.is_discarded() || !read.is_object()) return refuse(Reason::malformed, path.string() + " is no report");
-    return read;
+std::string in_quotes(const std::string& value) {  // RFC 4180
+    std::string out = "\"";
+    for (const char c : value) out.append(c == '"' ? 2 : 1, c);
+    return out + "\"";
+}
+
+Json set_of(const Job& job) {
+    Json set = Json::object();
+    for (const auto& [key, value] : job.set) set[key] = value;
+    return set;
 }
 
 Json read_series(const fs::path& path) {
@@ -146,6 +151,11 @@ Result<Vary> Vary::parse(std::string_view text) {
 tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan& plan) {
     std::vector<Job> jobs;
     std::vector<std::string> faults;
+    std::set<std::string> varied;
+    for (const auto& vary : plan.vary)
+        if (!varied.insert(vary.key).second)
+            return tl::make_unexpected(
+                std::vector<std::string>{"--vary " + vary.key + ": a key is varied once, with all its values"});
     Files files;
     const auto points = combinations(plan.vary);
     if (plan.seeds == 0 || points.size() * plan.seeds > most_jobs)
@@ -171,11 +181,28 @@ tl::expected<std::vector<Job>, std::vector<std::string>> jobs_of(const SweepPlan
     return jobs;
 }
 
+std::optional<Json> read_report(const Job& job) {
+    const auto in = read_input(job.folder / "report.json");
+    Json report = Json::parse(in.value_or(""), nullptr, false);
+    if (!report.is_object()) return std::nullopt;
+    const auto has = [&](const char* key, bool (Json::*right)() const noexcept) {
+        return report.contains(key) && (report[key].*right)();
+    };
+    for (const char* text : {"name", "mode", "commit", "trace_hash"})
+        if (!has(text, &Json::is_string)) return std::nullopt;
+    const bool whole = has("seed", &Json::is_number_integer) && has("nodes", &Json::is_number) &&
+                       has("ok", &Json::is_boolean) && has("violations", &Json::is_array) &&
+                       has("distributions", &Json::is_object);
+    if (!whole || report["seed"] != job.seed) return std::nullopt;
+    return report;
+}
+
 Result<bool> prepare(const Job& job) {
     std::error_code failed;
     const auto scenario = job.folder / "scenario.toml";
     if (read_text(scenario) == job.scenario && has_copies(job)) {
-        if (fs::exists(job.folder / "report.json", failed)) return false;
+        if (read_report(job)) return false;
+        fs::remove_all(job.folder / "report.json", failed);
     } else {
         fs::remove_all(job.folder, failed);
     }
@@ -188,23 +215,32 @@ Result<bool> prepare(const Job& job) {
     return true;
 }
 
-Result<Json> merge(const std::vector<Job>& jobs) {
+Json missing_runs(const std::vector<Job>& jobs) {
+    Json missing = Json::array();
+    for (const auto& job : jobs)
+        if (!read_report(job)) missing.push_back({{"set", set_of(job)}, {"seed", job.seed}});
+    return missing;
+}
+
+Json merge(const std::vector<Job>& jobs) {
     Json points = Json::array();
     for (std::size_t begin = 0, end = 0; begin < jobs.size(); begin = end) {
         std::vector<Json> runs;
-        Json series;
+        Json series, missing = Json::array();
         for (end = begin; end < jobs.size() && jobs[end].set == jobs[begin].set; ++end) {
-            if (!fs::exists(jobs[end].folder / "report.json")) continue;
-            auto run = read_json(jobs[end].folder / "report.json");
-            if (!run) return tl::make_unexpected(run.error());
+            auto run = read_report(jobs[end]);
+            if (!run) {
+                missing.push_back(jobs[end].seed);
+                continue;
+            }
             if (runs.empty()) series = read_series(jobs[end].folder / "series.csv");
             runs.push_back(std::move(*run));
         }
         if (runs.empty()) continue;
         Json point;
-        point["set"] = Json::object();
-        for (const auto& [key, value] : jobs[begin].set) point["set"][key] = value;
+        point["set"] = set_of(jobs[begin]);
         point.update(merge_reports(runs));
+        if (!missing.empty()) point["ok"] = false, point["missing"] = std::move(missing);
         point["series"] = std::move(series);
         points.push_back(std::move(point));
     }
@@ -215,24 +251,25 @@ std::string sweep_csv(const Json& points) {
     std::ostringstream out;
     out.precision(9);
     if (points.empty()) return {};
-    for (const auto& [key, value] : points[0]["set"].items()) out << key << ",";
+    for (const auto& [key, value] : points[0]["set"].items()) out << in_quotes(key) << ",";
     out << "measure,mean,half_width_95,replications\n";
     for (const auto& point : points) {
-        for (const auto& row : measure_rows()) {
-            for (const auto& [key, value] : point["set"].items()) out << '"' << value.get<std::string>() << "\",";
-            const Json* mean = find_number(point, row.name);
-            const Json* half = find_number(point, "ci95." + std::string(row.name));
-            out << row.name << ",";
+        for (const auto& row : merged_rows()) {
+            const std::string& name = row.first;
+            for (const auto& [key, value] : point["set"].items()) out << in_quotes(value.get<std::string>()) << ",";
+            const Json* mean = find_number(point, name);
+            const Json* half = find_number(point, "ci95." + name);
+            out << name << ",";
             if (mean) out << mean->get<double>();
             out << ",";
             if (half) out << half->get<double>();
-            out << "," << measured_in(point, row.name) << "\n";
+            out << "," << measured_in(point, name) << "\n";
         }
     }
     return out.str();
 }
 
-Result<void> write_sweep(const fs::path& folder, const std::string& title, const Json& points) {
+Result<void> write_sweep(const fs::path& folder, const std::string& title, const Json& points, const Json& missing) {
     std::error_code failed;
     fs::create_directories(folder, failed);
     Json report;
@@ -243,10 +280,12 @@ Result<void> write_sweep(const fs::path& folder, const std::string& title, const
         report["name"] = title;
         report["points"] = points;
         for (auto& point : report["points"]) point.erase("series");
+        report["ok"] = std::all_of(points.begin(), points.end(), [](const Json& point) { return point["ok"] == true; });
     }
+    if (!missing.empty()) report["ok"] = false, report["missing"] = missing;
     const std::pair<const char*, std::string> files[] = {{"sweep.csv", sweep_csv(points)},
-                                                         {"report.html", report_page(title, points)},
-                                                         {"report.json", report.dump(2) + "\n"}};
+                                                         {"report.json", report.dump(2) + "\n"},
+                                                         {"report.html", report_page(title, points, missing)}};
     for (const auto& [name, text] : files) {
         if (auto written = write_file(folder / name, text); !written) return written;
     }

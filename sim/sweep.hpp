@@ -52,6 +52,7 @@ struct JobOutcome {
     bool finished = false;
     bool ok = false;      ///< finished, and every check held
     bool kept = false;    ///< finished earlier
+    std::string commit;   ///< of the program that did, where it was kept
     std::string failure;  ///< when not finished: what is known
 };
 
@@ -61,13 +62,22 @@ std::vector<JobOutcome> run_jobs(const std::vector<Job>& jobs, unsigned at_once,
                                  const std::function<void(const JobOutcome&)>& tell,
                                  const std::filesystem::path& program = "/proc/self/exe");
 
+/// The run's report.json; none when there is none, it is damaged, or another seed's.
+std::optional<Json> read_report(const Job& job);
+
 /// The points of finished runs, merged over their seeds: {"set": ..., means, "ci95": ..., "series": of the first seed}.
-proto::Result<Json> merge(const std::vector<Job>& jobs);
+/// Where a seed has no report the point has "missing": [seeds], and is not ok.
+Json merge(const std::vector<Job>& jobs);
+/// Those without a report: {"set": ..., "seed": ...}.
+Json missing_runs(const std::vector<Job>& jobs);
 
-/// report.json (a single point's own fields, or "points"), sweep.csv and report.html in `folder`.
-proto::Result<void> write_sweep(const std::filesystem::path& folder, const std::string& title, const Json& points);
+/// report.json (a single point's own fields, or "points"), sweep.csv and report.html in `folder`. Where runs are
+/// missing the report names them under "missing" and is not ok.
+proto::Result<void> write_sweep(const std::filesystem::path& folder, const std::string& title, const Json& points,
+                                const Json& missing = Json::array());
 
-/// A row per point's measure: setting, measure, mean (empty: no run had it), half width, replications that had it.
+/// A row per point's measure: setting, measure, mean (of "x.max": the worst; empty: no run had it), half width,
+/// replications that had it.
 std::string sweep_csv(const Json& points);
 
 }  // namespace presmesh::sim

@@ -39,14 +39,15 @@ std::string cell_of(const Json& point, std::string_view name) {
 std::string table_of(const Json& points) {
     std::vector<std::vector<std::string>> lines{{"", ""}};
     for (const auto& point : points) lines[0].push_back(head_of(point));
-    for (const auto& row : measure_rows()) {
+    for (const auto& row : merged_rows()) {
+        const std::string& name = row.first;
         const bool says = std::any_of(points.begin(), points.end(), [&](const Json& point) {
-            const Json* value = find_number(point, row.name);
+            const Json* value = find_number(point, name);
             return value && value->get<double>() != 0;
         });
         if (!says) continue;
-        lines.push_back({std::string(row.name), std::string(row.unit)});
-        for (const auto& point : points) lines.back().push_back(cell_of(point, row.name));
+        lines.push_back({name, row.second});
+        for (const auto& point : points) lines.back().push_back(cell_of(point, name));
     }
     std::vector<std::size_t> widths(lines[0].size());
     for (const auto& line : lines)

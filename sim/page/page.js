@@ -12,7 +12,7 @@
     return e;
   };
   const dig = (object, dotted) => dotted.split(".").reduce((at, key) => (at == null ? undefined : at[key]), object);
-  const label = (point) => Object.entries(point.set || {}).map(([k, v]) => k + "=" + v).join(", ") || point.mode;
+  const label = (point) => Object.entries(point.set || {}).map(([k, v]) => k + "=" + v).join(", ") || point.mode || "";
   const show = (v) => {
     if (v === undefined || v === null) return "";
     if (v === 0) return "0";
@@ -34,14 +34,18 @@
   const replications = first.replications || 1;
   const seeds = [].concat(first.seed).join(", ");
   byId("about").textContent = [...new Set(points.map((p) => p.nodes))].join(", ") + " nodes, mode " + points.map((p) => p.mode).filter((m, i, all) => all.indexOf(m) === i).join(" and ") +
-    ", seed" + (replications > 1 ? "s " : " ") + seeds + ", " + show(first.virtual_s) + " s virtual, commit " + String(first.commit).slice(0, 12);
+    ", seed" + (replications > 1 ? "s " : " ") + seeds + ", " + show(first.virtual_s) + " s virtual, commit " +
+    [...new Set(points.flatMap((p) => p.commit))].map((c) => String(c).slice(0, 12)).join(", ");
   const verdict = byId("verdict");
   const violations = points.flatMap((p) => p.violations.map((v) => ({ ...v, set: label(p) })));
-  const ok = points.every((p) => p.ok);
+  const held = points.every((p) => p.ok || (p.missing && !p.violations.length));
+  const ok = held && !data.missing.length;
   verdict.className = ok ? "good" : "bad";
-  verdict.append(element("p", ok ? "Every check held: nothing resurrected, nothing forged, everyone settled."
+  if (data.missing.length) verdict.append(element("p", data.missing.length + " runs are missing, they failed: " +
+    data.missing.slice(0, 20).map((m) => label(m) + " seed " + m.seed).join("; ")));
+  verdict.append(element("p", held ? (data.missing.length ? "In the others every" : "Every") + " check held: nothing resurrected, nothing forged, everyone settled."
     : violations.length + " failed checks are kept in this report:"));
-  if (!ok) {
+  if (!held) {
     const list = element("ul");
     for (const v of violations.slice(0, 20)) {
       list.append(element("li", v.kind + " at " + show(v.at_s) + " s" + (v.seed === undefined ? "" : ", seed " + v.seed) + (one ? "" : ", " + v.set) + ": " + v.what));

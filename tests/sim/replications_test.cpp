@@ -128,8 +128,12 @@ TEST_CASE("replications become means with Student's interval, for every number")
           doctest::Approx(expected.half_width));
     for (const auto& row : measure_rows()) {
         CAPTURE(row.name);
-        CHECK(find_number(merged, "ci95." + std::string(row.name)) != nullptr);
+        const auto mean = std::string(row.name) + (row.name.ends_with(".max") ? "_mean" : "");
+        CHECK(find_number(merged, "ci95." + mean) != nullptr);
     }
+    CHECK(find_number(merged, "crash_detection_s.max")->get<double>() == 5);  // the worst of all, no mean
+    CHECK(find_number(merged, "crash_detection_s.max_mean")->get<double>() == 3);
+    CHECK(find_number(merged, "ci95.crash_detection_s.max") == nullptr);
     CHECK(merged["replications"] == 5);
     CHECK(merged["seed"].size() == 5);
     CHECK(merged["distributions"]["lookup_first_ms"][50][1].get<double>() == doctest::Approx(150).epsilon(0.02));
@@ -259,14 +263,74 @@ TEST_CASE("a sweep resumes: finished runs are kept, broken and other ones are ru
     CHECK_FALSE(*prepare(jobs[1]));
 
     const auto points = merge(jobs);
-    REQUIRE(points);
-    CHECK(points->size() == 4);
-    CHECK((*points)[0]["set"]["nodes"] == "64");
-    CHECK((*points)[0]["series"]["online"].size() == 6);
-    CHECK(find_number((*points)[2], "datagrams_per_change_per_watching_node")->get<double>() == 4);
-    REQUIRE(write_sweep(folder.path / "out", "test", *points));
+    CHECK(points.size() == 4);
+    CHECK(points[0]["set"]["nodes"] == "64");
+    CHECK(points[0]["series"]["online"].size() == 6);
+    CHECK(find_number(points[2], "datagrams_per_change_per_watching_node")->get<double>() == 4);
+    REQUIRE(write_sweep(folder.path / "out", "test", points));
     CHECK(text_of(folder.path / "out" / "sweep.csv").find("\"64\",\"0\",packets,1000,0,") != std::string::npos);
-    CHECK(table_of(*points).find("nodes=128,network.loss=0.05") != std::string::npos);
+    CHECK(table_of(points).find("nodes=128,network.loss=0.05") != std::string::npos);
+}
+
+TEST_CASE("what is no report of the run is run again, and what has none is missing") {
+    Folder folder;
+    auto plan = plan_in(folder.path / "out");
+    plan.vary = {*Vary::parse("nodes=64,128")};
+    const auto jobs = *jobs_of(plan);
+    const auto scenario = *read_scenario("default");
+    for (const auto& job : jobs) {
+        REQUIRE(*prepare(job));
+        REQUIRE(write_file(job.folder / "report.json", report_json(scenario, measures_of(job.seed, 1)).dump()));
+        CHECK_FALSE(*prepare(job));
+    }
+    auto other = report_json(scenario, measures_of(2, 1));
+    CHECK(merge(jobs)[0]["ok"] == true);
+    for (const std::string& damaged :
+         {std::string(), std::string("{\"ok\":true}"), std::string("{\"ok\":"), other.dump()}) {
+        CAPTURE(damaged);
+        REQUIRE(write_file(jobs[0].folder / "report.json", damaged));
+        CHECK(*prepare(jobs[0]));
+        CHECK(merge(jobs)[0]["missing"] == Json::array({1}));
+    }
+    REQUIRE(fs::create_directories(jobs[0].folder / "report.json" / "x"));
+    CHECK(*prepare(jobs[0]));
+    CHECK_FALSE(fs::exists(jobs[0].folder / "report.json"));
+    for (int i = 3; i < 6; ++i) fs::remove(jobs[std::size_t(i)].folder / "report.json");
+    const auto points = merge(jobs), missing = missing_runs(jobs);
+    REQUIRE(points.size() == 1);
+    CHECK(points[0]["ok"] == false);
+    CHECK(points[0]["replications"] == 2);
+    CHECK(missing.size() == 4);
+    REQUIRE(write_sweep(folder.path / "out", "test", points, missing));
+    const auto report = Json::parse(text_of(folder.path / "out" / "report.json"));
+    CHECK(report["ok"] == false);
+    CHECK(report["missing"][3] == Json{{"set", {{"nodes", "128"}}}, {"seed", 3}});
+    CHECK(text_of(folder.path / "out" / "report.html").find("\"missing\":[{\"set\":{\"nodes\":\"64\"},\"seed\":1}") !=
+          std::string::npos);
+}
+
+TEST_CASE("a merged report names every commit that its runs are of") {
+    const auto scenario = *read_scenario("default");
+    auto one = report_json(scenario, measures_of(1, 1)), two = report_json(scenario, measures_of(2, 1));
+    CHECK(merge_reports({one, two})["commit"] == one["commit"]);
+    two["commit"] = "0123456789ab";
+    CHECK(merge_reports({one, two, one})["commit"] == Json::array({one["commit"], "0123456789ab"}));
+}
+
+TEST_CASE("sweep.csv doubles quotes in what was varied") {
+    auto point = merge_reports({report_json(*read_scenario("default"), measures_of(1, 1))});
+    point["set"] = {{"event", "[{at=\"1m\",kill=0.1}]"}};
+    CHECK(sweep_csv(Json::array({point})).find("\n\"[{at=\"\"1m\"\",kill=0.1}]\",packets,1000,,1\n") !=
+          std::string::npos);
+}
+
+TEST_CASE("a key is varied once") {
+    Folder folder;
+    auto plan = plan_in(folder.path);
+    plan.vary.push_back(*Vary::parse("nodes=256"));
+    const auto jobs = jobs_of(plan);
+    REQUIRE_FALSE(jobs);
+    CHECK(jobs.error() == std::vector<std::string>{"--vary nodes: a key is varied once, with all its values"});
 }
 
 TEST_CASE("a run's folder holds what it takes to run it again, and a page that needs nothing from outside") {

@@ -80,6 +80,30 @@ TEST_CASE("a sweep that was stopped half way leaves nothing running, goes on whe
     CHECK(virtual_part(folder.report("stopped")) == virtual_part(folder.report("whole")));
 }
 
+TEST_CASE("runs that were kept of another commit are told") {
+    const Sweeps folder;
+    REQUIRE(run_program(folder.command("sweep", "out", {"--seeds", "2"})).status == 0);
+    const auto path = folder.path / "out" / "runs" / "seed=2" / "report.json";
+    auto report = Json::parse(text_of(path));
+    report["commit"] = "0123456789ab";
+    write(path, report.dump());
+    const auto again = run_program(folder.command("sweep", "out", {"--seeds", "2"}));
+    CHECK(again.status == 0);
+    CHECK(again.has("seed=1 (kept)\n"));
+    CHECK(again.has("seed=2 (kept, of commit 0123456789ab)\n"));
+    CHECK(again.has("warning: 1 kept run(s) are not of this program's commit"));
+    CHECK(folder.report("out")["commit"].size() == 2);
+}
+
+TEST_CASE("compare runs both modes itself") {
+    const Sweeps folder;
+    for (const char* option : {"--vary", "--set"}) {
+        const auto outcome = run_program(folder.command("compare", "out", {option, "mode=engine"}));
+        CHECK(outcome.status == 2);
+        CHECK(outcome.has("mode=engine: compare runs both modes itself"));
+    }
+}
+
 #ifdef PRESMESH_MPIRUN
 TEST_CASE("over two MPI ranks a sweep comes to the same") {
     const Sweeps folder;
