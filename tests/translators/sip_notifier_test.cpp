@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include "proto/limits.hpp"
 #include "tests/support/sip_talk.hpp"
 
 using namespace presmesh;
@@ -349,19 +350,154 @@ TEST_CASE("a NOTIFY that fails: which answers end the subscription, and which ar
     }
 }
 
-TEST_CASE("behind a proxy, silence is the proxy's restart: the dialog goes on") {
+TEST_CASE("behind a proxy, silence is the proxy's restart: the dialog goes on, for so long") {
     SipTalk talk;
-    auto request = talk.subscribe();
+    auto request = talk.subscribe("sip:bob@b.example", 86'400);
     request.routes = {"<sip:proxy;lr>"};
     talk.ask(request);
-    talk.reply(talk.take_request(), 503, [](auto& response) { response.local = true; });
-    CHECK(talk.translator->subscriptions() == 1);
-    talk.pass(10s);
-    const auto again = talk.take_request();
-    CHECK(again.call_id == request.call_id);
-    talk.reply(again, 200);
-    talk.pass(1min);
-    CHECK(talk.out.empty());
+    const auto silent = [](auto& response) { response.local = true; };
+    SUBCASE("it comes back, also while we restart") {
+        talk.reply(talk.take_request(), 200);
+        talk.host.show(talk.now, bob, open_document());
+        talk.end_turn();
+        talk.reply(talk.take_request(), 408, silent);
+        CHECK(talk.translator->subscriptions() == 1);
+        talk.restart();
+        talk.pass(10s);
+        talk.reply(talk.take_request(), 408, silent);
+        CHECK(talk.translator->subscriptions() == 1);
+        talk.pass(10s);
+        const auto again = talk.take_request();
+        CHECK(again.call_id == request.call_id);
+        talk.reply(again, 200);
+        talk.pass(1min);
+        CHECK(talk.out.empty());
+    }
+    SUBCASE("it does not") {
+        talk.reply(talk.take_request(), 200);
+        talk.host.show(talk.now, bob, open_document());
+        talk.end_turn();
+        std::uint32_t unanswered = 0;
+        const auto begun = talk.now.steady;
+        while (!talk.out.empty()) {
+            talk.reply(talk.take_request(), 408, silent);
+            ++unanswered;
+            talk.pass(400s);
+        }
+        CHECK(unanswered == proto::limits::sip_notify_failures_proxy + 1);
+        CHECK(talk.now.steady - begun < 3h);
+        CHECK(talk.translator->subscriptions() == 0);
+        CHECK(talk.host.saved["sip.serve"].empty());
+    }
+    SUBCASE("it was never there: who says that there is one may be anybody") {
+        talk.reply(talk.take_request(), 408, silent);
+        CHECK(talk.translator->subscriptions() == 0);
+        CHECK(talk.host.saved["sip.serve"].empty());
+    }
+}
+
+TEST_CASE("RFC 3261 section 18.1.1: a large state goes over UDP only to who has answered from there") {
+    SipTalk talk;
+    const auto large = std::string(2'000, 'x');
+    const auto show = [&](const std::string& note) {
+        talk.host.show(talk.now, bob, open_document(note));
+        talk.end_turn();
+    };
+    auto request = talk.subscribe();
+    const auto ask = [&] {
+        const auto response = talk.ask(request);
+        REQUIRE(response.status == 200);
+        talk.host.show(talk.now, bob, open_document(large));
+        talk.end_turn();
+        return response;
+    };
+    // The first state is there when it is asked for.
+    const auto other = talk.subscribe();
+    talk.ask(other);
+    talk.take_request();
+    show(large);
+    talk.out.clear();
+
+    SUBCASE("first without, and at once with the answer") {
+        SUBCASE("nothing said") {}
+        SUBCASE("UDP said") {
+            request.contact = "sip:alice@192.0.2.1:5062;transport=udp";
+        }
+        SUBCASE("a proxy") {
+            request.routes = {"<sip:192.0.2.5;lr>"};
+        }
+        const auto response = ask();
+        const auto first = talk.take_request();
+        CHECK(first.subscription_state == "active;expires=600");
+        CHECK(!first.body);
+        CHECK(first.content_type.empty());
+        CHECK(talk.out.empty());
+        talk.reply(first, 200);
+        const auto second = talk.take_request();
+        CHECK(has(text(second), large));
+        talk.reply(second, 200);
+        CHECK(talk.out.empty());
+        show("y" + large);
+        const auto third = talk.take_request();
+        CHECK(has(text(third), "y" + large));
+        // Elsewhere, who has answered is another one; and an answer from before does not count.
+        auto refresh = talk.again(request, response, 600);
+        refresh.contact = "sip:victim@198.51.100.1";
+        talk.ask(refresh);
+        talk.reply(third, 200);
+        const auto fourth = talk.take_request();
+        CHECK(fourth.uri == refresh.contact);
+        CHECK(!fourth.body);
+        talk.reply(fourth, 200);
+        CHECK(has(text(talk.take_request()), "y" + large));
+    }
+    SUBCASE("who never answers has nothing more") {
+        request.routes = {"<sip:192.0.2.5;lr>"};
+        ask();
+        talk.reply(talk.take_request(), 408, [](auto& response) { response.local = true; });
+        talk.pass(10min);
+        CHECK(talk.out.empty());
+        CHECK(talk.translator->subscriptions() == 1);  // the other one
+    }
+    SUBCASE("who fell silent is asked with little whether it is back") {
+        request.routes = {"<sip:192.0.2.5;lr>"};
+        ask();
+        talk.reply(talk.take_request(), 200);
+        talk.reply(talk.take_request(), 408, [](auto& response) { response.local = true; });
+        talk.pass(7s);
+        const auto again = talk.take_request();
+        CHECK(!again.body);
+        talk.reply(again, 200);
+        CHECK(has(text(talk.take_request()), large));
+    }
+    SUBCASE("over TCP it goes at once") {
+        request.contact = "sip:alice@192.0.2.1:5062;transport=TCP";
+        ask();
+        CHECK(has(text(talk.take_request()), large));
+    }
+    SUBCASE("a fetch has it before it ends") {
+        request.expires = 0;
+        ask();
+        const auto first = talk.take_request();
+        CHECK(first.subscription_state == "active;expires=32");
+        CHECK(!first.body);
+        talk.reply(first, 200);
+        const auto last = talk.take_request();
+        CHECK(last.subscription_state == "terminated;reason=timeout");
+        CHECK(has(text(last), large));
+        talk.reply(last, 200);
+        CHECK(talk.translator->subscriptions() == 1);
+    }
+    SUBCASE("after a restart it goes at once") {
+        ask();
+        talk.reply(talk.take_request(), 200);
+        talk.reply(talk.take_request(), 200);
+        talk.restart();
+        show("z" + large);
+        talk.pass(10s);
+        REQUIRE(talk.out.size() == 2);
+        CHECK(has(text(talk.take_request()), large));
+    }
 }
 
 TEST_CASE("unknown is neither online nor offline") {

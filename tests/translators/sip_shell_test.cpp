@@ -9,6 +9,7 @@
 #include <cstring>
 #include <functional>
 
+#include "proto/limits.hpp"
 #include "tests/support/sip_node.hpp"
 #include "tests/support/sip_talk.hpp"
 
@@ -212,22 +213,31 @@ void ask_who_watches(int family, int type, const std::string& listen) {
         auto second = client.receive();
         if (has(first, "NOTIFY ")) std::swap(first, second);  // two datagrams may overtake each other
         CHECK_MESSAGE(has(first, "SIP/2.0 200 OK"), first);
-        client.answer(second);
         return std::pair{first, second};
     };
     const auto begun = subscribe("<sip:alice@a.example>", "600");
-    const auto& notify = begun.second;
+    auto notify = begun.second;
     CHECK_MESSAGE(has(notify, "NOTIFY sip:alice@"), notify);
     CHECK(header(notify, "Event") == "presence.winfo");
     CHECK(header(notify, "Content-Type") == "application/watcherinfo+xml");
     CHECK(header(notify, "Subscription-State") == "active;expires=600");
     CHECK(has(notify, "version=\"0\" state=\"full\""));
-    CHECK(has(notify, ">sip:watcher299@b.example</watcher>"));
-    CHECK(has(notify, "</watcher-list></watcherinfo>"));
-
-    const auto last = subscribe(header(begun.first, "To"), "0").second;
-    CHECK(header(last, "Subscription-State") == "terminated;reason=timeout");
-    CHECK(has(last, "version=\"1\" state=\"full\""));
+    // The rest of the list, up to the watcher with the last name in order.
+    const auto hear_rest = [&] {
+        for (int i = 0; i < 300; ++i) {
+            CHECK(has(notify, "</watcher-list></watcherinfo>"));
+            if (type == SOCK_DGRAM) CHECK(notify.size() <= proto::limits::sip_udp_message_bytes);
+            client.answer(notify);
+            if (has(notify, ">sip:watcher99@b.example</watcher>")) return;
+            notify = client.receive();
+            REQUIRE_MESSAGE(has(notify, "NOTIFY "), notify);
+        }
+    };
+    hear_rest();
+    notify = subscribe(header(begun.first, "To"), "0").second;
+    CHECK(has(notify, "state=\"full\""));
+    hear_rest();
+    CHECK(header(notify, "Subscription-State") == "terminated;reason=timeout");
 
     auto other = client.head("SUBSCRIBE", "sip:ann@a.example", "w2") +
                  "To: <sip:ann@a.example>\r\nEvent: presence.winfo\r\nContent-Length: 0\r\n\r\n";
@@ -243,7 +253,7 @@ void ask_who_watches(int family, int type, const std::string& listen) {
 
 }  // namespace
 
-TEST_CASE("SUBSCRIBE to presence.winfo over UDP: a list of 300 watchers in one datagram") {
+TEST_CASE("SUBSCRIBE to presence.winfo over UDP: a list of 300 watchers, in datagrams that fit") {
     ask_who_watches(AF_INET, SOCK_DGRAM, "udp:127.0.0.1:0");
 }
 TEST_CASE("SUBSCRIBE to presence.winfo over TCP") {

@@ -4,7 +4,6 @@
 
 #include <pugixml.hpp>
 
-#include "proto/limits.hpp"
 #include "tests/support/presence_gen.hpp"
 #include "translators/sip/winfo_document.hpp"
 
@@ -17,6 +16,7 @@ namespace {
 
 const auto alice = proto::PresentityUri::parse("pres:alice@a.example").value();
 const proto::WallTime now = proto::wall_from_seconds(1'800'000'000);
+constexpr std::size_t most_bytes = 60'000;
 const std::vector<std::string> events{"subscribe", "approved", "deactivated", "probation",
                                       "rejected",  "timeout",  "giveup",      "noresource"};
 
@@ -58,7 +58,7 @@ rc::Gen<WatcherStatus> status_gen() {
 }  // namespace
 
 TEST_CASE("a watcherinfo document as RFC 3858 section 5 shows it") {
-    WinfoDocument document(alice, 7, WinfoDocument::Extent::full);
+    WinfoDocument document(alice, 7, WinfoDocument::Extent::full, most_bytes);
     REQUIRE(document.add(now, status("sip:bob@b.example", WatchState::pending)));
     REQUIRE(document.add(now, status("xmpp:x%5C20y@x.example", WatchState::active, WatcherEvent::approved)));
     const auto id = sip::winfo_id("alice@a.example", "bob@b.example");
@@ -79,7 +79,7 @@ TEST_CASE("a watcherinfo document as RFC 3858 section 5 shows it") {
 }
 
 TEST_CASE("a list without watchers is a document too") {
-    const auto document = read(WinfoDocument(alice, 0, WinfoDocument::Extent::partial).take());
+    const auto document = read(WinfoDocument(alice, 0, WinfoDocument::Extent::partial, most_bytes).take());
     const auto root = document.child("watcherinfo");
     CHECK(std::string(root.attribute("state").value()) == "partial");
     CHECK(std::string(root.attribute("version").value()) == "0");
@@ -91,7 +91,7 @@ TEST_CASE("property: any watchers in any state make a well-formed document that 
     CHECK(rc::check([] {
         const auto presentity = *uri_gen();
         const auto watchers = *testing::few(status_gen());
-        WinfoDocument written(presentity, 4'294'967'295u, WinfoDocument::Extent::full);
+        WinfoDocument written(presentity, 4'294'967'295u, WinfoDocument::Extent::full, most_bytes);
         for (const auto& watcher : watchers) RC_ASSERT(written.add(now, watcher));
         const auto xml = std::move(written).take();
         pugi::xml_document document;
@@ -114,14 +114,23 @@ TEST_CASE("property: any watchers in any state make a well-formed document that 
 }
 
 TEST_CASE("a document is bounded: what does not fit is not begun") {
-    WinfoDocument written(alice, 1, WinfoDocument::Extent::full);
+    WinfoDocument written(alice, 1, WinfoDocument::Extent::full, most_bytes);
     std::size_t added = 0;
     while (added < 10'000 && written.add(now, status(std::string(200, 'b') + std::to_string(added) + "@b.example")))
         ++added;
     const auto xml = std::move(written).take();
-    CHECK(xml.size() <= proto::limits::winfo_document_bytes);
-    CHECK(xml.size() + 400 > proto::limits::winfo_document_bytes);
+    CHECK(xml.size() <= most_bytes);
+    CHECK(xml.size() + 400 > most_bytes);
     const auto document = read(xml);
     const auto list = document.child("watcherinfo").child("watcher-list");
     CHECK(static_cast<std::size_t>(std::distance(list.begin(), list.end())) == added);
+}
+
+TEST_CASE("a document that is too small for anything holds one watcher, so that a list gets on") {
+    WinfoDocument written(alice, 1, WinfoDocument::Extent::partial, 0);
+    CHECK(written.add(now, status("bob@b.example")));
+    CHECK(!written.add(now, status("carol@b.example")));
+    const auto document = read(std::move(written).take());
+    CHECK(std::string(document.child("watcherinfo").child("watcher-list").child("watcher").text().get()) ==
+          "sip:bob@b.example");
 }

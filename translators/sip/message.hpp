@@ -88,6 +88,14 @@ struct Response {
 using Incoming = std::variant<Request, Response>;
 using Outgoing = std::variant<Request, Response>;
 
+/// Where a request we send goes: the first Route, next_hop or Request-URI.
+const std::string& hop_of(const Request& request);
+/// Does the URI name TCP? One that names nothing may mean UDP (RFC 3263 section 4.1).
+bool names_tcp(std::string_view uri);
+/// What the headers of a request we send take, at most where our own address is no long name, with those that the shell
+/// adds.
+std::size_t header_bytes(const Request& request);
+
 /// A response to `request` with nothing in it but `status`.
 Response answer(const Request& request, int status, std::string phrase = {});
 

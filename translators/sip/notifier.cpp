@@ -157,6 +157,7 @@ void Notifier::open(proto::Now now, const Request& request, Id id, const SavedSu
     if (expires == 0) {
         subscription.fetch = true;
         subscription.ending = "timeout";
+        winfo_.close(id);
         const auto view = view_of(subscription);
         if (kept.package == Package::presence && view.state != WatchState::terminated && !view.document)
             subscription.not_before = now.steady + settings_.fetch_wait;
@@ -189,7 +190,11 @@ void Notifier::handle_refresh(proto::Now now, const Request& request, Id id) {
     if (!may_ask(request, kept)) return outbox_.send(answer(request, 403, "Forbidden"));
     kept.dialog.remote_cseq = request.cseq;
     kept.rate = *rate_of(request);  // RFC 6446 section 5.1: one that is not said again is gone
-    if (!request.contact.empty()) kept.dialog.target = request.contact;  // RFC 6665 section 4.4.1: target refresh
+    if (!request.contact.empty() && request.contact != kept.dialog.target) {  // RFC 6665 section 4.4.1: target refresh
+        kept.dialog.target = request.contact;
+        subscription.reads = false;
+        subscription.moved = true;
+    }
     const auto expires = grant(request);
     outbox_.send(accepted(request, kept.dialog.local.tag, expires));
     winfo_.begin_again(id);
@@ -216,6 +221,8 @@ bool Notifier::handle_response(proto::Now now, const Response& response) {
         return true;
     }
     subscription.failures = 0;
+    subscription.reached = true;
+    subscription.reads = !subscription.moved;
     if (subscription.last_sent)
         remove(now, id);
     else
@@ -225,11 +232,13 @@ bool Notifier::handle_response(proto::Now now, const Response& response) {
 
 void Notifier::fail(proto::Now now, Id id, const Response& response) {
     auto& subscription = subscriptions_.at(id);
-    // Behind a proxy, silence is more likely the proxy's restart than the watcher's end: the dialog outlives it.
-    const bool proxy_away = response.local && !subscription.kept.dialog.routes.empty();
-    const bool ends = !proxy_away && (ends_subscription(response.status) || subscription.failures >= 8);
+    // Behind a proxy that was there, silence is more likely its restart than the watcher's end: the dialog outlives it.
+    const bool proxy_away = response.local && subscription.reached && !subscription.kept.dialog.routes.empty();
+    const auto most = proxy_away ? proto::limits::sip_notify_failures_proxy : proto::limits::sip_notify_failures;
+    const bool ends = subscription.failures >= most || (!proxy_away && ends_subscription(response.status));
+    if (response.local) subscription.reads = false;
     host_->count("sip_notify_failures", std::to_string(response.status), 1);
-    if (subscription.last_sent || ends) return remove(now, id);
+    if (subscription.closing || ends) return remove(now, id);
     constexpr auto longest = std::chrono::seconds{300};
     auto wait =
         std::min<std::chrono::seconds>(std::chrono::seconds{5} * (1u << std::min(subscription.failures, 6u)), longest);
@@ -285,7 +294,8 @@ void Notifier::pump(proto::Now now, Id id) {
     auto& subscription = subscriptions_.at(id);
     const bool waits = subscription.under_way != 0 || now.steady < subscription.not_before;
     if (!subscription.due && now.steady >= next_repeat(subscription)) subscription.due = true;
-    const bool may = subscription.urgent || (now.steady >= next_by_rate(subscription) && has_token(now, subscription));
+    const bool may = subscription.urgent || (now.steady >= next_by_rate(id, subscription) &&
+                                             (goes_on(id, subscription) || has_token(now, subscription)));
     if (subscription.due && !waits && may) send(now, id, subscription);
     schedule(id, subscription);
 }
@@ -307,8 +317,15 @@ proto::SteadyTime Notifier::next_token(const Subscription& subscription) const {
     return subscription.tokens_at + std::chrono::ceil<proto::Duration>(missing);
 }
 
-proto::SteadyTime Notifier::next_by_rate(const Subscription& subscription) const {
-    return subscription.has_shown ? subscription.sent_at + least_gap(subscription.kept) : proto::SteadyTime::min();
+proto::SteadyTime Notifier::next_by_rate(Id id, const Subscription& subscription) const {
+    if (!subscription.has_shown) return proto::SteadyTime::min();
+    const auto& kept = subscription.kept;
+    return subscription.sent_at + (goes_on(id, subscription) ? kept.rate.least_gap() : least_gap(kept));
+}
+
+/// There is more to say than the last NOTIFY could.
+bool Notifier::goes_on(Id id, const Subscription& subscription) const {
+    return subscription.withheld || winfo_.goes_on(id);
 }
 
 /// Between two NOTIFYs: as the watcher asked, and of watcher information as its package says.
@@ -333,8 +350,9 @@ void Notifier::schedule(Id id, const Subscription& subscription) {
     if (subscription.under_way == 0) {
         if (subscription.due)
             at = std::min(at, subscription.urgent ? subscription.not_before
-                                                  : std::max({subscription.not_before, next_token(subscription),
-                                                              next_by_rate(subscription)}));
+                                                  : std::max({subscription.not_before, next_by_rate(id, subscription),
+                                                              goes_on(id, subscription) ? proto::SteadyTime::min()
+                                                                                        : next_token(subscription)}));
         else
             at = std::min(at, next_repeat(subscription));
     }
@@ -357,6 +375,7 @@ void Notifier::end(proto::Now now, Id id, std::string reason) {
     subscription.deadline = proto::never;
     subscription.due = subscription.urgent = true;
     if (subscription.failures == 0) subscription.not_before = now.steady;
+    winfo_.close(id);
     host_->erase(*owner_, subscription.kept.dialog.local.tag);
     pump(now, id);
 }

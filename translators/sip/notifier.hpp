@@ -6,6 +6,10 @@
 // subscription bounds the rate, and RFC 6446's max-rate where the watcher asks; a SUBSCRIBE's own NOTIFY, the one that
 // tells of an approval and the last one are exempt. min-rate repeats the state. A subscription is saved, so that a
 // restarted node goes on in the same dialog with higher CSeq.
+//
+// Anybody's address can stand in a Contact. Until a NOTIFY was answered from there with 2xx, none is larger than RFC
+// 3261 section 18.1.1 has go over UDP: a larger state is left out, and follows the answer. What of a document did not
+// fit one NOTIFY follows its answer as well, before the subscription ends if it ends.
 #pragma once
 
 #include <cstdint>
@@ -53,15 +57,20 @@ class Notifier {
 
     struct Subscription {
         SavedSubscription kept;
-        std::uint32_t saved_cseq = 0;  ///< CSeq up to here may be used without saving again
-        proto::SteadyTime deadline{};  ///< when it expires
-        WatchId watch = 0;             ///< 0: none, for watcher information, or when it was refused at the restart
-        TransactionId under_way = 0;   ///< the NOTIFY not yet answered; 0: none
-        bool due = false;              ///< a state waits to be sent
-        bool urgent = false;           ///< and may not wait for the rate
-        std::string ending;            ///< reason of the last NOTIFY; empty: goes on
-        bool last_sent = false;
+        std::uint32_t saved_cseq = 0;    ///< CSeq up to here may be used without saving again
+        proto::SteadyTime deadline{};    ///< when it expires
+        WatchId watch = 0;               ///< 0: none, for watcher information, or when it was refused at the restart
+        TransactionId under_way = 0;     ///< the NOTIFY not yet answered; 0: none
+        bool due = false;                ///< a state waits to be sent
+        bool urgent = false;             ///< and may not wait for the rate
+        std::string ending;              ///< reason of the last NOTIFY; empty: goes on
+        bool closing = false;            ///< a NOTIFY went of those that end it
+        bool last_sent = false;          ///< and the last of them
         bool fetch = false;              ///< Expires: 0 in a new dialog
+        bool reached = false;            ///< a NOTIFY was answered with 2xx
+        bool reads = false;              ///< the last one was, at the Contact that it has now
+        bool moved = false;              ///< to another Contact, since the last NOTIFY
+        bool withheld = false;           ///< the last NOTIFY left out a state that is too large for who never answered
         std::uint32_t failures = 0;      ///< of NOTIFYs in a row
         proto::SteadyTime not_before{};  ///< of the next NOTIFY: back-off, or the wait for a first state
         proto::SteadyTime sent_at{};     ///< the last NOTIFY
@@ -91,12 +100,14 @@ class Notifier {
     void send(proto::Now now, Id id, Subscription& subscription);
     View view_of(const Subscription& subscription) const;
     Request compose(proto::Now now, Id id, Subscription& subscription, const View& view);
+    void put_body(proto::Now now, Id id, Subscription& subscription, const View& view, Request& request);
     Body body_for(const Subscription& subscription, const View& view);
+    bool goes_on(Id id, const Subscription& subscription) const;
     bool has_token(proto::Now now, Subscription& subscription) const;
     proto::SteadyTime next_token(const Subscription& subscription) const;
     static proto::Duration least_gap(const SavedSubscription& kept);
     proto::Duration repeat_floor(const SavedSubscription& kept) const;
-    proto::SteadyTime next_by_rate(const Subscription& subscription) const;
+    proto::SteadyTime next_by_rate(Id id, const Subscription& subscription) const;
     proto::SteadyTime next_repeat(const Subscription& subscription) const;
     bool is_news(const Subscription& subscription, const View& view) const;
     void end(proto::Now now, Id id, std::string reason);

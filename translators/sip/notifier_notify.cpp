@@ -1,6 +1,7 @@
 // The notifier's other half: what a NOTIFY says, and what is kept over a restart.
 #include <string>
 
+#include "proto/limits.hpp"
 #include "translators/sip/notifier.hpp"
 #include "translators/sip/pidf.hpp"
 
@@ -44,21 +45,24 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
         subscription.ending = view.reason.empty() ? "rejected" : view.reason;
         subscription.deadline = proto::never;
     }
+    if (!goes_on(id, subscription) && subscription.tokens >= 1) subscription.tokens -= 1;
     auto request = compose(now, id, subscription, view);
-    subscription.due = winfo_.owes(id);
-    subscription.urgent = false;
-    if (subscription.tokens >= 1) subscription.tokens -= 1;
+    const bool more = goes_on(id, subscription);
+    subscription.closing = !subscription.ending.empty();
+    subscription.last_sent = subscription.closing && !more;
+    subscription.due = more || winfo_.owes(id);
+    subscription.urgent = more && (subscription.withheld || subscription.closing);
+    subscription.moved = false;
     subscription.has_shown = true;
     subscription.sent_at = now.steady;
     subscription.shown_state = view.state;
     subscription.shown_liveness = view.liveness;
     subscription.shown = view.document;
-    subscription.last_sent = !subscription.ending.empty();
     const bool first_body = request.body && !subscription.kept.body_sent;
     subscription.kept.body_sent |= request.body != nullptr;
     if (subscription.last_sent)
         host_->erase(*owner_, subscription.kept.dialog.local.tag);
-    else if (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq)
+    else if (!subscription.closing && (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq))
         save(subscription);
     subscription.under_way = outbox_.send(std::move(request));
     host_->step(now, "sip.notify", subscription.kept.presentity,
@@ -70,20 +74,36 @@ Request Notifier::compose(proto::Now now, Id id, Subscription& subscription, con
     auto request = next_request(subscription.kept.dialog, Method::notify);
     request.event = event_of(subscription.kept.package);
     if (!subscription.kept.event_id.empty()) request.event += ";id=" + subscription.kept.event_id;
-    if (!subscription.ending.empty()) {
+    put_body(now, id, subscription, view, request);
+    const bool ends = !subscription.ending.empty();
+    if (ends && !goes_on(id, subscription)) {
         request.subscription_state = "terminated;reason=" + subscription.ending;
     } else {
-        const auto left = std::chrono::ceil<std::chrono::seconds>(subscription.deadline - now.steady).count();
+        const auto deadline = ends ? now.steady + proto::limits::sip_last_parts : subscription.deadline;
+        const auto left = std::chrono::ceil<std::chrono::seconds>(deadline - now.steady).count();
         request.subscription_state = std::string(to_string(view.state)) +
                                      ";expires=" + std::to_string(std::max<std::int64_t>(left, 0)) +
                                      subscription.kept.rate.reflected(repeat_floor(subscription.kept));
     }
-    // A document for every NOTIFY: its CSeq numbers them too, and goes on rising over a restart.
-    if (view.state != WatchState::terminated)
-        request.body = subscription.kept.package == Package::winfo ? winfo_.write(now.wall, id, request.cseq - 1)
-                                                                   : body_for(subscription, view);
-    if (request.body) request.content_type = media_type_of(subscription.kept.package);
     return request;
+}
+
+void Notifier::put_body(proto::Now now, Id id, Subscription& subscription, const View& view, Request& request) {
+    namespace limits = proto::limits;
+    subscription.withheld = false;
+    if (view.state == WatchState::terminated) return winfo_.begin_again(id);  // what is left of a list is not told
+    const bool tcp = names_tcp(hop_of(request));
+    const auto headers = header_bytes(request) + 2 * settings_.advertised.size();
+    const auto room = limits::sip_udp_message_bytes - std::min(headers, limits::sip_udp_message_bytes);
+    if (subscription.kept.package == Package::winfo) {
+        // A document for every NOTIFY: its CSeq numbers them too, and goes on rising over a restart.
+        request.body = winfo_.write(now.wall, id, request.cseq - 1, tcp ? limits::winfo_document_bytes : room);
+    } else {
+        request.body = body_for(subscription, view);
+        subscription.withheld = request.body && request.body->size() > room && !tcp && !subscription.reads;
+        if (subscription.withheld) request.body = nullptr;
+    }
+    if (request.body) request.content_type = media_type_of(subscription.kept.package);
 }
 
 Body Notifier::body_for(const Subscription& subscription, const View& view) {
@@ -131,6 +151,7 @@ void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView 
     }
     subscription.deadline = now.steady + left;
     subscription.due = true;
+    subscription.reached = subscription.reads = true;  // more likely than not: it may have lasted for hours
     if (!view_of(subscription).document) subscription.not_before = now.steady + settle_time;
     pump(now, id);
 }

@@ -82,9 +82,6 @@ proto::Result<ListenAddress> read_listen(std::string_view text) {
 bool is_v6_uri(std::string_view uri) {
     return uri.find('[') != std::string_view::npos;
 }
-bool is_tcp_uri(std::string_view uri) {
-    return uri.find("transport=tcp") != std::string_view::npos;
-}
 
 /// What a received message takes up: its bytes, and about as much again for what was parsed of them.
 std::size_t kept_bytes(const msg_t* message) {
@@ -376,7 +373,7 @@ const std::string& SofiaAgentOwner::contact_for(bool tcp, bool v6) const {
     const std::string* best = &addresses.front();
     int best_score = -1;
     for (const auto& address : addresses) {
-        const int score = (is_v6_uri(address) == v6 ? 2 : 0) + (is_tcp_uri(address) == tcp ? 1 : 0);
+        const int score = (is_v6_uri(address) == v6 ? 2 : 0) + (names_tcp(address) == tcp ? 1 : 0);
         if (score > best_score) {
             best = &address;
             best_score = score;
@@ -386,10 +383,8 @@ const std::string& SofiaAgentOwner::contact_for(bool tcp, bool v6) const {
 }
 
 void SofiaAgentOwner::send(Request request) {
-    const auto& hop = !request.routes.empty()     ? request.routes.front()
-                      : !request.next_hop.empty() ? request.next_hop
-                                                  : request.uri;
-    if (request.contact.empty()) request.contact = contact_for(is_tcp_uri(hop), is_v6_uri(hop));
+    const auto& hop = hop_of(request);
+    if (request.contact.empty()) request.contact = contact_for(names_tcp(hop), is_v6_uri(hop));
     auto owner = std::make_unique<SofiaRequestOwner>();
     owner->engine = this;
     owner->transaction = request.transaction;

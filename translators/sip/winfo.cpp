@@ -57,6 +57,15 @@ void Winfo::begin_again(Id id) {
     if (const auto found = owed_.find(id); found != owed_.end()) found->second.begin_again();
 }
 
+void Winfo::close(Id id) {
+    if (const auto found = owed_.find(id); found != owed_.end()) found->second.closed = true;
+}
+
+bool Winfo::goes_on(Id id) const {
+    const auto found = owed_.find(id);
+    return found != owed_.end() && found->second.goes_on;
+}
+
 bool Winfo::owes(Id id) const {
     const auto found = owed_.find(id);
     return found != owed_.end() && found->second.any();
@@ -65,11 +74,13 @@ bool Winfo::owes(Id id) const {
 /// The list will say who is there; of who went, only these changes do.
 void Winfo::Owed::begin_again() {
     begins = lists = true;
+    goes_on = false;
     listed = {};
     std::erase_if(changes, [](const auto& entry) { return entry.second.status.state != WatchState::terminated; });
 }
 
 void Winfo::Owed::change(const WatcherChange& change) {
+    if (closed) return;
     const bool went = change.status.state == WatchState::terminated;
     const auto known = changes.find(change.status.watcher);
     if (known == changes.end()) {
@@ -83,16 +94,17 @@ void Winfo::Owed::change(const WatcherChange& change) {
         known->second.status = change.status;
 }
 
-Body Winfo::write(proto::WallTime now, Id id, std::uint32_t version) {
+Body Winfo::write(proto::WallTime now, Id id, std::uint32_t version, std::size_t most_bytes) {
     const auto found = owed_.find(id);
     if (found == owed_.end()) return nullptr;
     auto& owed = found->second;
     if (!owed.any()) owed.begin_again();
     const auto extent =
         std::exchange(owed.begins, false) ? WinfoDocument::Extent::full : WinfoDocument::Extent::partial;
-    WinfoDocument document(owed.presentity, version, extent);
+    WinfoDocument document(owed.presentity, version, extent, most_bytes);
     const auto said = write_changes(document, now, owed);
     if (owed.changes.empty()) write_list(document, now, owed, said);
+    owed.goes_on = owed.any();
     return std::make_shared<const std::string>(std::move(document).take());
 }
 

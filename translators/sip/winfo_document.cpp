@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "proto/identity.hpp"
-#include "proto/limits.hpp"
 #include "translators/sip/message.hpp"
 #include "translators/xml_element.hpp"
 
@@ -49,8 +48,9 @@ std::string winfo_id(std::string_view presentity, std::string_view watcher) {
     return proto::to_hex(proto::BytesView(digest).first(id_bytes));
 }
 
-WinfoDocument::WinfoDocument(const proto::PresentityUri& presentity, std::uint32_t version, Extent extent)
-    : presentity_(presentity.canonical()) {
+WinfoDocument::WinfoDocument(const proto::PresentityUri& presentity, std::uint32_t version, Extent extent,
+                             std::size_t most_bytes)
+    : presentity_(presentity.canonical()), most_bytes_(most_bytes) {
     out_ = R"(<?xml version="1.0" encoding="UTF-8"?>)"
            "\n"
            R"(<watcherinfo xmlns="urn:ietf:params:xml:ns:watcherinfo")";
@@ -72,8 +72,9 @@ bool WinfoDocument::add(proto::WallTime now, const WatcherStatus& watcher) {
     out_ += '>';
     append_escaped(out_, watcher.watcher.sip(), false);
     out_ += "</watcher>";
-    const bool fits = out_.size() + end_of_list.size() <= proto::limits::winfo_document_bytes;
+    const bool fits = empty_ || out_.size() + end_of_list.size() <= most_bytes_;
     if (!fits) out_.resize(before);
+    empty_ = false;
     return fits;
 }
 

@@ -17,9 +17,9 @@ class WinfoDocument {
         full,    ///< whoever reads it forgets what it was told before
         partial  ///< and adds this to it
     };
-    WinfoDocument(const proto::PresentityUri& presentity, std::uint32_t version, Extent extent);
+    WinfoDocument(const proto::PresentityUri& presentity, std::uint32_t version, Extent extent, std::size_t most_bytes);
 
-    /// False, and nothing is added, when the document would be longer than limits::winfo_document_bytes.
+    /// False, and nothing is added, when the document would be longer than it may. One watcher it always holds.
     bool add(proto::WallTime now, const WatcherStatus& watcher);
     /// The document; no more can be added.
     std::string take() &&;
@@ -28,6 +28,8 @@ class WinfoDocument {
     void attribute(std::string_view name, std::string_view value);
 
     std::string presentity_;
+    std::size_t most_bytes_;
+    bool empty_ = true;
     std::string out_;
 };
 
