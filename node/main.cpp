@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "node/daemon/daemon.hpp"
+#include "node/daemon/printable.hpp"
 #include "node/daemon/system.hpp"
 #include "proto/identity.hpp"
 
@@ -49,7 +50,7 @@ int main(int argc, char** argv) {
     proto::crypto_init();
     ::signal(SIGPIPE, SIG_IGN);
     auto loaded = daemon::load_all(path, daemon::system_now().wall);
-    for (const auto& fault : loaded.faults) std::cerr << fault.to_string() << "\n";
+    for (const auto& fault : loaded.faults) std::cerr << daemon::printable(fault.to_string()) << "\n";
     if (!loaded.faults.empty()) return 2;
     if (check) {
         std::cout << "configuration is fine\n";

@@ -5,6 +5,7 @@
 #include "node/cli/commands.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
+#include "node/daemon/printable.hpp"
 #include "node/daemon/system.hpp"
 #include "proto/uri.hpp"
 
@@ -37,7 +38,7 @@ std::optional<Federation> load(const Options& options, const std::string& file) 
     Json list = Json::array();
     for (const auto& fault : faults) {
         list.push_back({{"file", fault.file}, {"line", fault.line}, {"text", fault.text}});
-        if (!options.json) std::cerr << fault.to_string() << "\n";
+        if (!options.json) std::cerr << daemon::printable(fault.to_string()) << "\n";
     }
     if (options.json) std::cerr << dump({{"error", "malformed"}, {"faults", list}}) << "\n";
     return std::nullopt;

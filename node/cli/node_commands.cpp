@@ -6,6 +6,7 @@
 #include "node/cli/status_text.hpp"
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/material.hpp"
+#include "node/daemon/printable.hpp"
 #include "node/daemon/system.hpp"
 #include "node/daemon/udp_socket.hpp"
 #include "overlay/dht_node.hpp"
@@ -30,7 +31,7 @@ class Findings {
   public:
     void add(bool ok, const std::string& what, const std::string& text) {
         list_.push_back({{"ok", ok}, {"check", what}, {"text", text}});
-        text_ += std::string(ok ? "ok    " : "FAULT ") + what + ": " + text + "\n";
+        text_ += std::string(ok ? "ok    " : "FAULT ") + what + ": " + daemon::printable(text) + "\n";
         healthy_ = healthy_ && ok;
     }
     int finish(const Options& options) const {

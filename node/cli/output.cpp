@@ -1,5 +1,7 @@
 #include "node/cli/output.hpp"
 
+#include "node/daemon/printable.hpp"
+
 namespace presmesh::cli {
 
 namespace {
@@ -8,8 +10,8 @@ void complain(const Options& options, const proto::Error& error) {
     if (options.json) {
         std::cerr << dump({{"error", proto::to_string(error.reason)}, {"detail", error.detail}}) << "\n";
     } else {
-        std::cerr << "presmesh: " << (error.detail.empty() ? std::string(proto::to_string(error.reason)) : error.detail)
-                  << "\n";
+        const auto text = error.detail.empty() ? std::string(proto::to_string(error.reason)) : error.detail;
+        std::cerr << "presmesh: " << daemon::printable(text) << "\n";
     }
 }
 

@@ -1,6 +1,7 @@
 // presmesh publish, get, watch, rules, watchers, approve, deny: what users do, through the daemon's HTTP.
 #include "node/cli/client.hpp"
 #include "node/cli/commands.hpp"
+#include "node/cli/view_text.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/http_target.hpp"
 
@@ -31,31 +32,6 @@ std::string path_of(const std::string& what, const std::string& uri) {
 }
 std::string as_query(const Options& options, const char* separator = "?") {
     return options.watcher.empty() ? "" : separator + ("watcher=" + daemon::percent_encode(options.watcher));
-}
-
-std::string text_of(const Json& json, const char* key) {
-    return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
-}
-
-/// "pres:alice@a.example  open away "lunch" (phone)"
-std::string line_of(const Json& view) {
-    std::string line = text_of(view, "presentity");
-    const auto liveness = text_of(view, "liveness");
-    if (text_of(view, "state") != "active")
-        line += "  " + text_of(view, "state") +
-                (text_of(view, "reason").empty() ? "" : " (" + text_of(view, "reason") + ")");
-    if (!view.contains("presence") || !view["presence"].is_object()) return line + "  nothing is known\n";
-    if (liveness != "live") line += "  [" + liveness + "]";
-    const auto& presence = view["presence"];
-    if (!presence.contains("services")) return line + "  no service\n";
-    for (const auto& service : presence["services"]) {
-        line +=
-            "  " + text_of(service, "basic") + (text_of(service, "show").empty() ? "" : " " + text_of(service, "show"));
-        if (service.contains("notes") && !service["notes"].empty())
-            line += " \"" + text_of(service["notes"][0], "text") + "\"";
-        line += " (" + text_of(service, "id") + ")";
-    }
-    return line + "\n";
 }
 
 std::string document_of(const Asked& asked) {
@@ -134,17 +110,6 @@ int watch(const Options& options, const Asked& asked) {
     return status;
 }
 
-std::string rules_text(const Json& json) {
-    std::string text;
-    for (const auto* list : {"rules", "decisions"}) {
-        if (!json.contains(list)) continue;
-        for (const auto& rule : json[list])
-            text += text_of(rule, "who") + "  " + text_of(rule, "handling") +
-                    (std::string_view(list) == "decisions" ? "  (decided)" : "") + "\n";
-    }
-    return text.empty() ? "no rules of its own: the node's default holds\n" : text;
-}
-
 int rules(const Options& options, const Asked& asked) {
     if (asked.rules.empty()) return ask(options, "GET", path_of("rules", asked.uri), {}, rules_text);
     Json list = Json::array();
@@ -156,14 +121,6 @@ int rules(const Options& options, const Asked& asked) {
         list.push_back({{"who", rule.substr(0, equals)}, {"handling", rule.substr(equals + 1)}});
     }
     return ask(options, "PUT", path_of("rules", asked.uri), dump({{"rules", list}}), rules_text);
-}
-
-std::string watchers_text(const Json& json) {
-    std::string text;
-    if (!json.contains("watchers")) return text;
-    for (const auto& one : json["watchers"])
-        text += text_of(one, "watcher") + "  " + text_of(one, "state") + "  " + text_of(one, "handling") + "\n";
-    return text.empty() ? "nobody watches\n" : text;
 }
 
 int watchers(const Options& options, const Asked& asked) {

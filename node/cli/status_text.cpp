@@ -4,11 +4,13 @@
 #include <utility>
 #include <vector>
 
+#include "node/daemon/printable.hpp"
+
 namespace presmesh::cli {
 
 std::string word(const Json& json, const char* key) {
     if (!json.contains(key)) return "-";
-    return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
+    return json[key].is_string() ? daemon::quotable(json[key].get_ref<const std::string&>()) : json[key].dump();
 }
 
 const Json& part(const Json& json, const char* key) {
@@ -31,7 +33,7 @@ std::string line(std::string title, const std::string& text) {
 
 std::string names_of(const Json& list) {
     std::string text;
-    for (const auto& name : list) text += (text.empty() ? "" : ", ") + name.get<std::string>();
+    for (const auto& name : list) text += (text.empty() ? "" : ", ") + daemon::quotable(name.get<std::string>());
     return text.empty() ? "none" : text;
 }
 
@@ -57,7 +59,7 @@ std::string queues_text(const Json& queues) {
         const auto bound = std::max(1.0, fill.value("bound", 1.0));
         if (fill.value("used", 0.0) > 0)
             used.emplace_back(-fill.value("used", 0.0) / bound,
-                              name + " " + word(fill, "used") + " of " + word(fill, "bound"));
+                              daemon::quotable(name) + " " + word(fill, "used") + " of " + word(fill, "bound"));
     }
     std::sort(used.begin(), used.end());
     std::string text;
@@ -69,7 +71,7 @@ std::string refused_text(const Json& refused) {
     std::string text;
     for (const auto& [part, reasons] : refused.items())
         for (const auto& [reason, count] : reasons.items())
-            text += line(text.empty() ? "refused" : "", part + " " + reason + ": " + count.dump());
+            text += line(text.empty() ? "refused" : "", daemon::quotable(part + " " + reason) + ": " + count.dump());
     return text.empty() ? line("refused", "nothing") : text;
 }
 

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "node/daemon/printable.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::daemon {
@@ -36,7 +37,7 @@ std::string json_text(std::string_view text) {
 
 bool plain(std::string_view value) {
     return !value.empty() && std::all_of(value.begin(), value.end(), [](unsigned char c) {
-        return c > 0x20 && c != 0x7f && c != '"' && c != '\\' && c != '=';
+        return c > 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '=';
     });
 }
 
@@ -88,10 +89,9 @@ std::string log_line(LogFormat format, std::string_view text, std::initializer_l
         for (const auto& [name, value] : fields) line += "," + json_text(name) + ":" + json_text(value);
         return line;
     }
-    std::string line;
-    for (const char c : text) line += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+    auto line = printable(text);
     for (const auto& [name, value] : fields)
-        line += " " + std::string(name) + "=" + (plain(value) ? value : json_text(value));
+        line += " " + std::string(name) + "=" + (plain(value) ? value : "\"" + quotable(value) + "\"");
     return line;
 }
 
