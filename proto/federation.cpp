@@ -9,7 +9,14 @@ DomainName domain_name(std::string_view domain) {
     return out;
 }
 
+Digest delegation_id(const Delegation& delegation) {
+    return blake2b_256(delegation.encode());
+}
+
 void Federation::add(Member member) {
+    if (!member.undelegated.empty())
+        std::erase_if(member.delegations,
+                      [&](const Delegation& one) { return member.undelegated.contains(delegation_id(one)); });
     names_[domain_name(member.domain)] = member.domain;
     std::string domain = member.domain;
     members[domain] = std::move(member);

@@ -19,12 +19,16 @@ namespace presmesh::proto {
 using DomainName = std::array<std::uint8_t, 8>;
 DomainName domain_name(std::string_view domain);
 
+Digest delegation_id(const Delegation& delegation);
+
 struct Member {
     std::string domain;  ///< canonical
     PublicKey key{};
     std::vector<std::string> bootstrap;  ///< "host:port" as written; the daemon resolves names
     std::set<NodeId> revoked;
     std::vector<Delegation> delegations;  ///< signed by this member for its own users
+    /// Ids of delegations taken back: a copy of one that comes with an older file does not count.
+    std::set<Digest> undelegated{};
 };
 
 /// A fault of a file an operator wrote.
@@ -38,7 +42,8 @@ class Federation {
     SymmetricKey key{};  ///< the federation's own key: keys the hash of presentity URIs, known to members only
     std::map<std::string, Member, std::less<>> members;
 
-    /// Adds or replaces a member. One put into the map directly has no short name, and its records are nobody's.
+    /// Adds or replaces a member, without the delegations it took back. One put into the map directly has no short
+    /// name, and its records are nobody's.
     void add(Member member);
 
     /// TOML, see FORMAT.md for the form. All faults at once, or the federation.

@@ -152,7 +152,7 @@ class FileReader {
     }
 
     void read_member(const toml::table& table, Federation& out) {
-        known_keys(table, {"domain", "key", "bootstrap", "revoked", "delegations"});
+        known_keys(table, {"domain", "key", "bootstrap", "revoked", "delegations", "undelegated"});
         Member member;
         bool named = read_domain(table, member);
         bool keyed = fixed_hex(table, "key", member.key);
@@ -162,6 +162,10 @@ class FileReader {
             if (fixed_hex(item, "revoked", id)) member.revoked.insert(id);
         });
         each_of(table, "delegations", [&](const toml::node& item) { read_delegation(item, named && keyed, member); });
+        each_of(table, "undelegated", [&](const toml::node& item) {
+            Digest id;
+            if (fixed_hex(item, "undelegated", id)) member.undelegated.insert(id);
+        });
         if (!named) return;
         if (out.find(member.domain) != nullptr)
             return fault(line_of(*table.get("domain")), "domain: \"" + member.domain + "\" is there twice");
@@ -221,12 +225,15 @@ std::string Federation::to_toml() const {
     for (const auto& [domain, member] : members) {
         std::vector<std::string> revoked;
         std::vector<std::string> delegations;
+        std::vector<std::string> undelegated;
+        for (const Digest& id : member.undelegated) undelegated.push_back(to_hex(id));
         for (const NodeId& id : member.revoked) revoked.push_back(to_hex(id));
         for (const Delegation& delegation : member.delegations) delegations.push_back(to_hex(delegation.encode()));
         out += "\n[[member]]\ndomain = " + quoted(domain) + "\nkey = " + quoted(to_hex(member.key)) + "\n";
         out += "bootstrap = " + quoted_list(member.bootstrap) + "\n";
         if (!revoked.empty()) out += "revoked = " + quoted_list(revoked) + "\n";
         if (!delegations.empty()) out += "delegations = " + quoted_list(delegations) + "\n";
+        if (!undelegated.empty()) out += "undelegated = " + quoted_list(undelegated) + "\n";
     }
     return out;
 }

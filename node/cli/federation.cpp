@@ -7,6 +7,7 @@
 #include "node/daemon/material.hpp"
 #include "node/daemon/printable.hpp"
 #include "node/daemon/system.hpp"
+#include "proto/rfc3339.hpp"
 #include "proto/uri.hpp"
 
 namespace presmesh::cli {
@@ -93,6 +94,7 @@ Member merged(const Member& known, Member fresh) {
     fresh.revoked.insert(known.revoked.begin(), known.revoked.end());
     if (fresh.bootstrap.empty()) fresh.bootstrap = known.bootstrap;
     if (fresh.key != known.key) return fresh;  // the old key's delegations have ended with it
+    fresh.undelegated.insert(known.undelegated.begin(), known.undelegated.end());
     auto delegations = known.delegations;
     for (auto& delegation : fresh.delegations) {
         if (std::find(delegations.begin(), delegations.end(), delegation) == delegations.end())
@@ -100,6 +102,17 @@ Member merged(const Member& known, Member fresh) {
     }
     fresh.delegations = std::move(delegations);
     return fresh;
+}
+
+/// What the member delegated to `delegate` counts no more, wherever this file is merged with another.
+bool take_back(Member& member, const std::string& delegate) {
+    bool any = false;
+    for (const auto& delegation : member.delegations) {
+        if (delegation.delegate != delegate) continue;
+        member.undelegated.insert(proto::delegation_id(delegation));
+        any = true;
+    }
+    return any;
 }
 
 int add(const Options& options, const Asked& asked) {
@@ -132,29 +145,43 @@ int remove(const Options& options, const Asked& asked) {
     if (member == nullptr) return refused(options, asked.domain + " is no member");
     Federation rest;
     rest.key = federation->key;
-    for (const auto& [domain, one] : federation->members) {
-        if (domain != member->domain) rest.add(one);
+    std::string dropped;
+    for (auto [domain, one] : federation->members) {
+        if (domain == member->domain) continue;
+        if (take_back(one, member->domain)) dropped += (dropped.empty() ? "" : ", ") + domain;
+        rest.add(std::move(one));
     }
-    return save(options, asked.file, rest, "removed " + member->domain);
+    return save(options, asked.file, rest,
+                "removed " + member->domain + (dropped.empty() ? "" : ", and what was delegated to it by " + dropped));
 }
 
 int show(const Options& options, const Asked& asked) {
     const auto federation = load(options, asked.file);
     if (!federation) return exit_refused;
+    const auto now = daemon::system_now().wall;
     Json members = Json::array();
     std::string text;
     for (const auto& [domain, member] : federation->members) {
         Json delegates = Json::array();
-        for (const auto& delegation : member.delegations) delegates.push_back(delegation.delegate);
+        Json delegations = Json::array();
+        std::string ends;
+        for (const auto& delegation : member.delegations) {
+            const auto until = proto::to_rfc3339(delegation.not_after);
+            delegates.push_back(delegation.delegate);
+            delegations.push_back({{"delegate", delegation.delegate}, {"until", until}});
+            ends += "  its users may be published by " + delegation.delegate +
+                    (delegation.not_after < now ? ", which ended " : " until ") + until + "\n";
+        }
         members.push_back({{"domain", domain},
                            {"key", proto::to_hex(member.key)},
                            {"bootstrap", member.bootstrap},
                            {"revoked", member.revoked.size()},
-                           {"delegates", delegates}});
+                           {"delegates", delegates},
+                           {"delegations", delegations}});
         text += domain + "  " + proto::to_hex(member.key).substr(0, 16) + "...";
         for (const auto& entry : member.bootstrap) text += "  " + entry;
         if (!member.revoked.empty()) text += "  (" + std::to_string(member.revoked.size()) + " nodes revoked)";
-        text += "\n";
+        text += "\n" + ends;
     }
     const auto digest = daemon::federation_digest(*federation);
     return done(options, {{"file", asked.file}, {"digest", digest}, {"members", members}},
@@ -189,16 +216,33 @@ int delegate(const Options& options, const Asked& asked) {
     auto other = proto::canonical_domain(asked.other);
     if (found == nullptr) return refused(options, asked.domain + " is no member");
     if (!other || federation->find(*other) == nullptr) return refused(options, asked.other + " is no member");
+    if (*other == found->domain) return misused(options, *other + " may publish for its own users anyway");
     const auto key = daemon::read_key(asked.domain_key);
     if (!key) return refused(options, asked.domain_key + ": " + key.error().detail);
     if (key->public_key() != found->key)
         return refused(options, asked.domain_key + " is not the key of " + found->domain);
     const auto now = proto::wall_from_seconds(proto::to_seconds(daemon::system_now().wall) - 3600);
     auto member = *found;
+    // One at a time: a new one may end earlier than the one it replaces.
+    take_back(member, *other);
     member.delegations.push_back(
         proto::Delegation::issue(*key, member.domain, *other, now, now + std::chrono::hours{24 * asked.days}));
     federation->add(member);
     return save(options, asked.file, *federation, *other + " may publish for users of " + member.domain);
+}
+
+int undelegate(const Options& options, const Asked& asked) {
+    auto federation = load(options, asked.file);
+    if (!federation) return exit_refused;
+    const auto* found = federation->find(asked.domain);
+    if (found == nullptr) return refused(options, asked.domain + " is no member");
+    const auto other = proto::canonical_domain(asked.other).value_or(asked.other);
+    auto member = *found;
+    if (!take_back(member, other))
+        return refused(options, {Reason::not_found, member.domain + " has delegated nothing to " + other});
+    federation->add(member);
+    return save(options, asked.file, *federation,
+                other + " may publish for users of " + member.domain + " no more, once every member has this file");
 }
 
 using Action = int (*)(const Options&, const Asked&);
@@ -243,6 +287,9 @@ void add_federation(CLI::App& app, const Options& options, Run& run) {
     delegating->add_option("--days", asked->days, "how long it holds")
         ->capture_default_str()
         ->check(CLI::Range(1, 3650));
+    auto* taking_back = add_action(*group, options, run, asked, "undelegate", "end what delegate allowed", undelegate);
+    taking_back->add_option("DOMAIN", asked->domain, "whose users")->required();
+    taking_back->add_option("DELEGATE", asked->other, "who may publish for them no more")->required();
 }
 
 }  // namespace presmesh::cli

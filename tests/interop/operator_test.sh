@@ -33,10 +33,32 @@ exits 0 federation remove all.toml b.example
 exits 0 federation add all.toml before.toml --domain b.example
 cmp -s all.toml before.toml || fail "adding b from a file of several"
 
+# ---- delegations: one to each delegate, told with their ends, and taken back for good
+delegates() { shown $1 | grep -q '"domain":"b.example".*"delegates":\['"$2"'\]'; }
+exits 2 federation delegate all.toml b.example b.example --domain-key b/domain.key
+exits 0 federation delegate all.toml b.example a.example --domain-key b/domain.key
+cp all.toml year.toml
+exits 0 federation delegate all.toml b.example a.example --domain-key b/domain.key --days 7
+delegates all.toml '"a.example"' || fail "delegated twice: $(shown all.toml)"
+"$bin/presmesh" federation show all.toml | grep -q "published by a.example until $(date -u -d '+7 days -1 hour' +%F)" || fail "show: the delegate and the end"
+exits 0 federation add all.toml year.toml --domain b.example
+delegates all.toml '"a.example"' || fail "the longer delegation came back: $(shown all.toml)"
+exits 0 federation undelegate all.toml b.example a.example
+exits 1 federation undelegate all.toml b.example a.example
+exits 0 federation add year.toml all.toml --domain b.example
+delegates year.toml '' || fail "taken back, and there where the file was shared: $(shown year.toml)"
+cp before.toml other.toml
+exits 0 federation remove other.toml a.example
+grep -q 'delegated to it by b.example' exits.out || fail "removing a delegate: $(cat exits.out)"
+delegates other.toml '' || fail "a delegation to one who is no member: $(shown other.toml)"
+cp before.toml all.toml
+
 # ---- watch: so many events of all together, and each stream's refusal
 start a; pid_a=$pid
 a() { timeout 20 "$bin/presmesh" -c a/presmesh.toml "$@"; }
 wait_for a status
+a publish noisy@a.example --note $'x\nFORGED' >/dev/null || fail "a note of two lines"
+[ "$(a get noisy@a.example | wc -l)" = 1 ] || fail "a note forges a line: $(a get noisy@a.example)"
 timeout 5 "$bin/presmesh" -c a/presmesh.toml watch ann@a.example amy@a.example abe@a.example --events 2 >events.out 2>&1
 [ $? = 0 ] || fail "watch --events: $(cat events.out)"
 [ "$(wc -l <events.out)" = 2 ] || fail "watch --events 2: $(cat events.out)"

@@ -124,6 +124,32 @@ TEST_CASE("delegations are the member's own and signed by it") {
           Lines{"5: delegations: not the hexadecimal form of a delegation"});
 }
 
+TEST_CASE("a delegation that was taken back does not come with an older copy of itself") {
+    const auto kept =
+        Delegation::issue(fixed_key(1), "a.example", "b.example", wall_from_seconds(1), wall_from_seconds(3));
+    const auto gone =
+        Delegation::issue(fixed_key(1), "a.example", "b.example", wall_from_seconds(1), wall_from_seconds(9));
+    Federation there = everything();
+    auto a = *there.find("a.example");
+    a.delegations = {kept, gone};
+    there.add(a);
+    a.undelegated = {delegation_id(gone)};
+    there.add(a);
+    CHECK(there.find("a.example")->delegations == std::vector{kept});
+    const auto back = Federation::parse(there.to_toml());
+    REQUIRE(back.has_value());
+    CHECK(back->find("a.example")->undelegated == a.undelegated);
+    CHECK(back->to_toml() == there.to_toml());
+    const auto merged =
+        Federation::parse(file(member("a.example", key_a,
+                                      "delegations = [\"" + to_hex(kept.encode()) + "\", \"" + to_hex(gone.encode()) +
+                                          "\"]\nundelegated = [\"" + to_hex(delegation_id(gone)) + "\"]")));
+    REQUIRE(merged.has_value());
+    CHECK(merged->find("a.example")->delegations == std::vector{kept});
+    CHECK(faults(file(member("a.example", key_a, "undelegated = [\"00\"]"))) ==
+          Lines{"5: undelegated: 64 hexadecimal digits are needed"});
+}
+
 TEST_CASE("admission: members only, with certificates that hold and are not revoked") {
     RecordWorld world;
     auto admit = [&](const Certificate& c, WallTime now) {
