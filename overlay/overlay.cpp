@@ -529,6 +529,7 @@ Status Overlay::Impl::status() const {
         const bool watched = row.watches_in + row.watches_out > 0;
         if (row.endpoint || watched) status.peers.push_back(std::move(row));
     }
+    status.gauges = transport_.gauges();
     status.counters = transport_.counters();
     auto count = [&](std::string name, std::uint64_t value) { status.counters.emplace_back(std::move(name), value); };
     count("channel_packets_sent", peers_.sent());

@@ -126,6 +126,7 @@ struct Status {
     std::size_t watches = 0;
     std::vector<std::pair<std::string, std::uint64_t>>
         counters;  ///< datagrams, refusals by reason, resends...: name, value
+    std::vector<std::pair<std::string, std::uint64_t>> gauges = {};  ///< how many there are now: name, value
     proto::Fills fills = {};
     std::size_t records_waiting = 0;  ///< due, and held back by limits::record_puts_per_second
 };

@@ -272,11 +272,11 @@ void SealedTransport::set_federation(std::shared_ptr<const proto::Federation> fe
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> SealedTransport::counters() const {
-    auto named = impl_->counters_.named();
-    named.emplace_back("sessions", peers().size());
-    named.emplace_back("handshakes_pending", impl_->pending_.size());
-    named.emplace_back("held", impl_->held_.size());
-    return named;
+    return impl_->counters_.named();
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> SealedTransport::gauges() const {
+    return {{"sessions", peers().size()}, {"sessions_held", impl_->held_.size()}};
 }
 
 proto::Fills SealedTransport::fills() const {

@@ -99,6 +99,8 @@ class SealedTransport {
 
     /// Counters by name: datagrams and bytes in and out, handshakes, refusals by proto::Reason.
     std::vector<std::pair<std::string, std::uint64_t>> counters() const;
+    /// How many there are now, by name.
+    std::vector<std::pair<std::string, std::uint64_t>> gauges() const;
     proto::Fills fills() const;
 
   private:

@@ -78,6 +78,9 @@ void add_overlay(Families& out, const overlay::Status& status) {
     for (const auto& [liveness, count] : peers)
         out.gauge("overlay_peers", "Nodes with a session, and followed or following ones without, by liveness", count,
                   {{"liveness", liveness}});
+    for (const auto& [name, value] : status.gauges)
+        out.gauge("overlay_state", "How much of it the overlay has now, by name", static_cast<double>(value),
+                  {{"name", name}});
     for (const auto& [name, value] : status.counters)
         out.counter("overlay_events", "What the overlay counts, by name", static_cast<double>(value), {{"name", name}});
 }

@@ -41,6 +41,8 @@ Json overlay_json(const overlay::Status& status, proto::SteadyTime now) {
     for (const auto& peer : status.peers) peers.push_back(peer_json(peer, now));
     Json counters = Json::object();
     for (const auto& [name, value] : status.counters) counters[name] = value;
+    Json gauges = Json::object();
+    for (const auto& [name, value] : status.gauges) gauges[name] = value;
     return {{"published", status.published},
             {"watches", status.watches},
             {"dht",
@@ -51,6 +53,7 @@ Json overlay_json(const overlay::Status& status, proto::SteadyTime now) {
               {"stored_bytes", status.dht.stored_bytes},
               {"refused_records", status.dht.refused_records}}},
             {"peers", std::move(peers)},
+            {"state", std::move(gauges)},
             {"counters", std::move(counters)}};
 }
 

@@ -50,6 +50,7 @@ NodeReport busy_node() {
                                {"channel_watches_delayed", 6},
                                {"channel_documents_coalesced", 8},
                                {"channel_documents_bad", 9}};
+    report.overlay.gauges = {{"sessions", 4}, {"sessions_held", 2}};
     report.service.changes_held = 2;
     report.service.changes_coalesced = 1'000;
     report.service.views_coalesced = 11;
@@ -58,7 +59,8 @@ NodeReport busy_node() {
     report.counters = {{{"service_publish", "ok"}, 50},
                        {{"service_publish", "too_large"}, 12},
                        {{"xmpp_dropped", "resources"}, 13},
-                       {{"http_responses", "404"}, 14}};
+                       {{"http_responses", "404"}, 14},
+                       {{"http_refused", "rate_limited"}, 15}};
     return report;
 }
 
@@ -80,8 +82,9 @@ TEST_CASE("leases and repair, of the nodes that are followed") {
 TEST_CASE("refusals by part and reason: every one that happened, and nothing else") {
     const std::vector<Refused> all = {{"channel", "malformed_document", 9}, {"channel", "rate_limited", 30},
                                       {"channel", "watches_too_fast", 6},   {"dht", "quota", 4},
-                                      {"service_publish", "too_large", 12}, {"transport", "expired", 2},
-                                      {"transport", "queue_full_out", 5},   {"xmpp_dropped", "resources", 13}};
+                                      {"http_refused", "rate_limited", 15}, {"service_publish", "too_large", 12},
+                                      {"transport", "expired", 2},          {"transport", "queue_full_out", 5},
+                                      {"xmpp_dropped", "resources", 13}};
     CHECK(refusals(busy_node()) == all);
 }
 
@@ -96,6 +99,7 @@ TEST_CASE("/v1/node tells it all") {
     CHECK_FALSE(json["refused"].contains("http_responses"));
     CHECK(json["coalesced"] == nlohmann::json{{"changes", 1'000}, {"views", 11}, {"channel_documents", 8}});
     CHECK(json["service"]["changes_held"] == 2);
+    CHECK(json["overlay"]["state"] == nlohmann::json{{"sessions", 4}, {"sessions_held", 2}});
     CHECK(json["overlay"]["peers"][1]["liveness"] == "stale");
     CHECK(json["overlay"]["peers"][1]["silent_ms"] == 15'000);
     CHECK(json["overlay"]["peers"][0]["asking"] == 3);
@@ -126,6 +130,8 @@ TEST_CASE("/metrics tells it all") {
     for (const std::string line :
          {"presmesh_leases{state=\"live\"} 1\n", "presmesh_leases{state=\"doubted\"} 1\n",
           "presmesh_leases{state=\"unknown\"} 1\n", "presmesh_crash_bound_seconds 30\n",
+          "# TYPE presmesh_overlay_state gauge\n", "presmesh_overlay_state{name=\"sessions\"} 4\n",
+          "presmesh_refused_total{part=\"http_refused\",reason=\"rate_limited\"} 15\n",
           "presmesh_repair{what=\"digests_to_compare\"} 5\n", "presmesh_repair{what=\"documents_to_send\"} 9\n",
           "presmesh_repair{what=\"records_to_write\"} 1200\n", "presmesh_queue_used{queue=\"lookups\"} 7\n",
           "presmesh_queue_bound{queue=\"lookups\"} 32\n",

@@ -40,6 +40,10 @@ TEST_CASE("a neighbour that falls silent is doubted, then unknown, then back, an
     CHECK(peer_of(status, "a.example")->watches_out == 1);
     REQUIRE(peer_of(status, "a.example")->heard_at);
     CHECK(pair.now().steady - *peer_of(status, "a.example")->heard_at < 15s);
+    CHECK(std::find(status.gauges.begin(), status.gauges.end(), std::pair<std::string, std::uint64_t>("sessions", 1)) !=
+          status.gauges.end());
+    CHECK(std::none_of(status.counters.begin(), status.counters.end(),
+                       [](const auto& c) { return c.first == "sessions"; }));
 
     pair.crash(pair.source);
     CHECK(pair.network.run_until([&] { return pair.liveness(id) == Liveness::stale; }, 20s));
