@@ -182,7 +182,8 @@ Result<void> Daemon::Impl::start_http() {
         },
         [this](ExchangeId exchange) {
             runtime_.run_turn([this, exchange](proto::Now now) { http_api_->handle_closed(now, exchange); });
-        });
+        },
+        [this](unsigned status, std::string_view reason) { http_api_->server_refused(status, reason); });
     for (const auto& endpoint : config_.http.listen) {
         if (auto done = http_->listen(endpoint); !done) return done;
     }

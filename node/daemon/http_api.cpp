@@ -62,6 +62,11 @@ void HttpApi::respond(ExchangeId exchange, HttpResponse response) {
     outputs_.push_back({exchange, HttpOutput::Kind::response, std::move(response), {}});
 }
 
+void HttpApi::server_refused(unsigned status, std::string_view reason) {
+    service_.count("http_responses", std::to_string(status));
+    service_.count("http_refused", reason);
+}
+
 void HttpApi::respond_json(const Call& call, std::string json) {
     HttpResponse response;
     response.content_type = "application/json";

@@ -38,6 +38,8 @@ class HttpApi final : public translators::Translator {
     void handle_request(proto::Now now, ExchangeId exchange, const HttpRequest& request);
     /// The client is gone; nothing more is told about the exchange.
     void handle_closed(proto::Now now, ExchangeId exchange);
+    /// Counts what the server answered by itself.
+    void server_refused(unsigned status, std::string_view reason);
     /// Only after the turn's end: what was saved is committed before anything is confirmed.
     std::optional<HttpOutput> poll_output();
 

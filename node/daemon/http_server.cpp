@@ -75,8 +75,9 @@ http::response<http::string_body> to_message(HttpResponse response, unsigned ver
     return message;
 }
 
-std::string too_many_connections() {
-    const auto response = problem(503, "quota", "too many connections are open");
+/// For who writes it himself; problem() has the rest.
+std::string unavailable_now(std::string_view reason, std::string_view detail) {
+    const auto response = problem(503, reason, detail);
     return "HTTP/1.1 503 Service Unavailable\r\nContent-Type: " + response.content_type +
            "\r\nContent-Length: " + std::to_string(response.body.size()) +
            "\r\nRetry-After: 1\r\nConnection: close\r\n\r\n" + response.body;
@@ -86,8 +87,13 @@ std::string too_many_connections() {
 
 class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   public:
-    Impl(asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed)
-        : io_(io), settings_(settings), on_request_(std::move(on_request)), on_closed_(std::move(on_closed)) {}
+    Impl(asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed,
+         OnRefused on_refused)
+        : io_(io),
+          settings_(settings),
+          on_request_(std::move(on_request)),
+          on_closed_(std::move(on_closed)),
+          on_refused_(std::move(on_refused)) {}
 
     class Session;
     struct Acceptor {
@@ -105,6 +111,7 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
     HttpServerSettings settings_;
     OnRequest on_request_;
     OnClosed on_closed_;
+    OnRefused on_refused_;
     std::vector<std::shared_ptr<Acceptor>> acceptors_;
     std::set<std::shared_ptr<Session>> sessions_;
     std::map<ExchangeId, Session*> exchanges_;
@@ -265,14 +272,17 @@ void HttpServer::Impl::Session::request_read() {
     keep_alive_ = message.keep_alive();
     exchange_ = ++server_.last_exchange_;
     server_.exchanges_[exchange_] = this;
-    if (!rate_.take())
+    if (!rate_.take()) {
+        server_.on_refused_(429, "rate_limited");
         return respond(problem(429, "rate_limited", "too many requests on this connection"), keep_alive_);
+    }
     server_.on_request_(exchange_, to_request(message));
 }
 
 void HttpServer::Impl::Session::refuse_request(unsigned status, std::string_view reason, std::string_view detail) {
     take_back_time();
     refused_ = true;
+    server_.on_refused_(status, reason);
     respond(problem(status, reason, detail), false);
 }
 
@@ -425,7 +435,8 @@ void HttpServer::Impl::take(tcp::socket socket) {
     if (sessions_.size() >= settings_.connections) {
         // Closed at once: the bound is the operator's. What is said fits an empty socket buffer, so nothing waits.
         socket.non_blocking(true, ignored);
-        socket.write_some(asio::buffer(too_many_connections()), ignored);
+        socket.write_some(asio::buffer(unavailable_now("quota", "too many connections are open")), ignored);
+        on_refused_(503, "quota");
         return;
     }
     socket.set_option(tcp::no_delay(true), ignored);
@@ -442,8 +453,9 @@ void HttpServer::Impl::stop() {
     for (const auto& session : sessions) session->stop();
 }
 
-HttpServer::HttpServer(asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed)
-    : impl_(std::make_shared<Impl>(io, settings, std::move(on_request), std::move(on_closed))) {}
+HttpServer::HttpServer(asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed,
+                       OnRefused on_refused)
+    : impl_(std::make_shared<Impl>(io, settings, std::move(on_request), std::move(on_closed), std::move(on_refused))) {}
 
 HttpServer::~HttpServer() {
     impl_->on_closed_ = [](ExchangeId) {};

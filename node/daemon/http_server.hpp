@@ -27,8 +27,11 @@ class HttpServer {
   public:
     using OnRequest = std::function<void(ExchangeId, HttpRequest)>;
     using OnClosed = std::function<void(ExchangeId)>;  ///< for exchanges that were still open
+    /// What was answered here, and OnRequest told nothing of.
+    using OnRefused = std::function<void(unsigned status, std::string_view reason)>;
 
-    HttpServer(boost::asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed);
+    HttpServer(boost::asio::io_context& io, HttpServerSettings settings, OnRequest on_request, OnClosed on_closed,
+               OnRefused on_refused);
     ~HttpServer();
 
     /// conflict, forbidden, unavailable.

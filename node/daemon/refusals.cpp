@@ -38,7 +38,7 @@ bool tells_refusals(std::string_view name) {
     return name == "service_publish" || name == "service_set_publication" || name == "service_watch" ||
            name == "service_watch_requests" || name == "service_save_refused" || name == "xmpp_refused" ||
            name == "xmpp_dropped" || name == "sip_refused" || name == "sip_bad_documents" ||
-           name == "udp_datagrams_lost";
+           name == "udp_datagrams_lost" || name == "http_refused";
 }
 
 }  // namespace

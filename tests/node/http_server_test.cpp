@@ -88,6 +88,8 @@ TEST_CASE("bytes that are no request get 400 and the end of the connection") {
     }
     CHECK(world.until([&] { return world.server->connections() == 0; }));
     CHECK(world.ask("GET", "/healthz").status == 200);
+    CHECK(world.diagnostics.counters[{"http_refused", "malformed"}] == 22);
+    CHECK(world.diagnostics.counters[{"http_responses", "400"}] == 22);
 }
 
 TEST_CASE("what is refused unread is answered as itself, whatever came before it on its connection") {
@@ -279,6 +281,7 @@ TEST_CASE("connections beyond the bound are told so and closed") {
     const auto reply = world.client()->reply();
     CHECK(reply.status == 503);
     CHECK(reply.reason() == "quota");
+    CHECK(world.diagnostics.counters[{"http_refused", "quota"}] == 1);
     CHECK(world.server->connections() == 3);
     clients[0]->close();
     world.until([&] { return world.server->connections() == 2; });
@@ -296,6 +299,8 @@ TEST_CASE("a connection that asks too often is told to wait") {
     for (int i = 0; i < 40; ++i) ++answers[(last = client->reply()).status];
     CHECK(answers[200] >= 10);
     CHECK(answers[429] >= 1);
+    CHECK(world.diagnostics.counters[{"http_refused", "rate_limited"}] == static_cast<std::uint64_t>(answers[429]));
+    CHECK(world.diagnostics.counters[{"http_responses", "429"}] == static_cast<std::uint64_t>(answers[429]));
     CHECK(last.reason() == "rate_limited");
     CHECK(last.field("Retry-After") == "1");
     CHECK(world.ask("GET", "/healthz").status == 200);  // another one is not held back

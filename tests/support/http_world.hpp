@@ -151,7 +151,8 @@ class HttpWorld {
             },
             [this](daemon::ExchangeId exchange) {
                 runtime.run_turn([this, exchange](proto::Now at) { api->handle_closed(at, exchange); });
-            });
+            },
+            [this](unsigned status, std::string_view reason) { api->server_refused(status, reason); });
         REQUIRE(server->listen(proto::Endpoint::v4(0x7f000001, 0)));
         runtime.after_turn([this] {
             while (auto output = api->poll_output()) server->output(std::move(*output));
