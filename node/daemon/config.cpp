@@ -15,13 +15,18 @@ using proto::FileFault;
 constexpr std::uint16_t default_port = 4000;
 constexpr std::uint16_t default_http_port = 8470;
 
-bool is_wildcard(const proto::Endpoint& e) {
-    const auto zero = [](std::uint8_t b) { return b == 0; };
-    const bool low = std::all_of(e.address.begin() + 12, e.address.end(), zero);
-    return low && (e.is_v4() || std::all_of(e.address.begin(), e.address.begin() + 12, zero));
+/// Nobody is reached at it alone.
+bool is_for_many(const proto::Endpoint& e) {
+    if (!e.is_v4()) return e.address[0] == 0xff;
+    const bool broadcast =
+        std::all_of(e.address.begin() + 12, e.address.end(), [](std::uint8_t b) { return b == 0xff; });
+    return broadcast || (e.address[12] & 0xf0) == 0xe0;
 }
 
-void check_overlay_port(TomlSection& section, std::string_view key, const proto::Endpoint& endpoint) {
+void check_overlay_address(TomlSection& section, std::string_view key, const proto::Endpoint& endpoint) {
+    if (is_for_many(endpoint))
+        section.fault(key, std::string(key) + " must be one node's address, and " + endpoint.to_string() +
+                               " is a multicast or broadcast address");
     if (endpoint.port != 0 && endpoint.port % 8 == 0) return;
     section.fault(
         key,
@@ -32,7 +37,7 @@ void check_overlay_port(TomlSection& section, std::string_view key, const proto:
 
 void read_listen(TomlSection& section, NodeConfig& node) {
     node.listen = read_endpoints(section, "listen", {"0.0.0.0:" + std::to_string(default_port)});
-    for (const auto& endpoint : node.listen) check_overlay_port(section, "listen", endpoint);
+    for (const auto& endpoint : node.listen) check_overlay_address(section, "listen", endpoint);
     const auto v4 = std::count_if(node.listen.begin(), node.listen.end(), [](const auto& e) { return e.is_v4(); });
     if (v4 > 1 || static_cast<long>(node.listen.size()) - v4 > 1)
         section.fault("listen", "listen takes one IPv4 and one IPv6 address at most");
@@ -41,7 +46,7 @@ void read_listen(TomlSection& section, NodeConfig& node) {
 void read_advertise(TomlSection& section, NodeConfig& node) {
     node.advertise = read_endpoints(section, "advertise", {});
     for (const auto& endpoint : node.advertise) {
-        check_overlay_port(section, "advertise", endpoint);
+        check_overlay_address(section, "advertise", endpoint);
         if (is_wildcard(endpoint))
             section.fault("advertise",
                           "advertise must say an address that others can reach, not " + endpoint.to_string());
@@ -61,15 +66,20 @@ void read_advertise(TomlSection& section, NodeConfig& node) {
                       "needs advertise, the address where other nodes reach this one (listen names every address)");
 }
 
-NodeConfig read_node(TomlSection section, const std::string& folder) {
+NodeConfig read_node(TomlSection section, const std::string& folder, ParsedConfig& parsed,
+                     std::vector<Listening>& listens) {
+    parsed.state_line = section.line_of("state");
     NodeConfig node;
     const auto domain = section.required_text("domain");
     if (!domain.empty()) node.domain = read_domain(section, "domain", domain);
     node.key_file = resolve_path(folder, section.required_text("key"));
     node.certificate_file = resolve_path(folder, section.required_text("certificate"));
     node.federation_file = resolve_path(folder, section.required_text("federation"));
-    node.state_file = resolve_path(folder, section.text_or("state", "state.sqlite"));
+    const auto state = section.text_or("state", "state.sqlite");
+    if (state.empty()) section.fault("state", "state must not be empty");
+    node.state_file = resolve_path(folder, state);
     read_listen(section, node);
+    for (const auto& at : node.listen) listens.push_back({section.name(), section.line_of("listen"), false, at});
     read_advertise(section, node);
     node.shards = static_cast<std::uint8_t>(section.number("shards", 1, 8, node.shards));
     node.crash_bound =
@@ -116,7 +126,7 @@ PresenceConfig read_presence(TomlSection section) {
     return presence;
 }
 
-HttpConfig read_http(TomlSection section, const std::string& folder) {
+HttpConfig read_http(TomlSection section, const std::string& folder, std::vector<Listening>& listens) {
     HttpConfig http;
     http.enabled = section.flag("enabled", true);
     http.listen = read_endpoints(section, "listen", {"127.0.0.1:" + std::to_string(default_http_port)});
@@ -126,6 +136,9 @@ HttpConfig read_http(TomlSection section, const std::string& folder) {
     http.requests_per_second =
         static_cast<std::uint32_t>(section.number("requests_per_second", 1, 1'000'000, http.requests_per_second));
     for (const auto& endpoint : http.listen) {
+        if (http.enabled) listens.push_back({section.name(), section.line_of("listen"), true, endpoint});
+        if (endpoint.port == 0)
+            section.fault("listen", "listen needs a port, and " + endpoint.to_string() + " has none");
         if (!http.allow_remote && !is_loopback(endpoint)) {
             section.fault(
                 "listen",
@@ -137,7 +150,8 @@ HttpConfig read_http(TomlSection section, const std::string& folder) {
     return http;
 }
 
-LogConfig read_log(TomlSection section, const std::string& folder) {
+LogConfig read_log(TomlSection section, const std::string& folder, ParsedConfig& parsed) {
+    parsed.log_file_line = section.line_of("file");
     LogConfig log;
     log.level = static_cast<LogLevel>(section.choice("level", {"debug", "info", "warning", "error"}, 1));
     log.format = static_cast<LogFormat>(section.choice("format", {"text", "json"}, 0));
@@ -189,6 +203,12 @@ class Sections {
 };
 
 }  // namespace
+
+bool is_wildcard(const proto::Endpoint& e) {
+    const auto zero = [](std::uint8_t b) { return b == 0; };
+    const bool low = std::all_of(e.address.begin() + 12, e.address.end(), zero);
+    return low && (e.is_v4() || std::all_of(e.address.begin(), e.address.begin() + 12, zero));
+}
 
 bool is_loopback(const proto::Endpoint& e) {
     if (e.is_v4()) return e.address[12] == 127;
@@ -256,13 +276,15 @@ ParsedConfig parse_config(std::string_view text, const std::string& folder) {
     }
     Sections sections(root, parsed.faults);
     auto& config = parsed.config;
-    config.node = read_node(sections.table("node", true), folder);
+    std::vector<Listening> listens;
+    config.node = read_node(sections.table("node", true), folder, parsed, listens);
     config.presence = read_presence(sections.table("presence", false));
-    config.http = read_http(sections.table("http", false), folder);
-    config.log = read_log(sections.table("log", false), folder);
-    config.sip = read_sip(sections.tables("sip"), folder, config.node.domain);
+    config.http = read_http(sections.table("http", false), folder, listens);
+    config.log = read_log(sections.table("log", false), folder, parsed);
+    config.sip = read_sip(sections.tables("sip"), folder, config.node.domain, listens);
     config.xmpp = read_xmpp(sections.tables("xmpp"), folder);
     sections.finish();
+    check_listens(listens, parsed.faults);
     std::stable_sort(parsed.faults.begin(), parsed.faults.end(),
                      [](const auto& a, const auto& b) { return a.line < b.line; });
     return parsed;

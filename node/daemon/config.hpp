@@ -65,13 +65,26 @@ struct Config {
     std::vector<translators::xmpp::XmppSettings> xmpp;
 };
 
+/// An address that a section listens on.
+struct Listening {
+    std::string section;
+    int line = 0;
+    bool tcp = false;
+    proto::Endpoint at;
+};
+
 struct ParsedConfig {
     Config config;
+    int state_line = 0;
+    int log_file_line = 0;
     std::vector<proto::FileFault> faults;  ///< in the order of their lines; `config` is to be used only when empty
 };
 
 /// Relative paths are taken from `folder`, the one the file lies in. Reads secret files that it names, nothing else.
 ParsedConfig parse_config(std::string_view toml, const std::string& folder);
+
+/// What the file names and the daemon could not write: looked at, nothing is made.
+std::vector<proto::FileFault> unusable_places(const ParsedConfig& parsed);
 
 /// not_found, forbidden: the file cannot be read at all.
 proto::Result<ParsedConfig> load_config(const std::string& path);

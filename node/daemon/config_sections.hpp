@@ -12,6 +12,7 @@ namespace presmesh::daemon {
 using proto::TomlSection;
 
 bool is_loopback(const proto::Endpoint& endpoint);
+bool is_wildcard(const proto::Endpoint& endpoint);
 /// Canonical, or empty and a fault.
 std::string read_domain(TomlSection& section, std::string_view key, const std::string& text);
 std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_view key,
@@ -20,9 +21,12 @@ std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_vi
 std::string read_secret(TomlSection& section, const std::string& name, const std::string& folder);
 std::chrono::seconds in_seconds(proto::Duration duration);
 
+/// Two that cannot be had at once, as the wildcard and an address of its family.
+void check_listens(const std::vector<Listening>& listens, std::vector<proto::FileFault>& faults);
+
 /// `domain` is whose users a section is about that does not say.
 std::vector<translators::sip::SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
-                                                    const std::string& domain);
+                                                    const std::string& domain, std::vector<Listening>& listens);
 
 std::vector<translators::xmpp::XmppSettings> read_xmpp(std::vector<TomlSection> sections, const std::string& folder);
 

@@ -25,10 +25,22 @@ bool is_listen_address(std::string_view text) {
     return proto::Endpoint::parse(text).has_value();
 }
 
-void read_listen(TomlSection& section, SipSettings& settings) {
+void add_listens(const TomlSection& section, std::string_view text, std::vector<Listening>& listens) {
+    const auto colon = text.find(':');
+    const auto transport = text.substr(0, colon);
+    const bool said = transport == "udp" || transport == "tcp";
+    const auto at = proto::Endpoint::parse(said ? text.substr(colon + 1) : text);
+    if (!at) return;
+    for (const bool tcp : {false, true})
+        if (!said || tcp == (transport == "tcp"))
+            listens.push_back({section.name(), section.line_of("listen"), tcp, *at});
+}
+
+void read_listen(TomlSection& section, SipSettings& settings, std::vector<Listening>& listens) {
     settings.listen = section.texts("listen");
     if (!section.has("listen")) settings.listen = {"127.0.0.1:5060"};
     for (const auto& text : settings.listen) {
+        add_listens(section, text, listens);
         if (!is_listen_address(text)) {
             section.fault("listen",
                           "listen must be such as \"udp:127.0.0.1:5060\", \"tcp:[::1]:5060\", or without a transport "
@@ -175,13 +187,14 @@ void read_serve(TomlSection& section, SipSettings& settings) {
     }
 }
 
-SipSettings read_one(TomlSection& section, const std::string& folder, const std::string& domain) {
+SipSettings read_one(TomlSection& section, const std::string& folder, const std::string& domain,
+                     std::vector<Listening>& listens) {
     SipSettings settings;
     settings.mode = section.choice("mode", {"serve", "attach"}, 0) == 0 ? Mode::serve : Mode::attach;
     if (!section.has("mode")) section.fault("mode", "needs mode = \"serve\" or mode = \"attach\"");
     settings.name = section.text_or("name", settings.mode == Mode::serve ? "sip.serve" : "sip.attach");
     read_domains(section, domain, settings);
-    read_listen(section, settings);
+    read_listen(section, settings, listens);
     read_advertised(section, settings);
     read_attach(section, folder, settings);
     read_serve(section, settings);
@@ -200,11 +213,11 @@ SipSettings read_one(TomlSection& section, const std::string& folder, const std:
 }  // namespace
 
 std::vector<SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
-                                  const std::string& domain) {
+                                  const std::string& domain, std::vector<Listening>& listens) {
     std::vector<SipSettings> all;
     std::set<std::string> names;
     for (auto& section : sections) {
-        all.push_back(read_one(section, folder, domain));
+        all.push_back(read_one(section, folder, domain, listens));
         if (!names.insert(all.back().name).second)
             section.fault("name", "name " + all.back().name +
                                       " is taken by another [[sip]] section: names keep saved state apart");

@@ -163,7 +163,11 @@ Loaded load_all(const std::string& config_path, proto::WallTime now) {
         loaded.faults.push_back({config_path, 0, parsed.error().detail});
         return loaded;
     }
-    for (const auto& fault : parsed->faults) loaded.faults.push_back({config_path, fault.line, fault.text});
+    auto faults = std::move(parsed->faults);
+    const auto places = unusable_places(*parsed);
+    faults.insert(faults.end(), places.begin(), places.end());
+    std::stable_sort(faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+    for (const auto& fault : faults) loaded.faults.push_back({config_path, fault.line, fault.text});
     loaded.config = std::move(parsed->config);
     loaded.material = load_material(loaded.config, now);
     loaded.faults.insert(loaded.faults.end(), loaded.material.faults.begin(), loaded.material.faults.end());

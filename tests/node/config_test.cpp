@@ -1,6 +1,8 @@
 #include "node/daemon/config.hpp"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
@@ -105,9 +107,72 @@ TEST_CASE("a wildcard needs an address to advertise") {
 }
 
 TEST_CASE("http listens for others only when told so") {
-    CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::1]:0\"\n").empty());
+    CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::1]:80\"\n").empty());
     CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::]:80\"\nallow_remote = true\n").empty());
     CHECK(faults_of(std::string(minimal) + "[http]\nlisten = \"[::]:80\"\n").size() == 1);
+}
+
+TEST_CASE("addresses that nobody can be reached at, and ports that nobody would find") {
+    for (const auto* bad : {"224.0.0.5:4000", "239.1.2.3:4000", "255.255.255.255:4000"})
+        CHECK_MESSAGE(has(faults_of(std::string(minimal) + "advertise = \"" + bad + "\"\n"),
+                          "7: [node] advertise must be one node's address"),
+                      bad);
+    std::string text = minimal;
+    text.replace(text.find("127.0.0.1:4000"), 14, "[ff02::1]:4000");
+    CHECK(has(faults_of(text), "6: [node] listen must be one node's address"));
+    CHECK(has(faults_of(std::string(minimal) + "[http]\nlisten = \"127.0.0.1:0\"\n"), "8: [http] listen needs a port"));
+}
+
+TEST_CASE("two that listen at one address are told before one of them cannot") {
+    const auto sip = [](const std::string& listen) {
+        return "[[sip]]\nmode = \"serve\"\nlisten = \"" + listen + "\"\n";
+    };
+    const std::string http = std::string(minimal) + "[http]\nlisten = \"127.0.0.1:8470\"\n";
+    for (const auto* same : {"tcp:127.0.0.1:8470", "127.0.0.1:8470", "tcp:0.0.0.0:8470"})
+        CHECK_MESSAGE(
+            has(faults_of(http + sip(same)),
+                "11: [[sip]] listens at TCP " +
+                    proto::Endpoint::parse(std::string(same).substr(std::string_view(same).starts_with("tcp:") ? 4 : 0))
+                        ->to_string() +
+                    ", and so does [http] in line 8"),
+            same);
+    for (const auto* other : {"udp:127.0.0.1:8470", "tcp:127.0.0.2:8470", "tcp:[::1]:8470", "tcp:127.0.0.1:8471"})
+        CHECK_MESSAGE(faults_of(http + sip(other)).empty(), other);
+    CHECK(has(faults_of(std::string(minimal) + sip("udp:127.0.0.1:4000")), "9: [[sip]] listens at UDP"));
+    CHECK(has(faults_of(std::string(minimal) + sip("127.0.0.1:5060") + "name = \"a\"\n" + sip("127.0.0.1:5060")),
+              "13: [[sip]] listens at TCP 127.0.0.1:5060, and so does [[sip]] in line 9"));
+    CHECK(faults_of(std::string(minimal) + "[http]\nenabled = false\n" + sip("127.0.0.1:8470")).empty());
+}
+
+TEST_CASE("a state file and a log that could not be written are told, and nothing is made") {
+    const testing::TempFolder folder;
+    folder.write("file", "");
+    const auto faults = [&](const std::string& state, const std::string& log) {
+        const auto text = std::string(minimal) + "state = \"" + state + "\"\n[log]\nfile = \"" + log + "\"\n";
+        auto parsed = parse_config(text, folder.path());
+        auto all = std::move(parsed.faults);
+        for (auto& fault : daemon::unusable_places(parsed)) all.push_back(std::move(fault));
+        std::vector<std::string> texts;
+        for (const auto& fault : all) texts.push_back(std::to_string(fault.line) + ": " + fault.text);
+        return texts;
+    };
+    CHECK(faults("state.sqlite", "new/folder/log").empty());
+    CHECK(faults("file", "file").empty());
+    CHECK(faults("file", "/dev/null").empty());
+    CHECK(faults("", "") == std::vector<std::string>{"7: [node] state must not be empty"});
+    CHECK(faults("/", "") == std::vector<std::string>{"7: [node] state: / is a folder"});
+    CHECK(
+        has(faults("nowhere/state", ""), "7: [node] state: the folder " + folder.file("nowhere") + " cannot be used"));
+    CHECK(has(faults("file/state", ""), "7: [node] state: " + folder.file("file") + " is no folder"));
+    CHECK(has(faults("file", folder.path()), "9: [log] file: " + folder.path() + " is a folder"));
+    CHECK(has(faults("file", "file/log"), "9: [log] file: " + folder.file("file") + " is no folder"));
+    if (::geteuid() != 0) {  // root may write anywhere
+        REQUIRE(::chmod(folder.path().c_str(), 0500) == 0);
+        CHECK(has(faults("new.sqlite", ""), "7: [node] state: the folder " + folder.path() + " cannot be written to"));
+        REQUIRE(::chmod(folder.path().c_str(), 0700) == 0);
+    }
+    CHECK_FALSE(daemon::file_exists(folder.file("new")));
+    CHECK_FALSE(daemon::file_exists(folder.file("state.sqlite")));
 }
 
 TEST_CASE("presence rules of the node") {
