@@ -254,16 +254,21 @@ inline constexpr std::size_t http_streams = 10'000;         ///< event streams a
 inline constexpr auto http_linger = 2s;                     ///< a refused request is read on for so long, so that its client comes to read why
 inline constexpr std::size_t http_slot_name_bytes = 64;     ///< of a publication's name; people choose it
 inline constexpr std::size_t http_token_bytes_least = 16;   ///< 16 characters of any alphabet are beyond guessing over a network
+inline constexpr auto http_retry = 1s;                      ///< what an event stream asks of its client before the next attempt; presmesh watch begins with it, too
+inline constexpr auto http_retry_most = 30s;                ///< of presmesh watch
 inline constexpr std::size_t http_reply_bytes = 64 * 1024 * 1024;  ///< that the presmesh command reads from its daemon: 50,000 watchers fit
 
 // The daemon
 inline constexpr std::size_t operator_file_bytes = 16 * 1024 * 1024;  ///< configs, keys, federation files; 100,000 members fit
+inline constexpr std::size_t state_free_bytes = 256 * 1024 * 1024;  ///< free where the state lies, or doctor says so: the file of 50,000 users, its log of 64 MB, and some days to act
 inline constexpr std::size_t counters = 4096;               ///< distinct ones kept; labels must not grow with what peers send
 inline constexpr std::size_t udp_batch = 64;                ///< datagrams of one system call, and of one turn
 inline constexpr std::size_t udp_receive_bytes = 2048;      ///< more than any datagram of ours; a longer one is cut, and refused as such
 inline constexpr int udp_kernel_bytes = 4 * 1024 * 1024;    ///< asked of the kernel each way: a burst of 3,000 datagrams
 inline constexpr int udp_batches_per_wake = 4;              ///< so that a flood at one socket does not keep the others and the timer waiting
 inline constexpr int sqlite_log_pages = 16'384;             ///< 64 MiB: a log that the checkpointer cannot keep small, since nobody ever pauses, the writer itself begins anew
+inline constexpr auto certificate_warning = 14 * 24h;       ///< before its end: doctor calls it a fault, and the log tells of it
+inline constexpr auto certificate_check = 24h;              ///< between two such lines of the log
 inline constexpr auto stop_time = 3s;                       ///< for goodbyes still on their way out
 
 }  // namespace presmesh::proto::limits

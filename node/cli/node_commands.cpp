@@ -1,10 +1,13 @@
 // presmesh status and doctor: how the node is, and what may be wrong with it.
 #include <algorithm>
+#include <filesystem>
 
+#include "node/cli/checks.hpp"
 #include "node/cli/client.hpp"
 #include "node/cli/commands.hpp"
 #include "node/cli/status_text.hpp"
 #include "node/daemon/bootstrap.hpp"
+#include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
 #include "node/daemon/printable.hpp"
 #include "node/daemon/system.hpp"
@@ -78,6 +81,16 @@ void check_domains(const daemon::Loaded& loaded, proto::WallTime now, Findings& 
                      "a translator is for " + domain + ", which the federation file does not delegate to " +
                          loaded.config.node.domain + ": its users are not published");
     }
+}
+
+void check_space(const daemon::Config& config, Findings& findings) {
+    const auto folder = daemon::folder_of(config.node.state_file);
+    std::error_code error;
+    const auto free = std::filesystem::space(folder, error).available;
+    if (error) return findings.add(false, "space", "nothing can be said of " + folder + ": " + error.message());
+    const auto fault = space_fault(folder, free);
+    findings.add(fault.empty(), "space",
+                 fault.empty() ? std::to_string(free >> 20) + " MB are free in " + folder : fault);
 }
 
 void check_ports(const daemon::Config& config, bool running, Findings& findings) {
@@ -166,6 +179,7 @@ int doctor(const Options& options) {
         proto::to_seconds(now) > 1'700'000'000, "clock",
         "it reads " + proto::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
     check_certificate(loaded.material, now, findings);
+    check_space(loaded.config, findings);
     check_federation(loaded, findings);
     check_domains(loaded, now, findings);
     const auto client = Client::make(options);

@@ -70,7 +70,7 @@ class Daemon::Impl {
               io_, [] { return system_now().wall; }, [this] { set_policy(); }) {}
 
     Result<void> start();
-    void run() { io_.run(); }
+    void run();
     void reload();
     void stop();
     std::vector<proto::Endpoint> http_endpoints() const {
@@ -307,6 +307,16 @@ void Daemon::Impl::reload() {
     log_.info(
         "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
         {{"members", std::to_string(material_.federation->members.size())}});
+}
+
+/// What cannot be saved is not acknowledged, and the node ends: whoever asked is told so first.
+void Daemon::Impl::run() {
+    try {
+        io_.run();
+    } catch (...) {
+        if (http_) http_->give_up();
+        throw;
+    }
 }
 
 void Daemon::Impl::stop() {

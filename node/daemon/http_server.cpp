@@ -131,6 +131,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
     void start() { wait_for_request(); }
     void output(HttpOutput output);
     void stop();
+    void give_up();
     void close();
 
   private:
@@ -385,6 +386,15 @@ void HttpServer::Impl::Session::stop() {
     if (streaming_ || exchange_ == 0) close();
 }
 
+/// An answer that is on its way already was earned by an earlier turn, and is left alone.
+void HttpServer::Impl::Session::give_up() {
+    if (closed_ || exchange_ == 0 || streaming_ || response_) return;
+    error_code ignored;
+    stream_.socket().non_blocking(true, ignored);
+    stream_.socket().write_some(asio::buffer(unavailable_now("unavailable", "the node cannot go on, and stops")),
+                                ignored);
+}
+
 void HttpServer::Impl::Session::close() {
     if (std::exchange(closed_, true)) return;
     end_exchange(true);
@@ -481,6 +491,10 @@ std::size_t HttpServer::connections() const {
 void HttpServer::output(HttpOutput output) {
     const auto found = impl_->exchanges_.find(output.exchange);
     if (found != impl_->exchanges_.end()) found->second->output(std::move(output));
+}
+
+void HttpServer::give_up() {
+    for (const auto& session : impl_->sessions_) session->give_up();
 }
 
 void HttpServer::stop() {

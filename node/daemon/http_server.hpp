@@ -40,6 +40,8 @@ class HttpServer {
     std::size_t connections() const;
     /// What HttpApi says; for an exchange that has ended meanwhile it is dropped.
     void output(HttpOutput output);
+    /// The node ends without another turn: who waits for an answer gets 503, as far as it can be said without waiting.
+    void give_up();
     /// Takes no more connections, and closes those that are idle or stream; the rest end with their response.
     void stop();
 

@@ -184,6 +184,20 @@ finds "link: xmpp.a.example/b.example is down .*connection-refused" || fail "an 
 [ "$(grep -c 'is not to be had' a.log)" = 1 ] || fail "each attempt is in the log"
 a status | grep -q 'link.*down' || fail "status says nothing of the link"
 
+# ---- a disk that is full: what cannot be saved is refused, the daemon ends, and what was acknowledged is there again
+grep -q '^ok .* space: ' doctor.out || fail "doctor says nothing of the disk"
+kill $pid_a; wait $pid_a
+(trap '' XFSZ; ulimit -f $(($(du -k a/state.sqlite | cut -f1) + 40)); exec "$bin/presmeshd" --config a/presmesh.toml 2>full.log) & pid_a=$!; pids+=($pid_a)
+wait_for a status
+said=0
+while a publish full@a.example --note "$said $(head -c 2000 /dev/zero | tr '\0' x)" >full.out 2>&1; do said=$((said + 1)); [ $said -lt 500 ] || fail "a full disk is not noticed"; done
+grep -q 'answered 503 (unavailable)' full.out || fail "a full disk: $(cat full.out)"
+wait $pid_a; [ $? = 1 ] || fail "exit status with a full disk"
+grep -q 'cannot save' full.log || fail "a full disk: $(cat full.log)"
+start a; pid_a=$pid
+wait_for a status
+a get full@a.example | grep -q "\"$((said - 1)) " || fail "what was acknowledged is lost: $(a get full@a.example)"
+
 kill $pid_a $pid_b
 wait $pid_a $pid_b
 echo "1 passed, 0 failed"

@@ -273,6 +273,26 @@ TEST_CASE("a reader of events that takes nothing at all is given up") {
     CHECK(world.node->service().status().watches == 0);
 }
 
+TEST_CASE("a node that cannot go on tells who waits for an answer, and nobody else") {
+    HttpWorld world;
+    const auto waits = world.client();
+    waits->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?watcher=alice@a.example&wait=30", alice));
+    const auto reader = stream_of_alice(world, 0);
+    const auto idle = world.client();
+    world.until([&] { return world.server->connections() == 3 && world.node->service().status().watches == 2; });
+    world.server->give_up();
+    const auto reply = waits->reply();
+    CHECK(reply.status == 503);
+    CHECK(reply.reason() == "unavailable");
+    CHECK(reply.field("Connection") == "close");
+    world.server.reset();
+    reader->read();
+    CHECK(reader->ends());
+    CHECK(reader->received.find("503") == std::string::npos);
+    CHECK(idle->ends());
+    CHECK(idle->received.empty());
+}
+
 TEST_CASE("connections beyond the bound are told so and closed") {
     HttpWorld world{{.connections = 3}};
     std::vector<std::shared_ptr<HttpWorld::Client>> clients;
