@@ -10,6 +10,7 @@
 #include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
 #include "node/daemon/printable.hpp"
+#include "node/daemon/secrets.hpp"
 #include "node/daemon/system.hpp"
 #include "node/daemon/udp_socket.hpp"
 #include "overlay/dht_node.hpp"
@@ -36,6 +37,11 @@ class Findings {
         list_.push_back({{"ok", ok}, {"check", what}, {"text", text}});
         text_ += std::string(ok ? "ok    " : "FAULT ") + what + ": " + daemon::printable(text) + "\n";
         healthy_ = healthy_ && ok;
+    }
+    /// Nothing to mend, and yet to be known.
+    void note(const std::string& what, const std::string& text) {
+        list_.push_back({{"ok", true}, {"check", what}, {"text", text}, {"note", true}});
+        text_ += "note  " + what + ": " + daemon::printable(text) + "\n";
     }
     int finish(const Options& options) const {
         done(options, {{"healthy", healthy_}, {"findings", list_}}, text_);
@@ -81,6 +87,16 @@ void check_domains(const daemon::Loaded& loaded, proto::WallTime now, Findings& 
                      "a translator is for " + domain + ", which the federation file does not delegate to " +
                          loaded.config.node.domain + ": its users are not published");
     }
+}
+
+void check_secrets(const daemon::Config& config, Findings& findings) {
+    const auto exposed = daemon::exposed_secrets(config);
+    for (const auto& one : exposed) findings.add(false, "secrets", one);
+    if (exposed.empty()) findings.add(true, "secrets", "others cannot read the keys, the tokens, the federation file");
+    if (const auto key = daemon::domain_key_here(config); !key.empty())
+        findings.note("domain.key", key +
+                                        " lies on this node, which does not need it: who breaks in here could make "
+                                        "nodes of the domain. Keep it elsewhere");
 }
 
 void check_space(const daemon::Config& config, Findings& findings) {
@@ -179,6 +195,7 @@ int doctor(const Options& options) {
         proto::to_seconds(now) > 1'700'000'000, "clock",
         "it reads " + proto::to_rfc3339(now) + "; nodes more than 5 minutes apart refuse each other's records");
     check_certificate(loaded.material, now, findings);
+    check_secrets(loaded.config, findings);
     check_space(loaded.config, findings);
     check_federation(loaded, findings);
     check_domains(loaded, now, findings);

@@ -11,6 +11,7 @@
 #include "node/daemon/http_api.hpp"
 #include "node/daemon/http_server.hpp"
 #include "node/daemon/link_log.hpp"
+#include "node/daemon/secrets.hpp"
 #include "node/daemon/shells.hpp"
 #include "node/daemon/sqlite_store.hpp"
 #include "node/daemon/system.hpp"
@@ -89,6 +90,7 @@ class Daemon::Impl {
     void wait_until_idle(std::chrono::steady_clock::time_point until);
     void watch_certificate();
     void warn_of_foreign_domains(proto::WallTime now);
+    void warn_of_secrets();
     void compare_certificate(const Loaded& loaded, proto::WallTime now);
     void set_policy();
     NodeReport report() const;
@@ -217,6 +219,7 @@ Result<void> Daemon::Impl::start() {
     bootstrap_.set(*material_.federation, config_.node.advertise);
     watch_certificate();
     warn_of_foreign_domains(started_);
+    warn_of_secrets();
     delegations_.watch(material_.federation);
     wait_for_signal();
     log_.info("ready");
@@ -248,6 +251,12 @@ void Daemon::Impl::warn_of_foreign_domains(proto::WallTime now) {
     for (const auto& domain : domains_not_ours(config_, *material_.federation, now))
         log_.warning("a translator's domain is not delegated to this node: its users are not published",
                      {{"domain", domain}});
+}
+
+void Daemon::Impl::warn_of_secrets() {
+    for (const auto& exposed : exposed_secrets(config_)) log_.warning(exposed);
+    if (const auto key = domain_key_here(config_); !key.empty())
+        log_.warning("the domain key lies on the node, which does not need it: keep it elsewhere", {{"file", key}});
 }
 
 /// The node keeps the certificate it started with, whatever the new files say.

@@ -116,6 +116,16 @@ healthy() { a doctor >doctor.out; }
 finds() { ! a doctor >doctor.out && grep -q "^FAULT $1" doctor.out; }
 wait_for healthy
 
+# ---- secrets that others can read, and a domain key on the node
+grep -q '^note .*domain.key lies on this node' doctor.out || fail "the domain key on the node: $(cat doctor.out)"
+grep -q 'domain key lies on the node' a.log || fail "the log says nothing of the domain key"
+chmod 644 a/node.key
+finds "secrets: .*node.key .*0644" || fail "a node key that all can read: $(cat doctor.out)"
+chmod 600 a/node.key
+mv a/domain.key a/kept.key
+a doctor | grep -q '^note' && fail "a domain key that is not there"
+mv a/kept.key a/domain.key
+
 # ---- doctor finds its config as the other commands do, and asks only the daemon's own ports
 cp a/presmesh.toml a/elsewhere.toml
 sed -i 's/^listen = "127.0.0.1:'$a_port'"/listen = "192.0.2.1:'$a_port'"/' a/elsewhere.toml
