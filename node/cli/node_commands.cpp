@@ -162,6 +162,7 @@ void check_links(const Json& node, Findings& findings) {
 void check_daemon(const Json& node, const daemon::Loaded& loaded, Findings& findings) {
     findings.add(word(node, "domain") == loaded.config.node.domain, "daemon",
                  "runs for " + word(node, "domain") + ", version " + word(node, "version"));
+    if (const auto clock = clock_fault(node); !clock.empty()) findings.add(false, "clock", clock);
     check_running_certificate(node, loaded, findings);
     const auto& peers = part(part(node, "overlay"), "peers");
     const auto live =
