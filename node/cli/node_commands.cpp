@@ -56,11 +56,12 @@ class Findings {
 
 void check_certificate(const daemon::Material& material, proto::WallTime now, Findings& findings) {
     if (!material.certificate) return;
-    const auto days =
-        std::chrono::duration_cast<std::chrono::hours>(material.certificate->not_after - now).count() / 24;
-    findings.add(days >= 14, "certificate",
-                 (days < 0 ? "it ran out" : "good for " + std::to_string(days) + " more days") +
-                     std::string(days < 14 ? "; make a new one with presmesh node-cert, and restart the node" : ""));
+    const auto left = material.certificate->not_after - now;
+    const auto days = std::chrono::duration_cast<std::chrono::hours>(left).count() / 24;
+    const bool long_enough = left >= proto::limits::certificate_warning;
+    findings.add(long_enough, "certificate",
+                 (left.count() < 0 ? "it ran out" : "good for " + std::to_string(days) + " more days") +
+                     std::string(!long_enough ? "; make a new one with presmesh node-cert, and restart the node" : ""));
 }
 
 void check_federation(const daemon::Loaded& loaded, Findings& findings) {

@@ -1,6 +1,7 @@
 #include "node/daemon/config.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 #include "node/daemon/config_sections.hpp"
 #include "node/daemon/files.hpp"
@@ -202,6 +203,34 @@ class Sections {
     std::set<std::string, std::less<>> known_;
 };
 
+void write_down(const std::string& section, const toml::table& table, WrittenKeys& into) {
+    for (const auto& [key, node] : table) {
+        std::ostringstream value;
+        node.visit([&](const auto& one) { value << one; });
+        into[section + " " + std::string(key.str())] = value.str();
+    }
+}
+
+WrittenKeys written_keys(const toml::table& root) {
+    WrittenKeys keys;
+    for (const auto& [name, node] : root) {
+        const std::string section(name.str());
+        if (const auto* table = node.as_table()) write_down("[" + section + "]", *table, keys);
+        const auto* list = node.as_array();
+        for (std::size_t i = 0; list != nullptr && i < list->size(); ++i) {
+            const auto number = list->size() > 1 ? " " + std::to_string(i + 1) : std::string();
+            if (const auto* table = list->get(i)->as_table()) write_down("[[" + section + "]]" + number, *table, keys);
+        }
+    }
+    return keys;
+}
+
+/// What a reload reads again; the rest holds from the next start on.
+bool is_reloaded(std::string_view key) {
+    return key.starts_with("[presence] ") || key.starts_with("[log] ") || key == "[node] federation" ||
+           key == "[http] token_file";
+}
+
 }  // namespace
 
 bool is_wildcard(const proto::Endpoint& e) {
@@ -284,10 +313,23 @@ ParsedConfig parse_config(std::string_view text, const std::string& folder) {
     config.sip = read_sip(sections.tables("sip"), folder, config.node.domain, listens);
     config.xmpp = read_xmpp(sections.tables("xmpp"), folder);
     sections.finish();
+    config.written = written_keys(root);
     check_listens(listens, parsed.faults);
     std::stable_sort(parsed.faults.begin(), parsed.faults.end(),
                      [](const auto& a, const auto& b) { return a.line < b.line; });
     return parsed;
+}
+
+std::vector<std::string> keys_for_restart(const WrittenKeys& running, const WrittenKeys& file) {
+    std::set<std::string> keys;
+    for (const auto& [key, value] : running) {
+        const auto now = file.find(key);
+        if (now == file.end() || now->second != value) keys.insert(key);
+    }
+    for (const auto& [key, value] : file)
+        if (!running.contains(key)) keys.insert(key);
+    std::erase_if(keys, is_reloaded);
+    return {keys.begin(), keys.end()};
 }
 
 proto::Result<ParsedConfig> load_config(const std::string& path) {

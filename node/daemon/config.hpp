@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,7 +57,11 @@ struct LogConfig {
     std::string file;  ///< empty: standard error
 };
 
+/// Each key with its value, as they are written: "[node] shards" -> "4". What a section array has is numbered.
+using WrittenKeys = std::map<std::string, std::string>;
+
 struct Config {
+    WrittenKeys written;
     NodeConfig node;
     PresenceConfig presence;
     HttpConfig http;
@@ -85,6 +90,9 @@ ParsedConfig parse_config(std::string_view toml, const std::string& folder);
 
 /// What the file names and the daemon could not write: looked at, nothing is made.
 std::vector<proto::FileFault> unusable_places(const ParsedConfig& parsed);
+
+/// The keys, added and removed ones too, that differ and that only a start reads.
+std::vector<std::string> keys_for_restart(const WrittenKeys& running, const WrittenKeys& file);
 
 /// not_found, forbidden: the file cannot be read at all.
 proto::Result<ParsedConfig> load_config(const std::string& path);

@@ -25,8 +25,6 @@ using proto::Result;
 namespace {
 
 constexpr auto stop_check = std::chrono::milliseconds{10};
-constexpr auto certificate_warning = std::chrono::hours{24 * 14};
-constexpr auto certificate_check = std::chrono::hours{12};
 
 node::ServiceSettings service_settings(const Config& config, const proto::Federation& federation, proto::WallTime now) {
     node::ServiceSettings settings;
@@ -91,7 +89,8 @@ class Daemon::Impl {
     void watch_certificate();
     void warn_of_foreign_domains(proto::WallTime now);
     void warn_of_secrets();
-    void compare_certificate(const Loaded& loaded, proto::WallTime now);
+    void compare_certificate(const std::optional<proto::Certificate>& in_file, proto::WallTime now);
+    void tell_keys_for_restart(const Config& fresh);
     void set_policy();
     NodeReport report() const;
 
@@ -172,7 +171,7 @@ Result<void> Daemon::Impl::start_http() {
     HttpApiSettings settings;
     settings.open_metrics = !config_.http.allow_remote;
     http_api_ = std::make_unique<HttpApi>(settings, node_->service(), [this] { return report(); });
-    http_api_->set_tokens(system_now(), std::move(material_.tokens));
+    http_api_->set_tokens(system_now(), std::move(*material_.tokens));
     node_->add_translator(*http_api_);
     if (!config_.http.enabled) return {};
     http_ = std::make_unique<HttpServer>(
@@ -234,14 +233,14 @@ void Daemon::Impl::bootstrap_found(std::vector<proto::Endpoint> nodes) {
 void Daemon::Impl::watch_certificate() {
     const auto now = system_now().wall;
     const auto left = material_.certificate->not_after - now;
-    if (left < certificate_warning) {
+    if (left < proto::limits::certificate_warning) {
         const auto days = std::to_string(std::chrono::duration_cast<std::chrono::hours>(left).count() / 24);
         log_.warning(
             "the certificate that the node runs with runs out soon; make a new one with presmesh node-cert, and "
             "restart the node",
             {{"days", days}});
     }
-    certificate_timer_.expires_after(certificate_check);
+    certificate_timer_.expires_after(proto::limits::certificate_check);
     certificate_timer_.async_wait([this](const boost::system::error_code& error) {
         if (!error) watch_certificate();
     });
@@ -260,14 +259,14 @@ void Daemon::Impl::warn_of_secrets() {
 }
 
 /// The node keeps the certificate it started with, whatever the new files say.
-void Daemon::Impl::compare_certificate(const Loaded& loaded, proto::WallTime now) {
+void Daemon::Impl::compare_certificate(const std::optional<proto::Certificate>& in_file, proto::WallTime now) {
     const auto& running = *material_.certificate;
-    if (auto admitted = loaded.material.federation->admit(running, now); !admitted) {
+    if (auto admitted = material_.federation->admit(running, now); !admitted) {
         log_.error("restart the node: the certificate it runs with is refused by every member now",
                    {{"why", std::string(proto::to_string(admitted.error().reason))}});
-    } else if (*loaded.material.certificate != running) {
+    } else if (in_file && *in_file != running) {
         log_.warning("restart the node: it runs with another certificate than the file holds",
-                     {{"file", loaded.config.node.certificate_file}});
+                     {{"file", config_.node.certificate_file}});
     }
 }
 
@@ -293,29 +292,46 @@ void Daemon::Impl::wait_for_signal() {
     });
 }
 
+/// Each file by itself: one with a fault stays as it was, and keeps no other from being read (a token that is to be
+/// taken back, a log that was rotated).
 void Daemon::Impl::reload() {
     const auto read_at = system_now().wall;
-    auto loaded = load_all(config_path_, read_at);
-    if (!loaded.faults.empty()) {
-        for (const auto& fault : loaded.faults) log_.error("not reloaded: " + fault.to_string());
-        return;
+    std::vector<FileFaultAt> faults;
+    std::string parts;
+    const auto fresh = load_config(config_path_, faults);
+    if (fresh) {
+        config_.presence = fresh->presence;
+        config_.log = fresh->log;
+        config_.node.federation_file = fresh->node.federation_file;
+        config_.http.token_file = fresh->http.token_file;
+        parts = "[presence], [log]";
     }
-    if (auto done = log_.configure(loaded.config.log); !done)
-        log_.error("the log stays as it is: " + done.error().detail);
-    compare_certificate(loaded, read_at);
-    material_.federation = loaded.material.federation;
-    config_.presence = loaded.config.presence;
-    runtime_.run_turn([this, tokens = std::move(loaded.material.tokens)](proto::Now now) {
-        http_api_->set_tokens(now, tokens);
+    if (auto done = log_.configure(config_.log); !done) log_.error("the log stays as it is: " + done.error().detail);
+    if (fresh) tell_keys_for_restart(*fresh);
+    auto material = load_material(fresh ? *fresh : config_, read_at);
+    faults.insert(faults.end(), material.faults.begin(), material.faults.end());
+    for (const auto& fault : faults) log_.error("not reloaded: " + fault.to_string());
+    const bool federation = material.federation && material.federation->find(config_.node.domain) != nullptr;
+    if (federation) material_.federation = material.federation;
+    if (federation) parts += parts.empty() ? "federation, delegations" : ", federation, delegations";
+    if (material.tokens) parts += parts.empty() ? "tokens" : ", tokens";
+    compare_certificate(material.certificate, read_at);
+    runtime_.run_turn([this, tokens = std::move(material.tokens)](proto::Now now) {
+        if (tokens) http_api_->set_tokens(now, *tokens);
         node_->set_federation(now, material_.federation);
         node_->set_policy(now, service_settings(config_, *material_.federation, now.wall));
     });
     bootstrap_.set(*material_.federation, config_.node.advertise);
     delegations_.watch(material_.federation);
     warn_of_foreign_domains(read_at);
-    log_.info(
-        "reloaded: federation, delegations, tokens, [presence] and [log]; the rest takes effect at the next start",
-        {{"members", std::to_string(material_.federation->members.size())}});
+    log_.info("reloaded", {{"parts", parts.empty() ? "none" : parts},
+                           {"members", std::to_string(material_.federation->members.size())}});
+}
+
+void Daemon::Impl::tell_keys_for_restart(const Config& fresh) {
+    std::string keys;
+    for (const auto& key : keys_for_restart(config_.written, fresh.written)) keys += (keys.empty() ? "" : ", ") + key;
+    if (!keys.empty()) log_.warning("restart the node: these settings take effect only then", {{"keys", keys}});
 }
 
 /// What cannot be saved is not acknowledged, and the node ends: whoever asked is told so first.

@@ -26,8 +26,8 @@ class Daemon {
     /// cannot be saved).
     void run();
 
-    /// As SIGHUP: federation (with what it delegates to us), tokens, [presence] and [log] are read again; a faulty file
-    /// changes nothing, and the log says every fault.
+    /// As SIGHUP: federation (with what it delegates to us), tokens, [presence] and [log] are read again, each by
+    /// itself: a faulty one stays as it was. The log says every fault, and which settings wait for a restart.
     void reload();
     void stop();
 

@@ -127,18 +127,18 @@ std::set<std::string> domains_not_ours(const Config& config, const proto::Federa
     return domains;
 }
 
-Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults) {
-    if (!http.enabled || http.token_file.empty()) return {};
+std::optional<Tokens> load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults) {
+    if (!http.enabled || http.token_file.empty()) return Tokens();
     auto text = read_file(http.token_file);
     if (!text) {
         faults.push_back({http.token_file, 0, text.error().detail});
-        return {};
+        return std::nullopt;
     }
     auto tokens = Tokens::parse(*text);
     sodium_memzero(text->data(), text->size());
     if (tokens) return std::move(*tokens);
     for (const auto& fault : tokens.error()) faults.push_back({http.token_file, fault.line, fault.text});
-    return {};
+    return std::nullopt;
 }
 
 Material load_material(const Config& config, proto::WallTime now) {
@@ -156,19 +156,34 @@ Material load_material(const Config& config, proto::WallTime now) {
     return material;
 }
 
+namespace {
+
+/// Usable or not.
+Config read_config(const std::string& path, std::vector<FileFaultAt>& faults) {
+    auto parsed = load_config(path);
+    if (!parsed) {
+        faults.push_back({path, 0, parsed.error().detail});
+        return {};
+    }
+    auto found = std::move(parsed->faults);
+    const auto places = unusable_places(*parsed);
+    found.insert(found.end(), places.begin(), places.end());
+    std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+    for (const auto& fault : found) faults.push_back({path, fault.line, fault.text});
+    return std::move(parsed->config);
+}
+
+}  // namespace
+
+std::optional<Config> load_config(const std::string& path, std::vector<FileFaultAt>& faults) {
+    const auto before = faults.size();
+    auto config = read_config(path, faults);
+    return faults.size() == before ? std::optional(std::move(config)) : std::nullopt;
+}
+
 Loaded load_all(const std::string& config_path, proto::WallTime now) {
     Loaded loaded;
-    auto parsed = load_config(config_path);
-    if (!parsed) {
-        loaded.faults.push_back({config_path, 0, parsed.error().detail});
-        return loaded;
-    }
-    auto faults = std::move(parsed->faults);
-    const auto places = unusable_places(*parsed);
-    faults.insert(faults.end(), places.begin(), places.end());
-    std::stable_sort(faults.begin(), faults.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
-    for (const auto& fault : faults) loaded.faults.push_back({config_path, fault.line, fault.text});
-    loaded.config = std::move(parsed->config);
+    loaded.config = read_config(config_path, loaded.faults);
     loaded.material = load_material(loaded.config, now);
     loaded.faults.insert(loaded.faults.end(), loaded.material.faults.begin(), loaded.material.faults.end());
     return loaded;

@@ -26,7 +26,7 @@ struct Material {
     std::optional<proto::SigningKey> node_key;
     std::optional<proto::Certificate> certificate;
     std::shared_ptr<const proto::Federation> federation;
-    Tokens tokens;
+    std::optional<Tokens> tokens;
     std::vector<FileFaultAt> faults;  ///< all must be set and this empty, for a start
 };
 
@@ -38,7 +38,7 @@ std::string federation_digest(const proto::Federation& federation);
 /// The domains of [[sip]] and [[xmpp]] sections whose users this node may not publish for: neither its own nor, now,
 /// delegated to it.
 std::set<std::string> domains_not_ours(const Config& config, const proto::Federation& federation, proto::WallTime now);
-Tokens load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
+std::optional<Tokens> load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
 
 /// Key files: one line of hexadecimal digits; lines that start with # are for people.
 proto::Result<proto::SigningKey> read_key(const std::string& path);
@@ -52,6 +52,8 @@ struct Loaded {
     Material material;
     std::vector<FileFaultAt> faults;
 };
+/// The config file and the places it names; none when there is a fault.
+std::optional<Config> load_config(const std::string& path, std::vector<FileFaultAt>& faults);
 Loaded load_all(const std::string& config_path, proto::WallTime now);
 
 }  // namespace presmesh::daemon

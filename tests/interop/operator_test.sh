@@ -143,6 +143,13 @@ kill -CONT $pid_b
 # ---- the certificate that the node runs with, against that of the file
 renew() { "$bin/presmesh" node-cert a.example --domain-key a/domain.key --node-key a/node.key --out a/node.cert "$@" >/dev/null || fail node-cert; }
 again() { kill $pid_a; wait $pid_a; start a; pid_a=$pid; wait_for healthy; }
+renew --days 10
+again_soon() { kill $pid_a; wait $pid_a; start a; pid_a=$pid; wait_for a status; }
+again_soon
+grep -q 'runs out soon.*days=9' a.log || fail "the log says nothing of the certificate's end"
+finds "certificate: good for 9 more days" || fail "a certificate that ends soon: $(cat doctor.out)"
+renew --days 50
+again
 renew --days 100
 kill -HUP $pid_a
 wait_for grep -q 'another certificate than the file holds' a.log
@@ -160,6 +167,32 @@ again
 # ---- the federation file in use, against the file
 exits 0 federation revoke a/federation.toml b.example ${revoked//1/2}
 finds "reload: .*SIGHUP" || fail "a revocation that is not in use yet: $(cat doctor.out)"
+kill -HUP $pid_a
+wait_for healthy
+
+# ---- SIGHUP: each file by itself, what waits for a restart by its name, and the log always anew
+cp a/presmesh.toml a/good.toml
+cp a/federation.toml a/good.federation
+sed 's/^\[log\]/[log]\nfile = "daemon.log"/' a/good.toml >a/presmesh.toml
+kill -HUP $pid_a
+wait_for grep -q 'reloaded parts=' a/daemon.log
+mv a/daemon.log a/daemon.log.1
+echo "daves-very-own-token dave@a.example read" >>a/tokens
+echo nonsense >>a/federation.toml
+sed -i 's/^state = /shards = 2\ncrash_bound = "9s"\nstate = /' a/presmesh.toml
+kill -HUP $pid_a
+wait_for grep -q 'restart.*keys="\[node\] crash_bound, \[node\] shards"' a/daemon.log
+wait_for grep -q 'not reloaded: .*federation.toml:' a/daemon.log
+wait_for a --token daves-very-own-token get alice@a.example
+cp a/good.federation a/federation.toml
+sed -i '/^daves/d' a/tokens
+mv a/daemon.log a/daemon.log.2
+echo 'nonsense' >>a/presmesh.toml
+kill -HUP $pid_a
+wait_for grep -q 'reloaded parts="federation, delegations, tokens"' a/daemon.log
+grep -q 'not reloaded: a/presmesh.toml:' a/daemon.log || fail "the faulty config: $(cat a/daemon.log)"
+cp a/good.toml a/presmesh.toml
+exits 1 -c a/presmesh.toml --token daves-very-own-token get alice@a.example
 kill -HUP $pid_a
 wait_for healthy
 

@@ -175,6 +175,28 @@ TEST_CASE("a state file and a log that could not be written are told, and nothin
     CHECK_FALSE(daemon::file_exists(folder.file("state.sqlite")));
 }
 
+TEST_CASE("which settings wait for a restart") {
+    const auto keys = [](const std::string& running, const std::string& file) {
+        return daemon::keys_for_restart(parse_config(running, "/x").config.written,
+                                        parse_config(file, "/x").config.written);
+    };
+    using Keys = std::vector<std::string>;
+    const std::string text = minimal;
+    CHECK(keys(text, text).empty());
+    CHECK(keys(text, "# said anew\n\n" + text).empty());
+    auto other = text;
+    other.replace(other.find("federation.toml"), 15, "other.toml");
+    CHECK(keys(text, other + "[presence]\ndefault_rule = \"allow\"\n[log]\nlevel = \"debug\"\n[http]\ntoken_file = "
+                             "\"t\"\n")
+              .empty());
+    CHECK(keys(text + "shards = 3\n", text + "shards = 8\ncrash_bound = \"9s\"\n") ==
+          Keys{"[node] crash_bound", "[node] shards"});
+    CHECK(keys(text + "shards = 3\n", text) == Keys{"[node] shards"});
+    const std::string sip = "[[sip]]\nmode = \"serve\"\n";
+    CHECK(keys(text + sip, text + sip + "max_expires = \"2h\"\n") == Keys{"[[sip]] max_expires"});
+    CHECK(keys(text + sip + sip, text + sip + sip + "accounts = [{ user = \"a\" }]\n") == Keys{"[[sip]] 2 accounts"});
+}
+
 TEST_CASE("presence rules of the node") {
     const auto text =
         std::string(minimal) +
