@@ -115,11 +115,11 @@ void HttpApi::route_presentity(Call& call) {
     if (!presentity)
         return refuse(call, {presentity.error().reason, "not a presentity URI: " + presentity.error().detail});
     call.presentity = std::move(*presentity);
-    if (events) return dispatch(call, {{"GET", Access::read, &HttpApi::get_events}});
+    if (events) return dispatch(call, {{"GET", Access::read, &HttpApi::get_events, "watcher"}});
     if (what == "presence") {
-        return dispatch(call, {{"GET", Access::read, &HttpApi::get_presence},
-                               {"PUT", Access::write, &HttpApi::put_presence},
-                               {"DELETE", Access::write, &HttpApi::delete_presence}});
+        return dispatch(call, {{"GET", Access::read, &HttpApi::get_presence, "watcher wait"},
+                               {"PUT", Access::write, &HttpApi::put_presence, "publication expires"},
+                               {"DELETE", Access::write, &HttpApi::delete_presence, "publication"}});
     }
     if (what == "rules")
         return dispatch(call,
@@ -132,7 +132,8 @@ void HttpApi::dispatch(Call& call, std::initializer_list<Method> methods) {
     for (const auto& method : methods) {
         const bool has_head = method.name == "GET" && method.handler != &HttpApi::get_events;
         if (call.request.method == method.name || (has_head && call.request.method == "HEAD")) {
-            if (authorize(call, method.access)) (this->*method.handler)(call);
+            if (authorize(call, method.access) && takes_parameters(call, method.parameters))
+                (this->*method.handler)(call);
             return;
         }
         allowed += (allowed.empty() ? "" : ", ") + std::string(method.name) + (has_head ? ", HEAD" : "");
@@ -140,6 +141,19 @@ void HttpApi::dispatch(Call& call, std::initializer_list<Method> methods) {
     auto response = problem(405, to_string(Reason::unsupported), "this path takes " + allowed);
     response.headers.emplace_back("Allow", allowed);
     respond(call.exchange, std::move(response));
+}
+
+/// A misspelt one would be a request that means something else.
+bool HttpApi::takes_parameters(Call& call, std::string_view known) {
+    const std::string names = " " + std::string(known) + " ";
+    for (const auto& [name, value] : call.target.query) {
+        if (!name.empty() && name.find(' ') == std::string::npos && names.find(" " + name + " ") != std::string::npos)
+            continue;
+        refuse(call, {Reason::malformed, "the parameter \"" + name + "\" is not known here" +
+                                             (known.empty() ? "" : "; this method takes " + std::string(known))});
+        return false;
+    }
+    return true;
 }
 
 bool HttpApi::authorize(Call& call, Access wanted) {

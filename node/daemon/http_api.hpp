@@ -86,12 +86,14 @@ class HttpApi final : public translators::Translator {
         std::string_view name;
         Access access;
         Handler handler;
+        std::string_view parameters = {};  ///< the names it takes, a space between
     };
 
     void route(Call& call);
     void route_presentity(Call& call);
     void dispatch(Call& call, std::initializer_list<Method> methods);
     bool authorize(Call& call, Access wanted);
+    bool takes_parameters(Call& call, std::string_view known);
 
     void get_health(Call& call);
     void get_metrics(Call& call);

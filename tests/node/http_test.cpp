@@ -67,6 +67,24 @@ TEST_CASE("a publication's life over HTTP: created, replaced, refreshed, withdra
     CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
 }
 
+TEST_CASE("a parameter that is not known is refused by its name, and nothing is done") {
+    HttpWorld world;
+    const auto wrong = world.ask("PUT", presence + "?expire=60", alice + json, service_json("one"));
+    CHECK(refusal(wrong) == Refusal{400, "malformed"});
+    CHECK(wrong.has("\\\"expire\\\" is not known here; this method takes publication expires"));
+    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
+    for (const std::string query :
+         {"?expires=60", "?publication=x", "?watch=ann@a.example", "?wait=0&", "?watcher%20wait=1"})
+        CHECK_MESSAGE((refusal(world.ask("GET", presence + query, alice)) == Refusal{400, "malformed"}), query);
+    CHECK(refusal(world.ask("GET", presence + "/events?wait=1", alice)) == Refusal{400, "malformed"});
+    for (const std::string path :
+         {"/v1/rules/alice@a.example", "/v1/watchers/alice@a.example", "/v1/node", "/healthz"}) {
+        CHECK_MESSAGE((refusal(world.ask("GET", path + "?x=1", admin)) == Refusal{400, "malformed"}), path);
+        CHECK_MESSAGE(world.ask("GET", path, admin).status == 200, path);
+    }
+    CHECK(refusal(world.ask("GET", presence + "?x=1")) == Refusal{401, "unauthorized"});
+}
+
 TEST_CASE("a name is free when its publication has gone otherwise") {
     HttpWorld world;
     auto etag = world.ask("PUT", presence, alice + json, service_json("one")).field("ETag");
