@@ -40,6 +40,9 @@ int main(int argc, char** argv) {
     bool check = false;
     app.add_option("-c,--config", path, "the config file (see node/CONFIG.md)")->required();
     app.add_flag("--check-config", check, "say every fault of the config and of the files it names, and end");
+    app.footer(
+        "Exit status: 0 stopped as asked, or the config is fine; 1 could not run, or not go on; 2 wrong usage, or "
+        "the config has faults.");
     app.set_version_flag("--version", std::string("presmeshd ") + daemon::version);
     try {
         app.parse(argc, argv);
@@ -53,8 +56,8 @@ int main(int argc, char** argv) {
     for (const auto& fault : loaded.faults) std::cerr << daemon::printable(fault.to_string()) << "\n";
     if (!loaded.faults.empty()) return 2;
     if (check) {
-        std::cout << "configuration is fine\n";
-        return 0;
+        std::cout << "configuration is fine\n" << std::flush;
+        return std::cout ? 0 : 1;
     }
     return run_daemon(path, std::move(loaded));
 }

@@ -217,7 +217,7 @@ int delegate(const Options& options, const Asked& asked) {
     if (found == nullptr) return refused(options, asked.domain + " is no member");
     if (!other || federation->find(*other) == nullptr) return refused(options, asked.other + " is no member");
     if (*other == found->domain) return misused(options, *other + " may publish for its own users anyway");
-    const auto key = daemon::read_key(asked.domain_key);
+    const auto key = daemon::read_key(asked.domain_key, "domain key");
     if (!key) return refused(options, asked.domain_key + ": " + key.error().detail);
     if (key->public_key() != found->key)
         return refused(options, asked.domain_key + " is not the key of " + found->domain);

@@ -129,12 +129,12 @@ int init(const Options& options, const InitOptions& asked) {
 int node_cert(const Options& options, const CertOptions& asked) {
     auto domain = proto::canonical_domain(asked.domain);
     if (!domain) return misused(options, domain.error());
-    const auto domain_key = daemon::read_key(asked.domain_key);
+    const auto domain_key = daemon::read_key(asked.domain_key, "domain key");
     if (!domain_key) return refused(options, asked.domain_key + ": " + domain_key.error().detail);
     const bool fresh = !daemon::file_exists(asked.node_key);
     daemon::SystemRandom random;
     auto node_key = fresh ? proto::Result<proto::SigningKey>(proto::SigningKey::generate(random))
-                          : daemon::read_key(asked.node_key);
+                          : daemon::read_key(asked.node_key, "node key");
     if (!node_key) return refused(options, asked.node_key + ": " + node_key.error().detail);
     if (fresh) {
         auto written = daemon::write_file(

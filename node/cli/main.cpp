@@ -37,6 +37,12 @@ int main(int argc, char** argv) {
     }
     try {
         app.parse(argc, argv);
+    } catch (const CLI::RequiredError& fault) {
+        // What stands where a command should is left over; CLI11 would only say that one is missing.
+        if (const auto rest = app.remaining(true); !rest.empty())
+            return misused(options, "there is no command " + rest.front() + "; presmesh --help lists them");
+        app.exit(fault);
+        return exit_usage;
     } catch (const CLI::ParseError& fault) {
         return app.exit(fault) == 0 ? exit_ok : exit_usage;
     }

@@ -44,8 +44,8 @@ class Findings {
         text_ += "note  " + what + ": " + daemon::printable(text) + "\n";
     }
     int finish(const Options& options) const {
-        done(options, {{"healthy", healthy_}, {"findings", list_}}, text_);
-        return healthy_ ? exit_ok : exit_refused;
+        const int printed = done(options, {{"healthy", healthy_}, {"findings", list_}}, text_);
+        return healthy_ ? printed : static_cast<int>(exit_refused);
     }
 
   private:

@@ -1,5 +1,8 @@
 #include "node/cli/output.hpp"
 
+#include <cerrno>
+#include <cstring>
+
 #include "node/daemon/printable.hpp"
 
 namespace presmesh::cli {
@@ -39,9 +42,19 @@ int misused(const Options& options, const std::string& text) {
     return misused(options, proto::Error{proto::Reason::malformed, text});
 }
 
+void remark(const Options& options, const std::string& text) {
+    if (options.json) {
+        std::cerr << dump({{"remark", text}}) << "\n";
+    } else {
+        std::cerr << "presmesh: " << daemon::printable(text) << "\n";
+    }
+}
+
 int done(const Options& options, const Json& json, const std::string& text) {
     std::cout << (options.json ? dump(json) + "\n" : text) << std::flush;
-    return exit_ok;
+    if (std::cout) return exit_ok;
+    const int why = errno;
+    return refused(options, std::string("cannot write the answer: ") + std::strerror(why));
 }
 
 }  // namespace presmesh::cli

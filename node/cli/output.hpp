@@ -30,7 +30,9 @@ int refused(const Options& options, const std::string& text);
 /// An argument that cannot be meant.
 int misused(const Options& options, const proto::Error& error);
 int misused(const Options& options, const std::string& text);
-/// Prints `json`, or else `text`.
+/// On standard error; the command goes on.
+void remark(const Options& options, const std::string& text);
+/// Prints `json`, or else `text`; exit_refused when that cannot be written.
 int done(const Options& options, const Json& json, const std::string& text);
 
 }  // namespace presmesh::cli

@@ -4,6 +4,8 @@
 #include "node/cli/view_text.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/http_target.hpp"
+#include "node/daemon/printable.hpp"
+#include "node/rules.hpp"
 
 namespace presmesh::cli {
 
@@ -116,8 +118,10 @@ int rules(const Options& options, const Asked& asked) {
     for (const auto& rule : asked.rules) {
         const auto equals = rule.rfind('=');
         if (rule == "none") continue;
-        if (equals == std::string::npos)
+        if (equals == std::string::npos || !node::parse_handling(rule.substr(equals + 1)))
             return misused(options, "a rule is WHO=allow|confirm|polite-block|block, or none");
+        if (const auto made = node::Rule::make(rule.substr(0, equals), node::Handling::allow); !made)
+            return misused(options, "WHO is user@domain, a domain or \"*\", not \"" + rule.substr(0, equals) + "\"");
         list.push_back({{"who", rule.substr(0, equals)}, {"handling", rule.substr(equals + 1)}});
     }
     return ask(options, "PUT", path_of("rules", asked.uri), dump({{"rules", list}}), rules_text);
@@ -139,6 +143,12 @@ int deny(const Options& options, const Asked& asked) {
     return decide(options, asked, asked.polite ? "polite-block" : "block");
 }
 
+/// What no daemon would take is wrong usage; whose user it is, the daemon says.
+std::string is_user(const std::string& text) {
+    const auto uri = proto::PresentityUri::parse(text);
+    return uri ? "" : "\"" + daemon::quotable(text) + "\" is not user@domain: " + daemon::printable(uri.error().detail);
+}
+
 using Action = int (*)(const Options&, const Asked&);
 
 }  // namespace
@@ -151,8 +161,9 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
             [&options, &run, asked, action] { run = [&options, asked, action] { return action(options, *asked); }; });
         return made;
     };
+    const auto user = CLI::Validator(is_user, "");
     const auto one_uri = [&](CLI::App* made) {
-        return made->add_option("URI", asked->uri, "pres:user@domain, or any spelling of it")->required();
+        return made->add_option("URI", asked->uri, "pres:user@domain, or any spelling of it")->required()->check(user);
     };
     const auto named = [&](CLI::App* made) {
         made->add_option("--publication", asked->publication, "a name: what is published under it again replaces it")
@@ -181,7 +192,7 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     named(withdrawing);
     one_uri(command("get", "what is known of a user now", get));
     auto* watching = command("watch", "follow users until stopped", watch);
-    watching->add_option("URI", asked->uris, "one or more users")->required();
+    watching->add_option("URI", asked->uris, "one or more users")->required()->check(user);
     watching->add_option("--events", asked->events, "end after so many, of all users together")
         ->check(CLI::PositiveNumber);
     auto* ruling = command("rules", "show or set who may see a user", rules);
@@ -193,10 +204,10 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     one_uri(command("watchers", "who watches a user", watchers));
     auto* approving = command("approve", "let a watcher see a user", approve);
     one_uri(approving);
-    approving->add_option("WATCHER", asked->watcher, "user@domain")->required();
+    approving->add_option("WATCHER", asked->watcher, "user@domain")->required()->check(user);
     auto* denying = command("deny", "refuse a watcher", deny);
     one_uri(denying);
-    denying->add_option("WATCHER", asked->watcher, "user@domain")->required();
+    denying->add_option("WATCHER", asked->watcher, "user@domain")->required()->check(user);
     denying->add_flag("--polite", asked->polite, "without telling: the user looks offline");
 }
 

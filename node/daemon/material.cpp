@@ -21,9 +21,12 @@ std::string_view trimmed(std::string_view line) {
 }
 
 /// The one line of a key or certificate file that is not a comment, as bytes.
-Result<proto::Bytes> read_hex_file(const std::string& path) {
+Result<proto::Bytes> read_hex_file(const std::string& path, const std::string& what) {
     auto text = read_file(path);
-    if (!text) return tl::make_unexpected(text.error());
+    if (!text) {
+        const auto* how = text.error().reason == Reason::not_found ? " is missing: " : " cannot be read: ";
+        return refuse(text.error().reason, what + how + text.error().detail);
+    }
     proto::Bytes bytes;
     std::string_view rest = *text;
     while (!rest.empty()) {
@@ -31,12 +34,12 @@ Result<proto::Bytes> read_hex_file(const std::string& path) {
         const auto line = trimmed(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
         if (line.empty() || line.front() == '#') continue;
-        if (!bytes.empty()) return refuse(Reason::malformed, "holds more than one line");
+        if (!bytes.empty()) return refuse(Reason::malformed, what + " holds more than one line");
         bytes = proto::from_hex(line);
-        if (bytes.empty()) return refuse(Reason::malformed, "is not hexadecimal");
+        if (bytes.empty()) return refuse(Reason::malformed, what + " is not hexadecimal");
     }
     sodium_memzero(text->data(), text->size());
-    if (bytes.empty()) return refuse(Reason::malformed, "is empty");
+    if (bytes.empty()) return refuse(Reason::malformed, what + " is empty");
     return bytes;
 }
 
@@ -52,7 +55,7 @@ void check_together(const Config& config, proto::WallTime now, Material& materia
     auto& faults = material.faults;
     if (!material.certificate) return;
     const auto& certificate = *material.certificate;
-    if (certificate.domain != config.node.domain)
+    if (!config.node.domain.empty() && certificate.domain != config.node.domain)
         faults.push_back(
             {path, 0, "is for the domain " + certificate.domain + ", and the config says " + config.node.domain});
     if (material.node_key && certificate.node_key != material.node_key->public_key())
@@ -63,7 +66,7 @@ void check_together(const Config& config, proto::WallTime now, Material& materia
     } else if (auto admitted = material.federation->admit(certificate, now); !admitted) {
         faults.push_back({path, 0,
                           "would be refused by every node (" + std::string(proto::to_string(admitted.error().reason)) +
-                              "): " + admitted.error().detail});
+                              ")" + (admitted.error().detail.empty() ? "" : ": " + admitted.error().detail)});
     }
 }
 
@@ -73,11 +76,14 @@ std::string FileFaultAt::to_string() const {
     return file + ":" + (line > 0 ? std::to_string(line) + ":" : std::string()) + " " + text;
 }
 
-Result<proto::SigningKey> read_key(const std::string& path) {
-    auto bytes = read_hex_file(path);
-    if (!bytes) return refuse(bytes.error().reason, "the key " + bytes.error().detail);
+Result<proto::SigningKey> read_key(const std::string& path, std::string_view what) {
+    const auto name = "the " + std::string(what);
+    auto bytes = read_hex_file(path, name);
+    if (!bytes) return tl::make_unexpected(bytes.error());
     proto::SymmetricKey seed{};
-    if (bytes->size() != seed.size()) return refuse(Reason::malformed, "the key must have 64 hexadecimal digits");
+    if (proto::Certificate::decode(*bytes))
+        return refuse(Reason::malformed, name + " is wanted here, and this is a certificate");
+    if (bytes->size() != seed.size()) return refuse(Reason::malformed, name + " must have 64 hexadecimal digits");
     std::copy(bytes->begin(), bytes->end(), seed.begin());
     auto key = proto::SigningKey::from_seed(seed);
     sodium_memzero(seed.data(), seed.size());
@@ -90,9 +96,14 @@ std::string key_file_text(const proto::SigningKey& key, std::string_view about) 
 }
 
 Result<proto::Certificate> read_certificate(const std::string& path) {
-    auto bytes = read_hex_file(path);
-    if (!bytes) return refuse(bytes.error().reason, "the certificate " + bytes.error().detail);
-    return proto::Certificate::decode(*bytes);
+    auto bytes = read_hex_file(path, "the certificate");
+    if (!bytes) return tl::make_unexpected(bytes.error());
+    auto certificate = proto::Certificate::decode(*bytes);
+    if (certificate) return certificate;
+    const bool key = bytes->size() == proto::SymmetricKey{}.size();
+    sodium_memzero(bytes->data(), bytes->size());
+    if (key) return refuse(Reason::malformed, "the certificate is wanted here, and this is a key");
+    return refuse(certificate.error().reason, "the certificate cannot be read: " + certificate.error().detail);
 }
 
 std::string certificate_file_text(const proto::Certificate& certificate) {
@@ -144,7 +155,7 @@ std::optional<Tokens> load_tokens(const HttpConfig& http, std::vector<FileFaultA
 Material load_material(const Config& config, proto::WallTime now) {
     Material material;
     if (!config.node.key_file.empty())
-        material.node_key = or_fault(read_key(config.node.key_file), config.node.key_file, material.faults);
+        material.node_key = or_fault(read_key(config.node.key_file, "node key"), config.node.key_file, material.faults);
     if (!config.node.certificate_file.empty()) {
         material.certificate =
             or_fault(read_certificate(config.node.certificate_file), config.node.certificate_file, material.faults);

@@ -41,7 +41,8 @@ std::set<std::string> domains_not_ours(const Config& config, const proto::Federa
 std::optional<Tokens> load_tokens(const HttpConfig& http, std::vector<FileFaultAt>& faults);
 
 /// Key files: one line of hexadecimal digits; lines that start with # are for people.
-proto::Result<proto::SigningKey> read_key(const std::string& path);
+/// `what` it is, for the fault: "node key".
+proto::Result<proto::SigningKey> read_key(const std::string& path, std::string_view what);
 std::string key_file_text(const proto::SigningKey& key, std::string_view about);
 proto::Result<proto::Certificate> read_certificate(const std::string& path);
 std::string certificate_file_text(const proto::Certificate& certificate);

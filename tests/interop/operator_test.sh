@@ -66,9 +66,33 @@ exits 1 -c a/presmesh.toml watch ann@nowhere.example bert@nowhere.example
 [ "$(wc -l <exits.out)" = 2 ] || fail "refused watches: $(cat exits.out)"
 
 # ---- whatever is said and answered, the exit status is one of three, and a refusal has its own name
-exits 1 -c a/presmesh.toml rules alice@a.example $'\xff\xfe=allow'
+exits 2 -c a/presmesh.toml rules alice@a.example $'\xff\xfe=allow'
 exits 1 --json federation show $'\xff.toml'
-exits 1 -c a/presmesh.toml approve alice@a.example $'\xff\xfe'
+exits 2 -c a/presmesh.toml approve alice@a.example $'\xff\xfe'
+grep -q '"\\xff\\xfe" is not user@domain' exits.out || fail "a watcher's name: $(cat exits.out)"
+for wrong in "get alice" "watch alice@a.example @" "publish a.example" "rules alice@a.example b.example=perhaps" "rules alice@a.example @=allow"; do
+  exits 2 -c a/presmesh.toml $wrong
+done
+exits 2 nosuch
+grep -q 'there is no command nosuch' exits.out || fail "an unknown command: $(cat exits.out)"
+exits 2 federation nosuch
+grep -q 'there is no command nosuch' exits.out || fail "an unknown command: $(cat exits.out)"
+"$bin/presmesh" -c a/presmesh.toml get alice@a.example >/dev/full 2>exits.out
+[ $? = 1 ] && grep -q 'cannot write the answer: No space' exits.out || fail "an answer that cannot be written: $(cat exits.out)"
+"$bin/presmeshd" --help | grep -q '^Exit status: 0 .* 1 .* 2 ' || fail "presmeshd --help: exit statuses"
+
+# ---- a config whose files are not what they should be
+says() { sed "s|^$1 = .*|$1 = \"$2\"|" a/presmesh.toml >a/wrong.toml; "$bin/presmeshd" -c a/wrong.toml --check-config >exits.out 2>&1; [ $? = 2 ] && grep -q "$3" exits.out || fail "$1 = $2: $(cat exits.out)"; }
+says key nowhere 'the node key is missing: cannot open'
+says key node.cert 'the node key is wanted here, and this is a certificate'
+says certificate node.key 'the certificate is wanted here, and this is a key'
+says domain '' 'domain must not be empty'
+[ "$(wc -l <exits.out)" = 1 ] || fail "an empty domain: $(cat exits.out)"
+says state nowhere/x ':7: \[node\] state: the folder'
+cp a/federation.toml own.toml
+id_of() { "$bin/presmesh" --json -c $1/presmesh.toml status | sed -n 's/.*"node":"\([0-9a-f]*\)","epoch".*/\1/p'; }
+exits 0 federation revoke own.toml a.example $(id_of a)
+says federation ../own.toml 'refused by every node (revoked)$'
 exits 1 --json -c a/presmesh.toml --token not-one-of-the-tokens status
 grep -q '"error":"unauthorized"' exits.out || fail "a wrong token: $(cat exits.out)"
 exits 1 --json -c a/presmesh.toml --as ann@a.example get alice@nowhere.example
