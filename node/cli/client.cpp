@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/streambuf.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -144,10 +145,12 @@ class Stream : public std::enable_shared_from_this<Stream> {
     using Told = std::function<void(const std::string& data)>;
     /// none: the daemon did not begin it, and says why in the ordinary way.
     using Over = std::function<void(std::optional<proto::Error> why)>;
-    Stream(asio::io_context& io, std::string address, Request request, Told told, Over over)
+    using Begun = std::function<void()>;
+    Stream(asio::io_context& io, std::string address, Request request, Begun begun, Told told, Over over)
         : stream_(io),
           address_(std::move(address)),
           request_(std::move(request)),
+          on_begun_(std::move(begun)),
           told_(std::move(told)),
           over_(std::move(over)) {}
 
@@ -182,7 +185,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
         std::getline(in, text);
         if (!text.empty() && text.back() == '\r') text.pop_back();
         if (!begun_ && text.find(" 200 ") == std::string::npos) return over_(std::nullopt);
-        begun_ = true;
+        if (!std::exchange(begun_, true)) on_begun_();
         if (text.starts_with("data: ")) told_(text.substr(6));
         read();
     }
@@ -192,8 +195,84 @@ class Stream : public std::enable_shared_from_this<Stream> {
     Request request_;
     asio::streambuf buffer_;
     bool begun_ = false;
+    Begun on_begun_;
     Told told_;
     Over over_;
+};
+
+/// Streams beside each other, begun again when they break off.
+class Streams {
+  public:
+    using Refusal = std::function<proto::Error(const std::string& target)>;
+    using Ask = std::function<Request(const std::string& target)>;
+    Streams(std::string host, std::string port, std::string address, Ask ask, Refusal refusal,
+            const Client::Event& event, const Client::Over& over, const Client::Remark& remark)
+        : host_(std::move(host)),
+          port_(std::move(port)),
+          address_(std::move(address)),
+          ask_(std::move(ask)),
+          refusal_(std::move(refusal)),
+          event_(event),
+          over_(over),
+          remark_(remark) {}
+
+    void run(const std::vector<std::string>& targets) {
+        for (const auto& target : targets) begin(std::make_shared<Place>(io_, target));
+        io_.run();
+    }
+
+  private:
+    struct Place {
+        Place(asio::io_context& io, std::string of) : target(std::move(of)), timer(io) {}
+        std::string target;
+        asio::steady_timer timer;
+        proto::Duration pause = proto::limits::http_retry;
+    };
+    using PlacePtr = std::shared_ptr<Place>;
+
+    void begin(const PlacePtr& place) {
+        const auto at = resolve(io_, host_, port_, address_);
+        if (!at) return broke_off(place, at.error());
+        std::make_shared<Stream>(
+            io_, address_, ask_(place->target), [this, place] { begun(place); },
+            [this](const std::string& data) {
+                if (!event_(data)) io_.stop();
+            },
+            [this, place](const std::optional<proto::Error>& why) { ended(place, why); })
+            ->start(*at);
+    }
+    void begun(const PlacePtr& place) {
+        there_once_ = true;
+        place->pause = proto::limits::http_retry;
+        if (std::exchange(away_, false)) remark_("the daemon at " + address_ + " is back");
+    }
+    void ended(const PlacePtr& place, const std::optional<proto::Error>& why) {
+        if (why) return broke_off(place, *why);
+        const auto refusal = refusal_(place->target);
+        if (refusal.reason == Reason::unavailable) return broke_off(place, refusal);
+        over_(refusal);
+    }
+    void broke_off(const PlacePtr& place, const proto::Error& why) {
+        if (!there_once_) return over_(why);
+        if (!std::exchange(away_, true)) remark_(why.detail + "; asking again until it is back");
+        place->timer.expires_after(place->pause);
+        place->pause = std::min<proto::Duration>(2 * place->pause, proto::limits::http_retry_most);
+        place->timer.async_wait([this, place](const error_code& error) {
+            if (!error) begin(place);
+        });
+    }
+
+    std::string host_;
+    std::string port_;
+    std::string address_;
+    Ask ask_;
+    Refusal refusal_;
+    const Client::Event& event_;
+    const Client::Over& over_;
+    const Client::Remark& remark_;
+    bool there_once_ = false;
+    bool away_ = false;  // told already
+    asio::io_context io_{1};
 };
 
 }  // namespace
@@ -261,23 +340,13 @@ Result<Reply> Client::ask(const std::string& method, const std::string& target, 
     return reply;
 }
 
-void Client::follow(const std::vector<std::string>& targets, const Event& event, const Over& over) const {
-    asio::io_context io{1};
-    const auto at = resolve(io, host_, port_, address_);
-    if (!at) return over(at.error());
-    for (const auto& target : targets) {
-        std::make_shared<Stream>(
-            io, address_, request_to(host_, token_, "GET", target, "text/event-stream"),
-            [&](const std::string& data) {
-                if (!event(data)) io.stop();
-            },
-            [&, target](std::optional<proto::Error> why) {
-                if (!why) why = refusal_of(target);
-                over(*why);
-            })
-            ->start(*at);
-    }
-    io.run();
+void Client::follow(const std::vector<std::string>& targets, const Event& event, const Over& over,
+                    const Remark& remark) const {
+    Streams streams(
+        host_, port_, address_,
+        [this](const std::string& target) { return request_to(host_, token_, "GET", target, "text/event-stream"); },
+        [this](const std::string& target) { return refusal_of(target); }, event, over, remark);
+    streams.run(targets);
 }
 
 proto::Error Client::refusal_of(const std::string& target) const {

@@ -38,9 +38,13 @@ class Client {
     /// False ends all.
     using Event = std::function<bool(const std::string& data)>;
     using Over = std::function<void(const proto::Error& why)>;
-    /// Calls `event` with the data of each server-sent event of every target, until it says false or no stream is left;
-    /// `over` for each stream that ended by itself (unavailable, too, when not even heartbeats come any more).
-    void follow(const std::vector<std::string>& targets, const Event& event, const Over& over) const;
+    using Remark = std::function<void(const std::string& text)>;
+    /// Calls `event` with the data of each server-sent event of every target, until it says false or no stream is left.
+    /// A daemon that was there once is asked again for streams that broke off, from limits::http_retry on ever more
+    /// slowly, and `remark` is told when it is away and when it is back. `over`: for each stream that the daemon
+    /// refuses, or that it was never there for.
+    void follow(const std::vector<std::string>& targets, const Event& event, const Over& over,
+                const Remark& remark) const;
     const std::string& address() const { return address_; }
 
   private:

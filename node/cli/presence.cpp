@@ -101,14 +101,12 @@ int watch(const Options& options, const Asked& asked) {
         targets,
         [&](const std::string& data) {
             const auto json = Json::parse(data, nullptr, false);
-            if (json.is_object()) {
-                done(options, json, line_of(json));
-            } else {
-                status = refused(options, not_json);
-            }
-            return asked.events == 0 || --left > 0;
+            const int printed = json.is_object() ? done(options, json, line_of(json)) : refused(options, not_json);
+            if (printed != exit_ok) status = printed;
+            return printed == exit_ok && (asked.events == 0 || --left > 0);
         },
-        [&](const proto::Error& why) { status = refused(options, why); });
+        [&](const proto::Error& why) { status = refused(options, why); },
+        [&](const std::string& text) { remark(options, text); });
     return status;
 }
 
@@ -191,7 +189,7 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     one_uri(withdrawing);
     named(withdrawing);
     one_uri(command("get", "what is known of a user now", get));
-    auto* watching = command("watch", "follow users until stopped", watch);
+    auto* watching = command("watch", "follow users until stopped, over restarts of the daemon too", watch);
     watching->add_option("URI", asked->uris, "one or more users")->required()->check(user);
     watching->add_option("--events", asked->events, "end after so many, of all users together")
         ->check(CLI::PositiveNumber);

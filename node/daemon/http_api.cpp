@@ -255,6 +255,7 @@ void HttpApi::start_reader(Call& call, Reader reader) {
         HttpResponse head;
         head.content_type = "text/event-stream";
         head.headers.emplace_back("Cache-Control", "no-store");
+        head.body = "retry: " + std::to_string(std::chrono::milliseconds(proto::limits::http_retry).count()) + "\n\n";
         outputs_.push_back({call.exchange, HttpOutput::Kind::stream_begin, std::move(head), {}});
         next_heartbeat_ = std::min(next_heartbeat_, call.now.steady + settings_.heartbeat);
     }

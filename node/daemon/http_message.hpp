@@ -37,7 +37,7 @@ struct HttpResponse {
 struct HttpOutput {
     enum class Kind : std::uint8_t {
         response,      ///< the one answer
-        stream_begin,  ///< the answer is an event stream; `response` has its header fields
+        stream_begin,  ///< the answer is an event stream; `response` has its header fields and first lines
         event,         ///< the newest state: replaces an event of this exchange that was not sent yet
         heartbeat,     ///< so that a dead client is noticed; dropped while something else waits to be sent
         stream_end,

@@ -340,7 +340,7 @@ void HttpServer::Impl::Session::begin_stream(HttpResponse head) {
     written_ = "HTTP/1.1 200 OK\r\nServer: " + std::string(server_name) + "\r\nContent-Type: " + head.content_type +
                "\r\nConnection: close\r\n";
     for (const auto& [name, value] : head.headers) written_ += name + ": " + value + "\r\n";
-    written_ += "\r\n";
+    written_ += "\r\n" + head.body;
     waiting_ = std::exchange(written_, {});
     next_write();
     watch_for_close();

@@ -31,7 +31,7 @@ a publish alice@a.example --show away --note lunch >/dev/null || fail publish
 a rules alice@a.example b.example=allow >/dev/null || fail rules
 sees() { b get alice@a.example | grep -q "$1"; }
 wait_for sees 'open away "lunch"'
-b watch alice@a.example >watch.out 2>&1 & watcher=$!; pids+=($watcher)
+"$bin/presmesh" -c b/presmesh.toml --as bob@b.example watch alice@a.example >watch.out 2>&1 & watcher=$!; pids+=($watcher)
 wait_for grep -q lunch watch.out
 a publish alice@a.example --show dnd --note busy >/dev/null || fail "second publish"
 wait_for grep -q 'open dnd "busy"' watch.out
@@ -50,9 +50,17 @@ kill -HUP $pid_a
 sees_carol() { b get carol@a.example | grep -q 'open chat'; }
 wait_for sees_carol
 
+"$bin/presmesh" -c a/presmesh.toml watch alice@a.example >restart.out 2>restart.err & follower=$!; pids+=($follower)
+wait_for grep -q busy restart.out
 kill -9 $pid_a
+wait_for grep -q 'asking again until it is back' restart.err
 start a; pid_a=$pid
 wait_for a status
+wait_for grep -q 'is back' restart.err
+seen_twice() { [ "$(grep -c busy restart.out)" -ge 2 ]; }
+wait_for seen_twice
+[ "$(wc -l <restart.err)" = 2 ] || fail "watch over a restart: $(cat restart.err)"
+kill $follower
 a get alice@a.example | grep -q 'open dnd "busy"' || fail "the publication is gone"
 a rules alice@a.example | grep -q 'b.example  allow' || fail "the rule is gone"
 wait_for sees 'open dnd "busy"'

@@ -313,8 +313,7 @@ TEST_CASE("events tell every state, and end with the client") {
     const auto reader = world.client();
     reader->send(HttpWorld::request("GET", presence + "/events", alice));
     CHECK(reader->comes("Content-Type: text/event-stream\r\n"));
-    CHECK(reader->comes("\r\n\r\n"));
-    CHECK(reader->comes("event: presence\ndata: "));
+    CHECK(reader->comes("\r\n\r\nretry: 1000\n\nid: 1\nevent: presence\ndata: "));
     world.ask("PUT", presence, alice + json, service_json("first"));
     CHECK(reader->comes("first"));
     world.ask("PUT", presence, alice + json, service_json("second"));
