@@ -1,5 +1,6 @@
 // What is to happen, as data: one value that a run reads and never changes. scenario_file.cpp and
-// scenario_sections.cpp read it from TOML (scenarios/default.toml has every key); tests write it down. All times are virtual.
+// scenario_sections.cpp read it from TOML (scenarios/default.toml has every key); tests write it down. All times are
+// virtual.
 #pragma once
 
 #include <cstdint>
