@@ -260,7 +260,8 @@ TEST_CASE("golden packets of version 1, one for each kind of message, stay reada
     const auto messages = one_of_each();
     REQUIRE(messages.size() == std::variant_size_v<ChannelMessage>);
     for (std::size_t i = 0; i < messages.size(); ++i) {
-        const auto& [kind, message] = messages[i];
+        const auto& kind = messages[i].first;  // no binding: clang 14 does not let CAPTURE's closure have one
+        const auto& message = messages[i].second;
         CAPTURE(kind);
         CHECK(message.index() == i);
         const ChannelPacket packet{{1'800'000'000, 1'800'000'001, 5}, {message}};
