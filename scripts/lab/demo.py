@@ -37,8 +37,9 @@ class Crossings:
         say("-" * 118)
 
     def line(self, who, what, watcher, milliseconds, note=""):
-        shown = f"{milliseconds:7.1f}" if milliseconds is not None else "      -"
-        say(f"{who:<18} {VIA[who]:<14} {what:<42} {watcher:<18} {VIA[watcher]:<14} {shown}  {note or 'ok'}")
+        # sipp stamps a message once it has left: what takes less than a millisecond may be seen before.
+        shown = "-" if milliseconds is None else f"{milliseconds:.1f}" if milliseconds >= 1 else "< 1"
+        say(f"{who:<18} {VIA[who]:<14} {what:<42} {watcher:<18} {VIA[watcher]:<14} {shown:>7}  {note or 'ok'}")
 
     def expect(self, who, what, sent, watchers):
         """`watchers` maps a name to a function that waits and answers the time it saw the change."""

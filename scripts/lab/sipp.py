@@ -203,7 +203,7 @@ class Publisher:
         self.count = 0
 
     def publish(self, expires=3600, **what):
-        """Answers the unix time just before the PUBLISH left."""
+        """Answers the unix time as the PUBLISH left, by sipp's stamp: up to a millisecond late."""
         body = pidf(self.presentity, tuple_id=self.tuple_id, **what)
         return self._send(expires, body)
 
