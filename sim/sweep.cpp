@@ -21,13 +21,6 @@ namespace {
 constexpr std::size_t most_jobs = 100'000;
 constexpr std::size_t longest_setting = 120;  ///< in a folder's name, of which systems allow 255 bytes
 
-std::string read_text(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
-
 /// Letters, digits, dots and dashes; everything else becomes "_".
 std::string plain(std::string text) {
     for (char& c : text) {
@@ -86,11 +79,14 @@ class Files {
     std::map<std::tuple<fs::path, fs::path, std::uint32_t>, std::vector<Input>> read_;
 };
 
+bool holds(const fs::path& file, const std::string& text) {
+    const auto there = read_input(file);
+    return there && *there == text;
+}
+
 bool has_copies(const Job& job) {
-    return std::all_of(job.inputs.begin(), job.inputs.end(), [&](const Input& input) {
-        const auto there = read_input(job.folder / input.copy);
-        return there && *there == *input.text;
-    });
+    return std::all_of(job.inputs.begin(), job.inputs.end(),
+                       [&](const Input& input) { return holds(job.folder / input.copy, *input.text); });
 }
 
 std::string in_quotes(const std::string& value) {  // RFC 4180
@@ -200,7 +196,7 @@ std::optional<Json> read_report(const Job& job) {
 Result<bool> prepare(const Job& job) {
     std::error_code failed;
     const auto scenario = job.folder / "scenario.toml";
-    if (read_text(scenario) == job.scenario && has_copies(job)) {
+    if (holds(scenario, job.scenario) && has_copies(job)) {
         if (read_report(job)) return false;
         fs::remove_all(job.folder / "report.json", failed);
     } else {

@@ -121,6 +121,19 @@ class Process:
         return total
 
 
+class Server:
+    """What start() of a subclass starts as self.process."""
+
+    process = None
+
+    def stop(self):
+        return self.process.stop()
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+
 class Lab:
     def __init__(self, name="lab", keep_folder=False):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"presmesh-{name}-"))

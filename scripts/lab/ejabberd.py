@@ -1,7 +1,7 @@
 """A real ejabberd from Debian's packages: one virtual host, its users, and a component port whose hosts belong to a presmesh node."""
 import pathlib
 
-from . import tcp_open
+from . import Server, tcp_open
 
 # The modules are those of the package's own ejabberd.yml that see presence. Left out of it: TLS; the shaper, which would take half a
 # minute over a client's large stanza; and mod_pres_counter (translators/xmpp/README.md).
@@ -55,7 +55,7 @@ ok = file:write_file("@UP@", "").
 """
 
 
-class Ejabberd:
+class Ejabberd(Server):
     def __init__(self, lab, name, domain, components=(), secret="federation", users=(), password="secret", global_routes=False):
         self.lab, self.name, self.domain, self.secret = lab, name, domain, secret
         self.c2s_port, self.component_port = lab.port(), lab.port()
@@ -71,7 +71,6 @@ class Ejabberd:
         for key, value in {"DOMAIN": domain, "PASSWORD": password, "UP": self.up,
                            "USERS": ", ".join(f'<<"{user}">>' for user in users)}.items():
             self.make_users = self.make_users.replace(f"@{key}@", str(value))
-        self.process = None
 
     def start(self):
         self.up.unlink(missing_ok=True)
@@ -86,10 +85,3 @@ class Ejabberd:
                  "EJABBERD_LOG_PATH": self.folder / "log" / "ejabberd.log"},
             ready=lambda: self.up.exists() and tcp_open(self.c2s_port) and tcp_open(self.component_port))
         return self
-
-    def stop(self):
-        return self.process.stop()
-
-    def restart(self):
-        self.stop()
-        return self.start()

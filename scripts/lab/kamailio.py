@@ -1,5 +1,5 @@
 """A real Kamailio from Debian's packages, configured as its operators do: a presence server, and perhaps a way to the federation."""
-from . import sip
+from . import Server, sip
 
 CONFIG = """\
 #!KAMAILIO
@@ -64,7 +64,7 @@ FEDERATION = """
 """
 
 
-class Kamailio:
+class Kamailio(Server):
     """mode: "memory" (subscriptions and publications in shared memory) or "sqlite" (the module's defaults over SQLite)."""
 
     def __init__(self, lab, name, domain, mode="memory", translator_port=None, workers=None):
@@ -89,7 +89,6 @@ class Kamailio:
             text = text.replace(f"@{key}@", str(value))
         self.config = self.folder / "kamailio.cfg"
         self.config.write_text(text)
-        self.process = None
 
     def _sqlite_tables(self, database):
         import glob
@@ -117,10 +116,3 @@ class Kamailio:
 
     def _answers(self):
         return sip.answers(self.port)
-
-    def stop(self):
-        return self.process.stop()
-
-    def restart(self):
-        self.stop()
-        return self.start()

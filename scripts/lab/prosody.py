@@ -1,7 +1,7 @@
 """A real Prosody from Debian's packages: one virtual host, its users, and components that belong to a presmesh node."""
 import subprocess
 
-from . import tcp_open, LabError
+from . import LabError, Server, tcp_open
 
 CONFIG = """\
 -- What an operator has anyway: a server for @DOMAIN@, its users in files.
@@ -33,7 +33,7 @@ VirtualHost "@DOMAIN@"
 """
 
 
-class Prosody:
+class Prosody(Server):
     def __init__(self, lab, name, domain, components=(), secret="federation", users=(), password="secret"):
         self.lab, self.name, self.domain, self.secret = lab, name, domain, secret
         self.c2s_port, self.component_port = lab.port(), lab.port()
@@ -48,7 +48,6 @@ class Prosody:
         self.config.write_text(text)
         for user in users:
             self.register(user, password)
-        self.process = None
 
     def register(self, user, password):
         done = subprocess.run(["prosodyctl", "--root", "--config", str(self.config), "register", user, self.domain, password],
@@ -60,10 +59,3 @@ class Prosody:
         self.process = self.lab.start(self.name, ["/usr/bin/prosody", "--config", self.config, "-F"], folder=self.folder,
                                       ready=lambda: tcp_open(self.c2s_port) and tcp_open(self.component_port))
         return self
-
-    def stop(self):
-        return self.process.stop()
-
-    def restart(self):
-        self.stop()
-        return self.start()

@@ -34,6 +34,18 @@ class XmppCases(WorldTest):
     def sip_watches(self, watcher, presentity):
         return Watcher(self.lab, self.name("watcher"), self.a.sip_port, watcher, presentity)
 
+    def watching_each_other(self, watcher):
+        """A SIP user and an XMPP user who have seen the other's note "before" and "me before"; `watcher` watches the second."""
+        uri, phone = self.sip_user()
+        jid, user = self.xmpp_user()
+        phone.publish(note="before")
+        user.say(f"subscribe {uri}")
+        user.wait(from_bare(uri, status="before"), 10)
+        subscription = self.sip_watches(watcher, jid)
+        user.say("presence status=me before")
+        subscription.wait(has_tuple(note="me before"), 10)
+        return uri, phone, jid, user, subscription
+
     def test_xmpp_user_subscribes_and_gets_the_first_state(self):
         uri, phone = self.sip_user()
         phone.publish(note="first <state> & more", priority="0.5")
@@ -189,14 +201,7 @@ class XmppCases(WorldTest):
         self.x.start()
 
     def test_server_restart_loses_nothing(self):
-        uri, phone = self.sip_user()
-        jid, user = self.xmpp_user()
-        phone.publish(note="before")
-        user.say(f"subscribe {uri}")
-        user.wait(from_bare(uri, status="before"), 10)
-        watcher = self.sip_watches("watcher4@a.example", jid)
-        user.say("presence status=me before")
-        watcher.wait(has_tuple(note="me before"), 10)
+        uri, phone, jid, user, watcher = self.watching_each_other("watcher4@a.example")
         self.server.stop()
         phone.publish(note="while away")
         self.server.start()
@@ -206,14 +211,7 @@ class XmppCases(WorldTest):
         watcher.wait(has_tuple(note="me after"), 20)
 
     def test_restart_and_crash_of_the_nodes(self):
-        uri, phone = self.sip_user()
-        jid, user = self.xmpp_user()
-        phone.publish(note="before")
-        user.say(f"subscribe {uri}")
-        user.wait(from_bare(uri, status="before"), 10)
-        watcher = self.sip_watches("watcher5@a.example", jid)
-        user.say("presence status=me before")
-        watcher.wait(has_tuple(note="me before"), 10)
+        uri, phone, _, user, watcher = self.watching_each_other("watcher5@a.example")
         for node in (self.a, self.x):
             for crash in (False, True):
                 with self.subTest(node=node.name, crash=crash):
