@@ -530,6 +530,7 @@ Status Overlay::Impl::status() const {
         if (row.endpoint || watched) status.peers.push_back(std::move(row));
     }
     status.gauges = transport_.gauges();
+    status.gauges.emplace_back("record_changes_waiting", publisher_.changes_waiting(now_));
     status.counters = transport_.counters();
     auto count = [&](std::string name, std::uint64_t value) { status.counters.emplace_back(std::move(name), value); };
     count("channel_packets_sent", peers_.sent());

@@ -128,7 +128,7 @@ struct Status {
         counters;  ///< datagrams, refusals by reason, resends...: name, value
     std::vector<std::pair<std::string, std::uint64_t>> gauges = {};  ///< how many there are now: name, value
     proto::Fills fills = {};
-    std::size_t records_waiting = 0;  ///< due, and held back by limits::record_puts_per_second
+    std::size_t records_waiting = 0;  ///< due, not by a change alone, and held back by limits::record_puts_per_second
 };
 
 class Overlay {

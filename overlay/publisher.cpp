@@ -13,7 +13,7 @@ Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counte
 void Publisher::go_online(proto::Now now) {
     if (online_since_) return;
     online_since_ = now.steady;
-    domain_due_ = next_put_ = now.steady;
+    domain_due_ = next_put_ = next_rewrite_ = now.steady;
 }
 
 void Publisher::set(proto::Now now, const RecordDue& due) {
@@ -28,7 +28,7 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
     entry.fresh = entry.fresh || entry.document != due.document;
     entry.document = due.document;
     entry.content_key = due.content_key;
-    entry.watched = entry.watched || due.watched;
+    if (due.watched) mark_watched(place);
     if (!due.document && !entry.written) {  // nobody has heard of it
         unlist(entry);
         entries_.erase(place);
@@ -37,37 +37,54 @@ void Publisher::set(proto::Now now, const RecordDue& due) {
     const bool urgent = !entry.written || !due.document || entry.buried || !same_key;
     entry.buried = false;
     const auto earliest = urgent ? now.steady : *entry.written + proto::Duration{limits::record_rewrite_least};
-    schedule(place, std::max(now.steady, earliest));
+    const auto when = std::max(now.steady, earliest);
+    // What is due by then anyway tells of the change as well, and keeps its turn: a new key, a refresh, an earlier
+    // change.
+    if (urgent || when < entry.due.when) schedule(place, when, !urgent);
 }
 
 void Publisher::watched(const proto::PresentityUri& presentity) {
     const auto found = entries_.find(presentity);
-    if (found == entries_.end() || found->second.watched) return;
-    auto& entry = found->second;
-    unwatched_.erase(entry.due);
+    if (found != entries_.end()) mark_watched(found);
+}
+
+void Publisher::mark_watched(Entries::iterator place) {
+    auto& entry = place->second;
     entry.watched = true;
-    if (entry.due.when != proto::never) watched_.emplace(entry.due, found);
+    if (unwatched_.erase(entry.due) > 0) watched_.emplace(entry.due, place);
+}
+
+std::size_t Publisher::due(const Order& order, proto::Now now) const {
+    if (!online_since_) return 0;
+    return static_cast<std::size_t>(std::distance(order.begin(), order.upper_bound({now.steady, last_due_})));
 }
 
 std::size_t Publisher::waiting(proto::Now now) const {
-    const auto due = [&](const Order& order) {
-        return static_cast<std::size_t>(std::distance(order.begin(), order.upper_bound({now.steady, last_due_})));
-    };
-    return online_since_ ? due(watched_) + due(unwatched_) : 0;
+    return due(watched_, now) + due(unwatched_, now);
+}
+
+std::size_t Publisher::changes_waiting(proto::Now now) const {
+    return due(changed_, now);
 }
 
 // ---- whose turn it is
 
-void Publisher::schedule(Entries::iterator place, proto::SteadyTime when) {
+Publisher::Order& Publisher::order_of(const Entry& entry) {
+    if (entry.changed) return changed_;
+    return entry.watched ? watched_ : unwatched_;
+}
+
+void Publisher::schedule(Entries::iterator place, proto::SteadyTime when, bool changed) {
     auto& entry = place->second;
     unschedule(entry);
+    entry.changed = changed;
     entry.due = {when, ++last_due_};
     order_of(entry).emplace(entry.due, place);
 }
 
 void Publisher::unschedule(Entry& entry) {
-    watched_.erase(entry.due);
-    unwatched_.erase(entry.due);
+    order_of(entry).erase(entry.due);
+    entry.changed = false;
     entry.due = {};
 }
 
@@ -75,6 +92,12 @@ std::optional<Publisher::Entries::iterator> Publisher::newest(const Order& order
     const auto after = order.lower_bound({now + proto::Duration{1}, 0});
     if (after == order.begin()) return std::nullopt;
     return std::prev(after)->second;
+}
+
+std::optional<Publisher::Entries::iterator> Publisher::take_change(proto::SteadyTime now) {
+    if (changed_.empty() || changed_.begin()->first.when > now || next_rewrite_ > now) return std::nullopt;
+    next_rewrite_ += limits::record_rewrite_interval;
+    return changed_.begin()->second;
 }
 
 void Publisher::grow_old(Entries::iterator place, proto::SteadyTime written) {
@@ -95,6 +118,7 @@ std::optional<Publisher::Entries::iterator> Publisher::choose(proto::SteadyTime 
     if (has_old && ++turns_ % limits::record_old_share != 0) return old_.begin()->second;
     auto next = newest(watched_, now);
     if (!next) next = newest(unwatched_, now);
+    if (!next) next = take_change(now);
     if (!next && has_old) next = old_.begin()->second;
     return next;
 }
@@ -107,10 +131,9 @@ std::optional<Publisher::Entries::iterator> Publisher::pop(proto::SteadyTime now
 
 proto::SteadyTime Publisher::next_timeout() const {
     if (!online_since_) return proto::never;
-    auto due = proto::never;
-    for (const auto* order : {&watched_, &unwatched_})
-        if (!order->empty()) due = std::min(due, order->begin()->first.when);
-    return std::min(domain_due_, due == proto::never ? proto::never : std::max(due, next_put_));
+    const auto first = [](const Order& order) { return order.empty() ? proto::never : order.begin()->first.when; };
+    const auto due = std::min({first(watched_), first(unwatched_), std::max(first(changed_), next_rewrite_)});
+    return std::min(domain_due_, std::max(due, next_put_));
 }
 
 void Publisher::handle_timeout(proto::Now now) {
@@ -118,6 +141,7 @@ void Publisher::handle_timeout(proto::Now now) {
     if (domain_due_ <= now.steady) write_domain(now);
     // Up to a second's worth may go out together after a quiet second.
     next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
+    next_rewrite_ = std::max(next_rewrite_, now.steady - proto::Duration{1s});
     while (next_put_ <= now.steady) {
         const auto place = pop(now.steady);
         if (!place) return;

@@ -5,6 +5,11 @@
 // somebody watches go first, and of equals what became due last, so that a new presentity does not wait behind a round
 // of refreshes. A record that has grown old goes before all of them, but for a share of the turns: however much
 // changes, none runs out.
+//
+// Changes alone come last, at limits::record_rewrites_per_second: watchers have them over the channel, the record is
+// the last known state for when this node is gone. Who waits longest goes first, so a record is behind by
+// limits::record_rewrite_least, and then by as long as those that wait before it take; once it is old it is written in
+// any case.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +33,10 @@ class Publisher {
     void set(proto::Now now, const RecordDue& due);
     /// Somebody of another node watches it: its record goes before those that nobody watches.
     void watched(const proto::PresentityUri& presentity);
-    /// Records that are due and have not had their turn.
+    /// Records that are due, other than by a change alone, and have not had their turn.
     std::size_t waiting(proto::Now now) const;
+    /// Those that are due by a change alone.
+    std::size_t changes_waiting(proto::Now now) const;
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
     /// The node's own record for its domain, when it was written since the last call.
@@ -52,6 +59,7 @@ class Publisher {
         bool fresh = true;                         // that state was not written yet
         bool buried = false;                       // the tombstone is written
         bool watched = false;
+        bool changed = false;  // due by a change alone
         Due due;
         Due old;                    // when what was written last is an old record
         proto::WallTime expires{};  // of what was written last
@@ -60,13 +68,16 @@ class Publisher {
     using Entries = std::map<proto::PresentityUri, Entry>;
     using Order = std::map<Due, Entries::iterator>;
 
-    Order& order_of(const Entry& entry) { return entry.watched ? watched_ : unwatched_; }
-    void schedule(Entries::iterator place, proto::SteadyTime when);
+    Order& order_of(const Entry& entry);
+    void schedule(Entries::iterator place, proto::SteadyTime when, bool changed = false);
     void unschedule(Entry& entry);
+    void mark_watched(Entries::iterator place);
+    std::size_t due(const Order& order, proto::Now now) const;
     void grow_old(Entries::iterator place, proto::SteadyTime written);
     void unlist(Entry& entry);
     std::optional<Entries::iterator> choose(proto::SteadyTime now);
     std::optional<Entries::iterator> pop(proto::SteadyTime now);
+    std::optional<Entries::iterator> take_change(proto::SteadyTime now);
     static std::optional<Entries::iterator> newest(const Order& order, proto::SteadyTime now);
     void write(proto::Now now, Entries::iterator place);
     void forget(proto::Now now, Entries::iterator place);
@@ -86,13 +97,15 @@ class Publisher {
     Entries entries_;
     Order watched_;
     Order unwatched_;
-    Order old_;  // each that is written and not buried, besides
+    Order changed_;  // watched or not
+    Order old_;      // each that is written and not buried, besides
     unsigned turns_ = 0;
     std::uint64_t last_due_ = 0;
     proto::SteadyTime domain_due_ = proto::never;
     proto::Bytes domain_record_;
     std::optional<proto::Bytes> fresh_domain_record_;
     proto::SteadyTime next_put_{};
+    proto::SteadyTime next_rewrite_{};
     std::uint64_t puts_ = 0;
     std::uint64_t refused_ = 0;
 };

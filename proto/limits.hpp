@@ -213,16 +213,18 @@ inline constexpr auto domain_nodes_fresh_live = 5min;      ///< the same, while 
 inline constexpr std::size_t records_known = 4'096;        ///< records of others kept for answering queries
 
 // Publishing
-inline constexpr auto record_rewrite_least = 10min;        ///< between two writes of one presentity's changed record
+inline constexpr auto record_rewrite_least = 10min;        ///< between two writes of one presentity's changed record; it is for finding, and for the last known state of a source whose node is gone: watchers follow over the channel
 inline constexpr auto join_time = 1min;                    ///< a node that joined knows few others for so long, and what it puts may lie too far from its key
 inline constexpr std::array domain_record_early{std::chrono::seconds{15}, std::chrono::seconds{60}, std::chrono::seconds{300}};  ///< between its first writes
 inline constexpr auto domain_record_refresh = 20min;       ///< about 50 messages each
 inline constexpr auto domain_record_lifetime = 2h;         ///< so that nodes that are gone are not looked for all day
 inline constexpr auto tombstone_lifetime = 1h;             ///< of the record that says "withdrawn", at least; as long as what it replaces
 inline constexpr auto record_old = record_lifetime * 3 / 4;  ///< a record not refreshed by then goes before others: refreshing begins at half its life
-inline constexpr unsigned record_old_share = 4;             ///< but one put in so many is left to what changed last
+inline constexpr unsigned record_old_share = 4;             ///< but one put in so many is left to what is new or changed
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 inline constexpr std::chrono::microseconds record_put_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_puts_per_second;
+inline constexpr std::size_t record_rewrites_per_second = 5;  ///< of them, because of changes alone; some 50 messages each. A record is behind by record_rewrite_least, and a second more for each five that wait before it: if 100,000 change all the time, 5.6 hours
+inline constexpr std::chrono::microseconds record_rewrite_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_rewrites_per_second;
 
 // The DHT
 inline constexpr std::size_t presentities_per_shard = 12'500; ///< so that who writes much stores much for others. CPU asks for no more than one: 100,000 with 1, 2, 8 shards take 0.0059, 0.0056, 0.0052 cores

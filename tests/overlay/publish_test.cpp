@@ -198,8 +198,8 @@ struct Busy {
         return kit;
     }
     static proto::PresentityUri user(int i) { return uri("user" + std::to_string(i) + "@a.example"); }
-    void set(int i, const std::string& note, bool watched) {
-        publisher.set(at(time), {user(i), online("phone", note), {}, watched});
+    void set(int i, const std::string& note, bool watched, const proto::SymmetricKey& key = {}) {
+        publisher.set(at(time), {user(i), online("phone", note), key, watched});
     }
     void turn() {
         time += 15min;
@@ -215,14 +215,18 @@ struct Busy {
 
 }  // namespace
 
-TEST_CASE("no record runs out because others change all the time, watched or not") {
+TEST_CASE("no record runs out because others change or get new keys all the time, watched or not") {
     Busy busy;
     const int users = 60;
     for (int i = 0; i < users; ++i) busy.set(i, "here", false);
     for (int turn = 0; turn < 4; ++turn) busy.turn();
     for (int i = 0; i < users; ++i) REQUIRE(busy.is_alive(i));
     while (busy.time < 36h) {
-        for (int i = 20; i < users; ++i) busy.set(i, "at " + std::to_string(busy.time / 1min), i % 2 == 0);
+        const auto minute = busy.time / 1min;
+        // Those with new keys want more turns than there are.
+        for (int i = 10; i < users; ++i)
+            busy.set(i, "at " + std::to_string(minute), i % 2 == 0,
+                     {static_cast<std::uint8_t>(i < 20 ? 0 : minute / 15 % 256)});
         busy.turn();
         if (busy.time % 1h != 0min) continue;
         for (int i = 0; i < users; ++i) {
@@ -240,4 +244,136 @@ TEST_CASE("what is new has a share of the turns, however many records have grown
     busy.set(1'000, "new", false);
     busy.turn();
     CHECK(busy.is_alive(1'000));
+}
+
+namespace {
+
+/// A publisher that has its turns when it asks for them, and wrote the records of 60 users more than
+/// record_rewrite_least ago.
+struct Calm : Busy {
+    static constexpr int users = 60;
+    std::size_t turns = 0;
+    std::size_t before = 0;
+
+    Calm() {
+        for (int i = 0; i < users; ++i) set(i, "here", false);
+        run_for(4 * limits::join_time + limits::record_rewrite_least);
+        REQUIRE(network.puts == 2 * users);
+        before = network.puts;
+    }
+    void run_for(proto::Duration span) {
+        const auto end = time + span;
+        for (auto next = publisher.next_timeout(); next <= at(end).steady; next = publisher.next_timeout()) {
+            time = std::max(time, next - at({}).steady);
+            turn();
+            REQUIRE(turns < 10'000);  // else it asks for turns in which it does nothing
+        }
+        time = end;
+    }
+    void turn() {
+        publisher.handle_timeout(at(time));
+        ++turns;
+    }
+    void withdraw(int i) { publisher.set(at(time), {user(i), nullptr, {}, false}); }
+    std::size_t puts() const { return network.puts - before; }
+    std::size_t waiting() const { return publisher.waiting(at(time)); }
+    std::size_t changes_waiting() const { return publisher.changes_waiting(at(time)); }
+    /// Of a tombstone: nothing.
+    bool says(int i, const std::string& note) { return digest(i) == online("phone", note)->digest; }
+    bool is_buried(int i) { return digest(i) == proto::Digest{}; }
+
+  private:
+    std::optional<proto::Digest> digest(int i) {
+        const auto later = at(time + network.delay);
+        dht.handle_timeout(later);
+        const auto key = proto::dht_key(federation->key, "a.example", proto::presentity_key(federation->key, user(i)));
+        for (const auto& [id, wire] : network.values(later, key))
+            if (const auto record = proto::read_record(wire, *federation, later.wall, &key)) return record->digest;
+        return std::nullopt;
+    }
+};
+
+constexpr proto::SymmetricKey another_key{1};
+constexpr auto changes_at_once = limits::record_rewrites_per_second + 1;  // after a quiet second
+
+}  // namespace
+
+TEST_CASE("changes wait until their presentity may have its record written, and the newest is") {
+    Calm calm;
+    calm.set(0, "first", false);
+    calm.turn();
+    REQUIRE(calm.says(0, "first"));
+    for (int i = 0; i < 100; ++i) {
+        calm.set(0, "change " + std::to_string(i), false);
+        calm.run_for(proto::Duration{limits::record_rewrite_least} / 101);
+    }
+    CHECK(calm.puts() == 1);
+    calm.run_for(proto::Duration{limits::record_rewrite_least} / 101 + 1s);
+    CHECK(calm.puts() == 2);
+    CHECK(calm.says(0, "change 99"));
+}
+
+TEST_CASE("changes have a rate of their own, and who waits longest goes first, watched or not") {
+    Calm calm;
+    for (int i = 0; i < 20; ++i) calm.set(i, "changed", i % 2 == 0);
+    calm.set(0, "changed again", true);  // keeps its place
+    REQUIRE(calm.changes_waiting() == 20);
+    calm.turn();
+    CHECK(calm.puts() == changes_at_once);
+    CHECK(calm.changes_waiting() == 20 - changes_at_once);
+    CHECK(calm.says(0, "changed again"));
+    for (std::size_t i = 1; i < 20; ++i) CHECK(calm.says(static_cast<int>(i), "changed") == (i < changes_at_once));
+    calm.turns = 0;
+    calm.run_for(2s);
+    CHECK(calm.puts() == changes_at_once + 2 * limits::record_rewrites_per_second);
+    CHECK(calm.turns == 2 * limits::record_rewrites_per_second);  // and no more wake-ups
+    calm.run_for(10s);
+    CHECK(calm.puts() == 20);
+    CHECK(calm.changes_waiting() == 0);
+}
+
+TEST_CASE("what is announced or withdrawn, or has a new key, goes before what changed, watched or not") {
+    Calm calm;
+    for (int i = 0; i < 20; ++i) calm.set(i, "changed", true);
+    for (int i = 100; i < 119; ++i) calm.set(i, "new", false);
+    calm.set(30, "here", false, another_key);
+    calm.withdraw(31);
+    REQUIRE(calm.waiting() == limits::record_puts_per_second + 1);
+    calm.turn();
+    CHECK(calm.waiting() == 0);
+    CHECK(calm.changes_waiting() == 20);
+    CHECK(calm.is_buried(31));
+    for (int i = 100; i < 119; ++i) CHECK(calm.says(i, "new"));
+}
+
+TEST_CASE("a refresh goes before what changed") {
+    Calm calm;
+    for (int i = 0; i < 20; ++i) calm.set(i, "changed", true);
+    calm.time += 16h;  // all are due, none is old
+    REQUIRE(calm.waiting() == Calm::users - 20);
+    calm.turn();
+    CHECK(calm.waiting() == Calm::users - 20 - (limits::record_puts_per_second + 1));
+    CHECK(calm.changes_waiting() == 20);
+}
+
+TEST_CASE("a new key goes out at once, whatever changes before its turn") {
+    Calm calm;
+    calm.set(0, "first", false);
+    calm.turn();
+    calm.set(0, "first", false, another_key);
+    calm.set(0, "second", false, another_key);
+    calm.run_for(1s);
+    CHECK(calm.puts() == 2);
+    CHECK(calm.says(0, "second"));
+}
+
+TEST_CASE("who comes back after a withdrawal is announced at once, whatever changes before its turn") {
+    Calm calm;
+    calm.withdraw(0);
+    calm.turn();
+    REQUIRE(calm.is_buried(0));
+    calm.set(0, "back", false);
+    calm.set(0, "back, and away", false);
+    calm.run_for(1s);
+    CHECK(calm.says(0, "back, and away"));
 }

@@ -207,3 +207,28 @@ TEST_CASE("records that wait for their turn are told") {
     pair.network.run_for(1min);
     CHECK(pair.source->status().records_waiting == 0);
 }
+
+TEST_CASE("changes that wait to be told in records are counted apart: nothing is amiss") {
+    Pair pair;
+    const auto publish = [&](const std::string& note) {
+        for (int i = 0; i < 100; ++i)
+            pair.source->set_document(pair.now(), uri("u" + std::to_string(i) + "@a.example"), 0,
+                                      online("phone", note));
+    };
+    const auto waiting = [&] {
+        const auto gauges = pair.source->status().gauges;
+        const auto found = std::find_if(gauges.begin(), gauges.end(),
+                                        [](const auto& gauge) { return gauge.first == "record_changes_waiting"; });
+        return found == gauges.end() ? 0 : found->second;
+    };
+    publish("here");
+    pair.network.run_for(4 * proto::limits::join_time + proto::limits::record_rewrite_least);
+    CHECK(waiting() == 0);
+    publish("away");
+    pair.network.run_for(10s);
+    CHECK(waiting() > 30);
+    CHECK(waiting() < 60);
+    CHECK(pair.source->status().records_waiting == 0);
+    pair.network.run_for(15s);
+    CHECK(waiting() == 0);
+}
