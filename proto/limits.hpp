@@ -223,7 +223,7 @@ inline constexpr auto record_old = record_lifetime * 3 / 4;  ///< a record not r
 inline constexpr unsigned record_old_share = 4;             ///< but one put in so many is left to what is new or changed
 inline constexpr std::size_t record_puts_per_second = 20;  ///< 250,000 records a day need 6 with half-life refreshes
 inline constexpr std::chrono::microseconds record_put_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_puts_per_second;
-inline constexpr std::size_t record_rewrites_per_second = 5;  ///< of them, because of changes alone; some 50 messages each. A record is behind by record_rewrite_least, and a second more for each five that wait before it: if 100,000 change all the time, 5.6 hours
+inline constexpr std::size_t record_rewrites_per_second = 10; ///< of them, because of changes alone; some 50 messages each. A record is behind by record_rewrite_least, and a second more for each ten that wait before it: if 100,000 change all the time, 2.8 hours
 inline constexpr std::chrono::microseconds record_rewrite_interval = std::chrono::microseconds{std::chrono::seconds{1}} / record_rewrites_per_second;
 
 // The DHT

@@ -314,21 +314,22 @@ TEST_CASE("changes wait until their presentity may have its record written, and 
 }
 
 TEST_CASE("changes have a rate of their own, and who waits longest goes first, watched or not") {
+    constexpr std::size_t all = 4 * limits::record_rewrites_per_second;
     Calm calm;
-    for (int i = 0; i < 20; ++i) calm.set(i, "changed", i % 2 == 0);
+    for (std::size_t i = 0; i < all; ++i) calm.set(static_cast<int>(i), "changed", i % 2 == 0);
     calm.set(0, "changed again", true);  // keeps its place
-    REQUIRE(calm.changes_waiting() == 20);
+    REQUIRE(calm.changes_waiting() == all);
     calm.turn();
     CHECK(calm.puts() == changes_at_once);
-    CHECK(calm.changes_waiting() == 20 - changes_at_once);
+    CHECK(calm.changes_waiting() == all - changes_at_once);
     CHECK(calm.says(0, "changed again"));
-    for (std::size_t i = 1; i < 20; ++i) CHECK(calm.says(static_cast<int>(i), "changed") == (i < changes_at_once));
+    for (std::size_t i = 1; i < all; ++i) CHECK(calm.says(static_cast<int>(i), "changed") == (i < changes_at_once));
     calm.turns = 0;
     calm.run_for(2s);
     CHECK(calm.puts() == changes_at_once + 2 * limits::record_rewrites_per_second);
     CHECK(calm.turns == 2 * limits::record_rewrites_per_second);  // and no more wake-ups
     calm.run_for(10s);
-    CHECK(calm.puts() == 20);
+    CHECK(calm.puts() == all);
     CHECK(calm.changes_waiting() == 0);
 }
 
