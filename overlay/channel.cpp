@@ -124,8 +124,9 @@ bool Channel::take_message(proto::Now now, const proto::ChannelMessage& message)
                 return true;
             },
             [&](const proto::LeaseMessage& m) {
-                peer_bound_ = std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms},
-                                                          limits::lease_bound_least, limits::lease_bound_most);
+                const auto bound = std::clamp<proto::Duration>(std::chrono::milliseconds{m.bound_ms},
+                                                               limits::lease_bound_least, limits::lease_bound_most);
+                if (std::exchange(peer_bound_, bound) != bound) lease_wait_ = {};
                 return true;
             },
             [&](const proto::LeaveMessage&) {
@@ -192,6 +193,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     trace_.at(now);
     bool content = std::exchange(owes_content_ack_, false);
     for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
+    if (std::exchange(lease_due_, false) && !may_send) packet.add_unreliable(lease());
     while (may_send) {
         const auto slot = outbox_.peek();
         if (!slot) break;
@@ -212,14 +214,19 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     }
     if (packet.messages() == 0) return std::nullopt;
     traffic_ = content ? proto::Traffic::content : proto::Traffic::channel;
-    if (packet.wants_ack()) flight_.sent(now, header.number, packet.take_items());
+    sent_at_ = now.steady;
+    wants_answer_ = packet.wants_ack();
+    if (wants_answer_) flight_.sent(now, header.number, packet.take_items());
     return packet.take_bytes();
 }
 
 bool Channel::write(Slot slot, PacketBuilder& packet) {
-    if (slot.kind != SlotKind::lease) return with_end(slot, [&](auto& end) { return end.write(slot, packet); });
-    const auto bound = std::chrono::duration_cast<std::chrono::milliseconds>(bound_).count();
-    return packet.add(proto::LeaseMessage{static_cast<std::uint32_t>(bound)}, {slot, lease_version_, 0});
+    if (slot.kind == SlotKind::lease) return packet.add(lease(), {slot, 0, 0});
+    return with_end(slot, [&](auto& end) { return end.write(slot, packet); });
+}
+
+proto::LeaseMessage Channel::lease() const {
+    return {static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(bound_).count())};
 }
 
 proto::Bytes Channel::goodbye() const {
@@ -228,11 +235,10 @@ proto::Bytes Channel::goodbye() const {
 
 void Channel::told_lost(const SentItems& items) {
     for (const auto& item : items) {
-        if (item.slot.kind == SlotKind::lease) {
-            if (item.version == lease_version_) outbox_.push(item.slot);
-        } else {
+        if (item.slot.kind == SlotKind::lease)
+            outbox_.push(item.slot);
+        else
             with_end(item.slot, [&](auto& end) { end.lost(item); });
-        }
     }
 }
 
@@ -276,21 +282,21 @@ void Channel::handle_timeout(proto::Now now, proto::Random& random) {
 
 proto::SteadyTime Channel::next_timeout(proto::Now now) const {
     auto next = std::min(flight_.next_timeout(), lease_.next_change(now));
-    if (source_.watches() > 0) next = std::min(next, next_lease_.value_or(now.steady));
+    if (source_.watches() > 0)
+        next = std::min(next, lease_wait_ == proto::Duration{} ? now.steady : sent_at_ + lease_wait_);
     return next;
 }
 
-proto::Duration Channel::lease_interval() const {
-    return std::min(bound_, peer_bound_) / 3;
-}
-
-/// Those who follow us hear of us three times per bound (a doubt begins at half of it), more often when packets are
-/// lost: every lease is acknowledged or sent again.
+/// Those who follow us hear of us twice per bound, by a lease where there is nothing else to say. Nobody acknowledges
+/// it: in a quiet federation leases are nearly all there is to send, and who misses one asks.
 void Channel::keep_alive(proto::Now now, proto::Random& random) {
-    if (source_.watches() == 0 || (next_lease_ && now.steady < *next_lease_)) return;
-    ++lease_version_;
-    outbox_.push(lease_slot);
-    next_lease_ = now.steady + random.jitter(lease_interval(), 0.1);
+    if (source_.watches() == 0) return;
+    const bool first = lease_wait_ == proto::Duration{};
+    if (!first && now.steady < sent_at_ + lease_wait_) return;
+    lease_wait_ = random.jitter(Lease::interval(std::min(bound_, peer_bound_)), Lease::jitter);
+    if (first && now.steady < sent_at_ + lease_wait_) return;
+    lease_due_ = true;
+    sent_at_ = now.steady;
 }
 
 /// Of nodes that we follow: whether others are there is nothing to us.
@@ -305,13 +311,14 @@ void Channel::count_lease(Liveness now) {
 }
 
 void Channel::watch_lease(proto::Now now) {
+    lease_.set_owed(now, watcher_.watches() > 0);
+    if (lease_.take_question(now) && watched()) outbox_.push(lease_slot);
     const auto liveness = lease_.liveness(now);
     flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown
                                                                             : limits::resend_most);
     if (liveness == liveness_) return;
     count_lease(liveness);
     liveness_ = liveness;
-    if (liveness != Liveness::live && watcher_.watches() > 0) outbox_.push(lease_slot);  // "are you there?"
     events_.emplace_back(LivenessChanged{liveness});
 }
 

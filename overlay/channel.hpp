@@ -50,7 +50,9 @@ class Channel {
     std::optional<proto::Bytes> poll_output(proto::Now now);
     /// What the last packet was for.
     proto::Traffic traffic() const { return traffic_; }
-    bool has_output() const { return flight_.owes_ack() || (!outbox_.empty() && flight_.window_open()); }
+    /// Does the last packet want an answer?
+    bool wants_answer() const { return wants_answer_; }
+    bool has_output() const { return lease_due_ || flight_.owes_ack() || (!outbox_.empty() && flight_.window_open()); }
     std::optional<ChannelEvent> poll_event();
 
     /// The peer is another process than before. Its memory of us may be older than the last one's: its state was lost
@@ -94,7 +96,7 @@ class Channel {
     void keep_alive(proto::Now now, proto::Random& random);
     void watch_lease(proto::Now now);
     void count_lease(Liveness now);
-    proto::Duration lease_interval() const;
+    proto::LeaseMessage lease() const;
     std::size_t still_counts() const;
     std::size_t pending(SlotKind kind) const { return outbox_.waiting(kind) + flight_.items(kind); }
 
@@ -115,10 +117,12 @@ class Channel {
     TokenBucket questions_{proto::limits::watches_per_second_per_peer};
     Liveness liveness_ = Liveness::unknown;
     bool doubted_ = false;  // since it was live last
-    std::uint64_t lease_version_ = 0;
+    bool lease_due_ = false;
+    proto::SteadyTime sent_at_{};
+    proto::Duration lease_wait_{};  ///< since then; zero until it is drawn
     bool owes_content_ack_ = false;
+    bool wants_answer_ = false;
     proto::Traffic traffic_ = proto::Traffic::channel;
-    std::optional<proto::SteadyTime> next_lease_;
     std::vector<SourceEvent> source_events_;
     std::vector<WatcherEvent> watcher_events_;
     proto::Fifo<ChannelEvent> events_;

@@ -25,6 +25,7 @@ struct Plain {
     std::optional<proto::NodeId> only_for{};
     proto::SteadyTime sent{};
     proto::Traffic traffic = proto::Traffic::channel;
+    bool wants_answer = true;
 };
 
 /// Node ids are hashes of certified keys: any of their bytes are as good as random.

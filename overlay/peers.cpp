@@ -196,7 +196,8 @@ void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
 
 void Peers::send_all(proto::Now now, const proto::NodeId& node, State& state) {
     while (auto bytes = state.channel->poll_output(now)) {
-        transport_.send(now, node, channel_port, channel_port, std::move(*bytes), state.channel->traffic());
+        transport_.send(now, node, channel_port, channel_port, std::move(*bytes), state.channel->traffic(),
+                        state.channel->wants_answer());
         ++sent_;
     }
 }

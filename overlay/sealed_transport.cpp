@@ -230,8 +230,8 @@ Result<void> SealedTransport::send_to(Now now, const Endpoint& to, std::uint8_t 
     return impl_->send_to(now, to, {own_port, peer_port, std::move(bytes), {}, {}, traffic_of(own_port)});
 }
 Result<void> SealedTransport::send(Now now, const NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
-                                   proto::Bytes bytes, proto::Traffic traffic) {
-    return impl_->send(now, to, {own_port, peer_port, std::move(bytes), {}, {}, traffic});
+                                   proto::Bytes bytes, proto::Traffic traffic, bool wants_answer) {
+    return impl_->send(now, to, {own_port, peer_port, std::move(bytes), {}, {}, traffic, wants_answer});
 }
 Result<void> SealedTransport::connect(Now now, const Endpoint& to) {
     return impl_->connect(now, to);

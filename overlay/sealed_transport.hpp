@@ -83,8 +83,10 @@ class SealedTransport {
     proto::Result<void> send_to(proto::Now now, const proto::Endpoint& to, std::uint8_t own_port,
                                 std::uint8_t peer_port, proto::Bytes bytes);
     /// Sends to a known node. unavailable: there is no session with it (nothing is queued then); too_large.
+    /// Silence after what wants an answer speaks against the session.
     proto::Result<void> send(proto::Now now, const proto::NodeId& to, std::uint8_t own_port, std::uint8_t peer_port,
-                             proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::channel);
+                             proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::channel,
+                             bool wants_answer = true);
     /// Makes a session unless there is one: PeerUp or ConnectFailed follows. Tries again a few times by itself.
     proto::Result<void> connect(proto::Now now, const proto::Endpoint& to);
     /// Keeps the session however idle it is (the channel does so for followed peers); counted.

@@ -80,6 +80,7 @@ class SealedTransport::Impl {
     void deliver(PeerState& peer, const proto::Endpoint& from, Session::Opened opened);
     void seal_to(proto::Now now, PeerState& peer, Plain plain);
     void after_sending(proto::Now now, PeerState& peer, Plain plain);
+    void await_answer(proto::Now now, PeerState& peer, Plain plain);
     void flush(proto::Now now, PeerState& peer, std::vector<Plain> queue);
     void take_down(const proto::NodeId& node, proto::Reason reason);
     void sweep(proto::Now now);

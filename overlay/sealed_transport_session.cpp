@@ -76,6 +76,21 @@ void SealedTransport::Impl::seal_to(Now now, PeerState& peer, Plain plain) {
 }
 
 void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain) {
+    if (plain.wants_answer) {
+        await_answer(now, peer, std::move(plain));
+    }
+    // Whoever had the last word before may have been right to: one datagram without an answer says nothing.
+    const bool silent = peer.unanswered_sent >= limits::session_silence_sent &&
+                        now.steady - *peer.unanswered_since >= limits::session_silence;
+    const bool worn = peer.current->bytes_sealed() >= limits::session_rekey_bytes;
+    if (silent || worn) {
+        peer.unanswered_since = now.steady;
+        shake_again(now, peer);
+    }
+}
+
+void SealedTransport::Impl::await_answer(Now now, PeerState& peer, Plain plain) {
+    ++peer.unanswered_sent;
     if (!peer.unanswered_since) {
         peer.unanswered_since = now.steady;
     }
@@ -86,14 +101,6 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
             peer.unanswered.erase(peer.unanswered.begin());
         }
         peer.unanswered.push_back(std::move(plain));
-    }
-    // Whoever had the last word before may have been right to: one datagram without an answer says nothing.
-    const bool silent = ++peer.unanswered_sent >= limits::session_silence_sent &&
-                        now.steady - *peer.unanswered_since >= limits::session_silence;
-    const bool worn = peer.current->bytes_sealed() >= limits::session_rekey_bytes;
-    if (silent || worn) {
-        peer.unanswered_since = now.steady;
-        shake_again(now, peer);
     }
 }
 

@@ -78,7 +78,7 @@ TEST_CASE("a change costs one datagram and its acknowledgement, however many use
         REQUIRE(pair.shows(watch, "change " + std::to_string(i)));
         pair.network.run_for(100ms);
     }
-    // Half a second passed: room for one lease, which falls due every 10 s, and its acknowledgement.
+    // Half a second passed: room for one question, with its answer.
     CHECK(leases() >= changes);
     CHECK(leases() <= changes + 1);
     CHECK(by[pair.watcher.endpoint] == by[pair.source.endpoint]);
