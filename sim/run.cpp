@@ -21,10 +21,6 @@ using proto::Duration;
 
 namespace {
 
-constexpr auto join_gap =
-    std::chrono::milliseconds{20};  ///< between two joinings at the start, at the least on average
-constexpr auto join_span_most = std::chrono::minutes{5};
-
 std::uint64_t resident_bytes() {
     const arena::Outside outside;
     std::ifstream in("/proc/self/statm");
@@ -81,10 +77,6 @@ class Run final : public Lives, public Actor {
     std::unique_ptr<HostMaker> make_maker(std::uint64_t seed) {
         if (scenario_.mode == Mode::engine) return std::make_unique<EngineHosts>();
         return std::make_unique<SimNodes>(scenario_, seed, attack_.get());
-    }
-    Duration join_span() const {
-        const Duration wanted = std::max<Duration>(join_gap * scenario_.nodes, std::chrono::seconds{1});
-        return std::min<Duration>({wanted, join_span_most, std::max<Duration>(scenario_.warmup / 2, join_gap)});
     }
     /// Whole multiples of what is asked for.
     static Duration interval(const RunOptions& options, Duration length) {
@@ -220,7 +212,7 @@ Measures Run::go() {
     at(std::chrono::seconds{1}, Task::tick);
     at(scenario_.warmup, Task::end_warmup);
     at(scenario_.warmup + scenario_.duration, Task::end_of_hardship);
-    hardship_.begin(join_span());
+    hardship_.begin(scenario_.join_span());
     run_until(scenario_.length());
     measures_.stopped_early = world_.elapsed() < scenario_.length();
     if (!measures_.stopped_early) checker_.tick();

@@ -14,8 +14,7 @@ namespace {
 
 constexpr auto publishes_within = std::chrono::seconds{1};  ///< of its home's joining: a client that was waiting
 constexpr auto watches_within = std::chrono::seconds{2};
-constexpr auto first_watches_within = std::chrono::minutes{1};  ///< during the warm-up, so that not all come at once
-constexpr auto refresh_after = std::chrono::hours{12};          ///< publications last a day
+constexpr auto refresh_after = std::chrono::hours{12};  ///< publications last a day
 
 Duration within(Duration span, Dice& dice) {
     return Duration{dice.below(static_cast<std::uint64_t>(span.count()) + 1)};
@@ -81,13 +80,16 @@ void Workload::joined(NodeIndex node) {
         User& user = users_[number];
         world_.at(now + within(publishes_within, user.dice), *this, token(Task::change, ++user.life, number));
     }
-    const bool early = now < scenario_.warmup / 2;
-    const Duration span = early ? std::min<Duration>(first_watches_within, scenario_.warmup / 4) : watches_within;
+    // At the start the sources are there first: whoever looks for one that is not looks again and again, which would be
+    // most of what a large world costs. All restarting at once is an event of a scenario.
+    const bool first = now <= scenario_.join_span();
+    const auto from = first ? scenario_.join_span() : now;
+    const Duration span = first ? scenario_.warmup / 4 : Duration{watches_within};
     for (const auto number : watchers_at_[node]) {
         Watcher& watcher = watchers_[number];
         if (!watcher.wants) continue;
         Dice dice(seed_, Purpose::watches, std::uint64_t{++watcher.life} << 32 | (std::uint64_t{1} << 63) | number);
-        world_.at(now + within(span, dice), *this, token(Task::begin_watch, watcher.life, number));
+        world_.at(from + within(span, dice), *this, token(Task::begin_watch, watcher.life, number));
     }
 }
 

@@ -18,6 +18,7 @@ nodes = 12
 duration = "15s"
 warmup = "10s"
 settle = "5s"
+crash_bound = "6s"
 [network]
 latency = "matrix:rtt"
 [churn]
@@ -115,8 +116,8 @@ TEST_CASE("check, sweep and run say the faults of the files that a scenario name
         const auto wrong = folder.sim(words);
         CAPTURE(wrong.out);
         CHECK(wrong.status == 2);
-        CHECK(wrong.has(scenario + ":9: [churn] model: " + folder.file("in/lives") + ":2: node 3 is gone already"));
-        CHECK(wrong.has(scenario + ":7: [network] latency: " + folder.file("in/rtt") +
+        CHECK(wrong.has(scenario + ":10: [churn] model: " + folder.file("in/lives") + ":2: node 3 is gone already"));
+        CHECK(wrong.has(scenario + ":8: [network] latency: " + folder.file("in/rtt") +
                         ": line 2: 'x' is no round-trip time"));
         CHECK_FALSE(wrong.has("sweep:"));
     }
