@@ -17,6 +17,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct Options {
     int changes = 2000;
     int in_flight = 1;
     int warmup = 200;
+    int rest = 0;        ///< s before the changes that are measured: for what a server does about new users afterwards
     int users = 0;       ///< in the names of the presentities; 0: our port
     int expires = 3600;  ///< of publications and subscriptions, s; none is refreshed or ended
 };
@@ -83,6 +85,7 @@ class Load {
     int run() {
         for (int i = 0; i < options_.presentities; ++i) prepare(i);
         measure(options_.warmup);
+        std::this_thread::sleep_for(std::chrono::seconds{options_.rest});
         latencies_.clear();
         auto begin = Clock::now();
         measure(options_.changes);
@@ -322,6 +325,8 @@ int main(int argc, char** argv) {
             options.in_flight = std::atoi(value);
         else if (key == "--warmup")
             options.warmup = std::atoi(value);
+        else if (key == "--rest")
+            options.rest = std::atoi(value);
         else if (key == "--users")
             options.users = std::atoi(value);
         else if (key == "--expires")
@@ -335,7 +340,7 @@ int main(int argc, char** argv) {
         std::fprintf(
             stderr,
             "usage: sip_load --publish PORT --subscribe PORT [--domain D] [--watcher-domain D] [--presentities N] "
-            "[--changes N] [--in-flight N] [--warmup N] [--users N] [--expires S]\n");
+            "[--changes N] [--in-flight N] [--warmup N] [--rest S] [--users N] [--expires S]\n");
         return 2;
     }
     return Load(options).run();
