@@ -31,6 +31,9 @@ struct Member {
     std::set<Digest> undelegated{};
 };
 
+/// "host:port", the host an address (IPv6 in brackets) or a name, the port a multiple of 8 and not 0.
+bool is_bootstrap(std::string_view text);
+
 /// A fault of a file an operator wrote.
 struct FileFault {
     int line = 0;  ///< from 1; 0 where the fault has no line of its own (something is missing)

@@ -44,15 +44,6 @@ std::string unknown_key(std::string_view key, const Names& known) {
     return text;
 }
 
-bool is_bootstrap(std::string_view text) {
-    std::size_t colon = text.rfind(':');
-    if (colon == std::string_view::npos) return false;
-    std::string with_port = "[::]" + std::string(text.substr(colon));
-    auto port = Endpoint::parse(with_port);
-    bool address = Endpoint::parse(text).has_value() || canonical_domain(text.substr(0, colon)).has_value();
-    return address && port && port->port != 0 && port->port % 8 == 0;
-}
-
 std::string quoted(std::string_view text) {
     static constexpr char digits[] = "0123456789abcdef";
     std::string out = "\"";
@@ -205,6 +196,15 @@ class FileReader {
 };
 
 }  // namespace
+
+bool is_bootstrap(std::string_view text) {
+    std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) return false;
+    std::string with_port = "[::]" + std::string(text.substr(colon));
+    auto port = Endpoint::parse(with_port);
+    bool address = Endpoint::parse(text).has_value() || canonical_domain(text.substr(0, colon)).has_value();
+    return address && port && port->port != 0 && port->port % 8 == 0;
+}
 
 tl::expected<Federation, Faults> Federation::parse(std::string_view text) {
     try {

@@ -16,6 +16,7 @@
 #include "node/daemon/bootstrap.hpp"
 #include "node/daemon/config.hpp"
 #include "node/daemon/files.hpp"
+#include "node/daemon/tokens.hpp"
 #include "proto/limits.hpp"
 
 namespace presmesh::cli {
@@ -51,6 +52,12 @@ std::string token_of_file(const std::string& path) {
         if (first.empty()) first = token;
     }
     return first;
+}
+
+std::string_view host_port_of(std::string_view url) {
+    if (url.starts_with("http://")) url.remove_prefix(7);
+    while (!url.empty() && url.back() == '/') url.remove_suffix(1);
+    return url;
 }
 
 std::optional<Reason> reason_named(std::string_view name) {
@@ -294,6 +301,13 @@ proto::Error problem_of(const Reply& reply) {
             text};
 }
 
+Result<std::pair<std::string, std::uint16_t>> address_of_url(std::string_view url) {
+    auto parts = daemon::split_host_port(host_port_of(url));
+    if (parts) return parts;
+    return refuse(Reason::malformed,
+                  "the daemon's address must be http://host:port, and is \"" + std::string(url) + "\"");
+}
+
 Result<Client> Client::make(const Options& options) {
     Client client;
     auto url = !options.url.empty() ? options.url : environment("PRESMESH_URL");
@@ -305,15 +319,18 @@ Result<Client> Client::make(const Options& options) {
             url = "http://" + parsed->config.http.listen.front().to_string();
         if (parsed && client.token_.empty()) client.token_ = token_of_file(parsed->config.http.token_file);
     }
-    if (url.starts_with("http://")) url = url.substr(7);
-    while (!url.empty() && url.back() == '/') url.pop_back();
-    const auto parts = daemon::split_host_port(url);
-    if (!parts)
-        return refuse(Reason::malformed, "the daemon's address must be http://host:port, and is \"" + url + "\"");
-    client.host_ = parts->first;
-    client.port_ = std::to_string(parts->second);
-    client.address_ = "http://" + url;
+    const auto address = address_of_url(url);
+    if (!address) return tl::make_unexpected(address.error());
+    if (!daemon::is_token(client.token_))
+        return refuse(Reason::malformed, "the token holds a character that an Authorization header cannot carry");
+    client.host_ = address->first;
+    client.port_ = std::to_string(address->second);
+    client.address_ = "http://" + std::string(host_port_of(url));
     return client;
+}
+
+int no_client(const Options& options, const proto::Error& why) {
+    return why.reason == Reason::malformed ? misused(options, why) : refused(options, why);
 }
 
 Result<Reply> Client::request(const std::string& method, const std::string& target, const std::string& body,

@@ -1,8 +1,11 @@
 // The daemon's HTTP interface, as the commands use it: one request at a time, waiting for the answer.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "node/cli/output.hpp"
@@ -22,9 +25,13 @@ inline constexpr const char* not_json = "the daemon's answer is not JSON";
 /// What the daemon refused, as its problem document tells it.
 proto::Error problem_of(const Reply& reply);
 
+/// Host and port of "http://host:port", or of that without the scheme; malformed.
+proto::Result<std::pair<std::string, std::uint16_t>> address_of_url(std::string_view url);
+
 class Client {
   public:
     /// From --url and --token, PRESMESH_URL and PRESMESH_TOKEN, or the config file's [http] (its first usable token).
+    /// malformed: the address; not_found: there is none.
     static proto::Result<Client> make(const Options& options);
 
     /// unavailable: nobody answers there, or not in time.
@@ -55,5 +62,8 @@ class Client {
     std::string address_;
     std::string token_;
 };
+
+/// Says why Client::make made none: PRESMESH_URL or PRESMESH_TOKEN may be wrong usage, too.
+int no_client(const Options& options, const proto::Error& why);
 
 }  // namespace presmesh::cli

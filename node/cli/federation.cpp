@@ -2,6 +2,7 @@
 // written.
 #include <algorithm>
 
+#include "node/cli/arguments.hpp"
 #include "node/cli/commands.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/material.hpp"
@@ -260,6 +261,7 @@ CLI::App* add_action(CLI::App& parent, const Options& options, Run& run, const A
 
 void add_federation(CLI::App& app, const Options& options, Run& run) {
     const auto asked = std::make_shared<Asked>();
+    const auto domain = CLI::Validator(is_domain, "");
     auto* group = app.add_subcommand("federation", "make, change and check a federation file");
     group->require_subcommand(1);
     add_action(*group, options, run, asked, "new", "an empty federation with a key of its own", create);
@@ -267,29 +269,31 @@ void add_federation(CLI::App& app, const Options& options, Run& run) {
         add_action(*group, options, run, asked, "add", "add a member: its init's federation.toml, or DOMAIN KEY", add);
     adding->add_option("MEMBER", asked->domain, "a provider's federation.toml, or its domain")->required();
     adding->add_option("KEY", asked->other, "with a domain: its public key in hexadecimal");
-    adding->add_option("--bootstrap", asked->bootstrap, "host:port of one of its nodes; may be said again");
-    adding->add_option("--domain", asked->only, "of a file with several members, the one to add");
+    adding->add_option("--bootstrap", asked->bootstrap, "host:port of one of its nodes; may be said again")
+        ->check(CLI::Validator(is_bootstrap, ""));
+    adding->add_option("--domain", asked->only, "of a file with several members, the one to add")->check(domain);
     adding->add_flag("--replace-key", asked->replace_key,
                      "the domain has a new key: what was signed with the old one counts no more");
     add_action(*group, options, run, asked, "remove", "end a membership", remove)
         ->add_option("DOMAIN", asked->domain, "the member that goes")
-        ->required();
+        ->required()
+        ->check(domain);
     add_action(*group, options, run, asked, "show", "list the members", show);
     add_action(*group, options, run, asked, "check", "say every fault of a file", check);
     auto* revoking = add_action(*group, options, run, asked, "revoke", "take a node's certificate back", revoke);
-    revoking->add_option("DOMAIN", asked->domain, "whose node it is")->required();
+    revoking->add_option("DOMAIN", asked->domain, "whose node it is")->required()->check(domain);
     revoking->add_option("NODE", asked->other, "its id, 40 hexadecimal digits")->required();
     auto* delegating =
         add_action(*group, options, run, asked, "delegate", "let another member publish for our users", delegate);
-    delegating->add_option("DOMAIN", asked->domain, "whose users")->required();
-    delegating->add_option("DELEGATE", asked->other, "who may publish for them")->required();
+    delegating->add_option("DOMAIN", asked->domain, "whose users")->required()->check(domain);
+    delegating->add_option("DELEGATE", asked->other, "who may publish for them")->required()->check(domain);
     delegating->add_option("--domain-key", asked->domain_key, "file with DOMAIN's secret key")->capture_default_str();
     delegating->add_option("--days", asked->days, "how long it holds")
         ->capture_default_str()
         ->check(CLI::Range(1, 3650));
     auto* taking_back = add_action(*group, options, run, asked, "undelegate", "end what delegate allowed", undelegate);
-    taking_back->add_option("DOMAIN", asked->domain, "whose users")->required();
-    taking_back->add_option("DELEGATE", asked->other, "who may publish for them no more")->required();
+    taking_back->add_option("DOMAIN", asked->domain, "whose users")->required()->check(domain);
+    taking_back->add_option("DELEGATE", asked->other, "who may publish for them no more")->required()->check(domain);
 }
 
 }  // namespace presmesh::cli

@@ -1,6 +1,7 @@
 // presmesh: keys, federation files, and a running daemon's users. Exit status 0: done; 1: refused; 2: wrong usage.
 #include <csignal>
 
+#include "node/cli/arguments.hpp"
 #include "node/cli/commands.hpp"
 #include "node/daemon/daemon.hpp"
 #include "proto/identity.hpp"
@@ -18,10 +19,13 @@ int main(int argc, char** argv) {
     app.add_flag("--json", options.json, "print JSON");
     app.add_option("-c,--config", options.config,
                    "the daemon's config file: where its address and a token are found (or PRESMESH_CONFIG)");
-    app.add_option("--url", options.url, "the daemon's HTTP address (or PRESMESH_URL)");
+    app.add_option("--url", options.url, "the daemon's HTTP address (or PRESMESH_URL)")
+        ->check(CLI::Validator(is_url, ""));
     app.add_option("--token", options.token,
-                   "the bearer token (or PRESMESH_TOKEN, which does not show in the list of processes)");
-    app.add_option("--as", options.watcher, "who reads, where the token may read as anybody");
+                   "the bearer token (or PRESMESH_TOKEN, which does not show in the list of processes)")
+        ->check(CLI::Validator(is_token, ""));
+    app.add_option("--as", options.watcher, "who reads, where the token may read as anybody")
+        ->check(CLI::Validator(is_user, ""));
     add_init(app, options, run);
     add_federation(app, options, run);
     add_presence(app, options, run);

@@ -22,7 +22,7 @@ namespace {
 
 int status(const Options& options) {
     const auto client = Client::make(options);
-    if (!client) return refused(options, client.error());
+    if (!client) return no_client(options, client.error());
     const auto reply = client->ask("GET", "/v1/node");
     if (!reply) return refused(options, reply.error());
     const auto json = Json::parse(reply->body, nullptr, false);

@@ -1,10 +1,11 @@
 // presmesh publish, get, watch, rules, watchers, approve, deny: what users do, through the daemon's HTTP.
+#include "node/cli/arguments.hpp"
 #include "node/cli/client.hpp"
 #include "node/cli/commands.hpp"
 #include "node/cli/view_text.hpp"
 #include "node/daemon/files.hpp"
 #include "node/daemon/http_target.hpp"
-#include "node/daemon/printable.hpp"
+#include "node/daemon/presence_json.hpp"
 #include "node/rules.hpp"
 
 namespace presmesh::cli {
@@ -46,11 +47,19 @@ std::string document_of(const Asked& asked) {
     return dump({{"services", {service}}});
 }
 
+/// What the daemon would find wrong with it.
+std::optional<proto::Error> fault_of(const std::string& document) {
+    const auto presence = daemon::presence_from_json(document);
+    if (!presence) return presence.error();
+    const auto made = proto::Document::make(*presence);
+    return made ? std::nullopt : std::optional(made.error());
+}
+
 /// A request whose answer is printed as it is, or as `text` makes it.
 int ask(const Options& options, const std::string& method, const std::string& target, const std::string& body,
         const std::function<std::string(const Json&)>& text, const std::string& content_type = "application/json") {
     const auto client = Client::make(options);
-    if (!client) return refused(options, client.error());
+    if (!client) return no_client(options, client.error());
     const auto reply = client->ask(method, target, body, content_type);
     if (!reply) return refused(options, reply.error());
     const auto json = reply->body.empty() ? Json::object() : Json::parse(reply->body, nullptr, false);
@@ -70,6 +79,8 @@ int publish(const Options& options, const Asked& asked) {
         if (body.find_first_not_of(" \t\r\n\xEF\xBB\xBF") != std::string::npos &&
             body[body.find_first_not_of(" \t\r\n\xEF\xBB\xBF")] == '<')
             type = "application/pidf+xml";
+    } else if (const auto wrong = fault_of(body)) {
+        return misused(options, *wrong);
     }
     return ask(
         options, "PUT", path_of("presence", asked.uri) + query, body,
@@ -92,7 +103,7 @@ int get(const Options& options, const Asked& asked) {
 
 int watch(const Options& options, const Asked& asked) {
     const auto client = Client::make(options);
-    if (!client) return refused(options, client.error());
+    if (!client) return no_client(options, client.error());
     std::vector<std::string> targets;
     for (const auto& uri : asked.uris) targets.push_back(path_of("presence", uri) + "/events" + as_query(options));
     int left = asked.events;
@@ -141,12 +152,6 @@ int deny(const Options& options, const Asked& asked) {
     return decide(options, asked, asked.polite ? "polite-block" : "block");
 }
 
-/// What no daemon would take is wrong usage; whose user it is, the daemon says.
-std::string is_user(const std::string& text) {
-    const auto uri = proto::PresentityUri::parse(text);
-    return uri ? "" : "\"" + daemon::quotable(text) + "\" is not user@domain: " + daemon::printable(uri.error().detail);
-}
-
 using Action = int (*)(const Options&, const Asked&);
 
 }  // namespace
@@ -165,7 +170,8 @@ void add_presence(CLI::App& app, const Options& options, Run& run) {
     };
     const auto named = [&](CLI::App* made) {
         made->add_option("--publication", asked->publication, "a name: what is published under it again replaces it")
-            ->capture_default_str();
+            ->capture_default_str()
+            ->check(CLI::Validator(is_publication, ""));
     };
 
     auto* publishing = command("publish", "say a user's presence", publish);

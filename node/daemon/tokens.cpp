@@ -30,13 +30,6 @@ proto::Result<Access> access_of(std::string_view word) {
     return proto::refuse(proto::Reason::malformed, "the access must be read, write or admin");
 }
 
-/// RFC 6750's b68token: what an Authorization header can carry.
-bool is_token(std::string_view word) {
-    return std::all_of(word.begin(), word.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || std::string_view("-._~+/=").find(static_cast<char>(c)) != std::string_view::npos;
-    });
-}
-
 proto::Result<Grant> grant_of(const std::vector<std::string_view>& words) {
     if (words.size() < 2 || words.size() > 3)
         return proto::refuse(proto::Reason::malformed, "must be TOKEN user@domain|* [read|write|admin]");
@@ -62,6 +55,12 @@ proto::Result<Grant> grant_of(const std::vector<std::string_view>& words) {
 }
 
 }  // namespace
+
+bool is_token(std::string_view word) {
+    return std::all_of(word.begin(), word.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 || std::string_view("-._~+/=").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+}
 
 tl::expected<Tokens, std::vector<proto::FileFault>> Tokens::parse(std::string_view text) {
     Tokens tokens;

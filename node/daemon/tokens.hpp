@@ -13,6 +13,9 @@
 
 namespace presmesh::daemon {
 
+/// RFC 6750's b68token: what an Authorization header can carry.
+bool is_token(std::string_view word);
+
 enum class Access : std::uint8_t {
     read,   ///< see presence, as the token's user
     write,  ///< and publish and rule for that user

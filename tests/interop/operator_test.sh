@@ -73,6 +73,19 @@ grep -q '"\\xff\\xfe" is not user@domain' exits.out || fail "a watcher's name: $
 for wrong in "get alice" "watch alice@a.example @" "publish a.example" "rules alice@a.example b.example=perhaps" "rules alice@a.example @=allow"; do
   exits 2 -c a/presmesh.toml $wrong
 done
+# Known to be wrong whatever the node says, and so before it is asked.
+misused() { local text=$1; shift; exits 2 "$@"; grep -q -- "$text" exits.out || fail "$*: $(cat exits.out)"; }
+misused '--as: "bob" is not user@domain' --url http://127.0.0.1:1 --as bob get alice@a.example
+misused '--as: "@" is not user@domain' -c a/presmesh.toml watch alice@a.example --as @
+misused 'must be http://host:port, and is "nonsense"' --url nonsense status
+PRESMESH_URL=nonsense misused 'must be http://host:port, and is "nonsense"' get alice@a.example
+misused '--token: it holds a character' --url http://127.0.0.1:1 --token $'x\r\ny: z' status
+PRESMESH_TOKEN='x y' misused 'token holds a character' -c a/presmesh.toml status
+misused '--publication: the name is longer than 64 bytes' -c a/presmesh.toml withdraw alice@a.example --publication $(printf 'x%.0s' {1..65})
+misused 'over its bound' -c a/presmesh.toml publish alice@a.example --note $(printf 'x%.0s' {1..66000})
+misused '--bootstrap: "127.0.0.1:4001" is not host:port' federation add all.toml c.example $(key_of b all.toml) --bootstrap 127.0.0.1:4001
+misused '"not a domain" is not a domain' federation remove all.toml 'not a domain'
+misused '"not a domain" is not a domain' federation undelegate all.toml b.example 'not a domain'
 exits 2 nosuch
 grep -q 'there is no command nosuch' exits.out || fail "an unknown command: $(cat exits.out)"
 exits 2 federation nosuch
