@@ -93,7 +93,9 @@ void check_domains(const daemon::Loaded& loaded, proto::WallTime now, Findings& 
 void check_secrets(const daemon::Config& config, Findings& findings) {
     const auto exposed = daemon::exposed_secrets(config);
     for (const auto& one : exposed) findings.add(false, "secrets", one);
-    if (exposed.empty()) findings.add(true, "secrets", "others cannot read the keys, the tokens, the federation file");
+    if (exposed.empty())
+        findings.add(true, "secrets",
+                     "others cannot read the keys, the tokens, the federation file, the attached servers' secrets");
     if (const auto key = daemon::domain_key_here(config); !key.empty())
         findings.note("domain.key", key +
                                         " lies on this node, which does not need it: who breaks in here could make "

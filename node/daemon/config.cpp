@@ -273,14 +273,16 @@ std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_vi
     return endpoints;
 }
 
-std::string read_secret(TomlSection& section, const std::string& name, const std::string& folder) {
+std::string read_secret(TomlSection& section, const std::string& name, SecretFiles& files) {
     const std::string file_key = name + "_file";
     const auto direct = section.text(name);
     const auto file = section.text(file_key);
     if (direct && file) section.fault(file_key, "has both " + name + " and " + file_key);
     if (direct && direct->empty()) section.fault(name, name + " must not be empty");
     if (direct || !file) return direct.value_or("");
-    auto text = read_file(resolve_path(folder, *file));
+    const auto path = resolve_path(files.folder, *file);
+    files.named.insert(path);
+    auto text = read_file(path);
     if (!text) {
         section.fault(file_key, file_key + ": " + text.error().detail);
         return {};
@@ -310,8 +312,10 @@ ParsedConfig parse_config(std::string_view text, const std::string& folder) {
     config.presence = read_presence(sections.table("presence", false));
     config.http = read_http(sections.table("http", false), folder, listens);
     config.log = read_log(sections.table("log", false), folder, parsed);
-    config.sip = read_sip(sections.tables("sip"), folder, config.node.domain, listens);
-    config.xmpp = read_xmpp(sections.tables("xmpp"), folder);
+    SecretFiles secrets{folder, {}};
+    config.sip = read_sip(sections.tables("sip"), secrets, config.node.domain, listens);
+    config.xmpp = read_xmpp(sections.tables("xmpp"), secrets);
+    config.secret_files = std::move(secrets.named);
     sections.finish();
     config.written = written_keys(root);
     check_listens(listens, parsed.faults);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,7 @@ struct Config {
     LogConfig log;
     std::vector<translators::sip::SipSettings> sip;
     std::vector<translators::xmpp::XmppSettings> xmpp;
+    std::set<std::string> secret_files;  ///< whole paths of those that [[sip]] and [[xmpp]] name
 };
 
 /// An address that a section listens on.

@@ -1,6 +1,7 @@
 // What the files config*.cpp share: values that more than one section has.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,17 +18,21 @@ bool is_wildcard(const proto::Endpoint& endpoint);
 std::string read_domain(TomlSection& section, std::string_view key, const std::string& text);
 std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_view key,
                                             std::vector<std::string> fallback);
+struct SecretFiles {
+    std::string folder;           ///< from which relative paths are taken
+    std::set<std::string> named;  ///< whole paths, of the sections read so far
+};
 /// The key `name` ("secret"), or the file that `name`_file names (without its line end); empty when there is neither.
-std::string read_secret(TomlSection& section, const std::string& name, const std::string& folder);
+std::string read_secret(TomlSection& section, const std::string& name, SecretFiles& files);
 std::chrono::seconds in_seconds(proto::Duration duration);
 
 /// Two that cannot be had at once, as the wildcard and an address of its family.
 void check_listens(const std::vector<Listening>& listens, std::vector<proto::FileFault>& faults);
 
 /// `domain` is whose users a section is about that does not say.
-std::vector<translators::sip::SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
+std::vector<translators::sip::SipSettings> read_sip(std::vector<TomlSection> sections, SecretFiles& files,
                                                     const std::string& domain, std::vector<Listening>& listens);
 
-std::vector<translators::xmpp::XmppSettings> read_xmpp(std::vector<TomlSection> sections, const std::string& folder);
+std::vector<translators::xmpp::XmppSettings> read_xmpp(std::vector<TomlSection> sections, SecretFiles& files);
 
 }  // namespace presmesh::daemon

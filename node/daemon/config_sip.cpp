@@ -148,7 +148,7 @@ void read_from(TomlSection& section, SipSettings& settings) {
             "sends from, such as from = [\"192.0.2.5\"]");
 }
 
-void read_attach(TomlSection& section, const std::string& folder, SipSettings& settings) {
+void read_attach(TomlSection& section, SecretFiles& files, SipSettings& settings) {
     const bool attach = settings.mode == Mode::attach;
     read_server(section, settings);
     read_from(section, settings);
@@ -161,7 +161,7 @@ void read_attach(TomlSection& section, const std::string& folder, SipSettings& s
         settings.watcher = "sip:presmesh@" + settings.domains.front();
     settings.as_real_watcher = section.flag("as_real_watcher", settings.as_real_watcher);
     settings.credentials.user = section.text_or("user", "");
-    settings.credentials.password = read_secret(section, "password", folder);
+    settings.credentials.password = read_secret(section, "password", files);
     settings.credentials.realm = section.text_or("password_realm", "");
     if (settings.credentials.user.empty() != settings.credentials.password.empty())
         section.fault("user", "needs user and password (or password_file) together");
@@ -187,7 +187,7 @@ void read_serve(TomlSection& section, SipSettings& settings) {
     }
 }
 
-SipSettings read_one(TomlSection& section, const std::string& folder, const std::string& domain,
+SipSettings read_one(TomlSection& section, SecretFiles& files, const std::string& domain,
                      std::vector<Listening>& listens) {
     SipSettings settings;
     settings.mode = section.choice("mode", {"serve", "attach"}, 0) == 0 ? Mode::serve : Mode::attach;
@@ -196,7 +196,7 @@ SipSettings read_one(TomlSection& section, const std::string& folder, const std:
     read_domains(section, domain, settings);
     read_listen(section, settings, listens);
     read_advertised(section, settings);
-    read_attach(section, folder, settings);
+    read_attach(section, files, settings);
     read_serve(section, settings);
     settings.rate.burst = static_cast<std::uint32_t>(section.number("rate_burst", 1, 1'000'000, settings.rate.burst));
     settings.rate.interval =
@@ -212,12 +212,12 @@ SipSettings read_one(TomlSection& section, const std::string& folder, const std:
 
 }  // namespace
 
-std::vector<SipSettings> read_sip(std::vector<TomlSection> sections, const std::string& folder,
-                                  const std::string& domain, std::vector<Listening>& listens) {
+std::vector<SipSettings> read_sip(std::vector<TomlSection> sections, SecretFiles& files, const std::string& domain,
+                                  std::vector<Listening>& listens) {
     std::vector<SipSettings> all;
     std::set<std::string> names;
     for (auto& section : sections) {
-        all.push_back(read_one(section, folder, domain, listens));
+        all.push_back(read_one(section, files, domain, listens));
         if (!names.insert(all.back().name).second)
             section.fault("name", "name " + all.back().name +
                                       " is taken by another [[sip]] section: names keep saved state apart");

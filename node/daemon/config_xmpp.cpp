@@ -33,22 +33,22 @@ void read_server(TomlSection& section, XmppSettings& settings) {
     if (settings.host.empty()) section.fault("server", "server must be host:port, and is \"" + server + "\"");
 }
 
-ComponentSettings read_component(TomlSection& section, const std::string& folder) {
+ComponentSettings read_component(TomlSection& section, SecretFiles& files) {
     ComponentSettings component;
     const auto host = section.required_text("host");
     if (!host.empty()) component.name = read_domain(section, "host", host);
-    component.secret = read_secret(section, "secret", folder);
+    component.secret = read_secret(section, "secret", files);
     if (!section.has("secret") && !section.has("secret_file")) section.fault("secret", "needs secret or secret_file");
     component.gateway = section.flag("gateway", false);
     section.finish();
     return component;
 }
 
-void read_components(TomlSection& section, const std::string& folder, XmppSettings& settings) {
+void read_components(TomlSection& section, SecretFiles& files, XmppSettings& settings) {
     std::set<std::string> names;
     int gateways = 0;
     for (auto& part : section.tables("components")) {
-        auto component = read_component(part, folder);
+        auto component = read_component(part, files);
         if (!component.name.empty() && !names.insert(component.name).second)
             part.fault("host", "host " + component.name + " is named twice");
         if (component.gateway && ++gateways > 1) part.fault("gateway", "gateway: there can be one");
@@ -60,12 +60,12 @@ void read_components(TomlSection& section, const std::string& folder, XmppSettin
                       "\"component.secret\" }]");
 }
 
-XmppSettings read_one(TomlSection& section, const std::string& folder) {
+XmppSettings read_one(TomlSection& section, SecretFiles& files) {
     XmppSettings settings;
     const auto domain = section.required_text("domain");
     if (!domain.empty()) settings.domain = read_domain(section, "domain", domain);
     read_server(section, settings);
-    read_components(section, folder, settings);
+    read_components(section, files, settings);
     settings.connect_timeout =
         in_seconds(section.duration("connect_timeout", seconds{1}, seconds{300}, settings.connect_timeout));
     settings.reconnect_min =
@@ -88,11 +88,11 @@ XmppSettings read_one(TomlSection& section, const std::string& folder) {
 
 }  // namespace
 
-std::vector<XmppSettings> read_xmpp(std::vector<TomlSection> sections, const std::string& folder) {
+std::vector<XmppSettings> read_xmpp(std::vector<TomlSection> sections, SecretFiles& files) {
     std::vector<XmppSettings> all;
     std::set<std::string> domains;
     for (auto& section : sections) {
-        all.push_back(read_one(section, folder));
+        all.push_back(read_one(section, files));
         const auto& domain = all.back().domain;
         if (!domain.empty() && !domains.insert(domain).second)
             section.fault("domain", "domain " + domain + " has two [[xmpp]] sections");

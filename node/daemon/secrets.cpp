@@ -25,9 +25,11 @@ std::string domain_key_here(const Config& config) {
 }
 
 std::vector<std::string> exposed_secrets(const Config& config) {
+    std::vector<std::string> files{config.node.key_file, domain_key_here(config), config.http.token_file,
+                                   config.node.federation_file};
+    files.insert(files.end(), config.secret_files.begin(), config.secret_files.end());
     std::vector<std::string> found;
-    for (const auto& file :
-         {config.node.key_file, domain_key_here(config), config.http.token_file, config.node.federation_file}) {
+    for (const auto& file : files) {
         struct stat status {};
         if (file.empty() || ::stat(file.c_str(), &status) != 0 || (status.st_mode & too_much) == 0) continue;
         char mode[8];

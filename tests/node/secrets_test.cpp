@@ -37,3 +37,42 @@ TEST_CASE("secret files that others may read are told, and a domain key that lie
     config.http.token_file.clear();
     CHECK(daemon::exposed_secrets(config).size() == 3);
 }
+
+TEST_CASE("the attached servers' secrets are looked at as the node's own are, each file once") {
+    const testing::TempFolder folder;
+    folder.write("sip.password", "swordfish\n");
+    folder.write("component.secret", "s3cret\n");
+    const auto mode = [&](const char* name, mode_t bits) { REQUIRE(::chmod(folder.file(name).c_str(), bits) == 0); };
+    const auto exposed = [&] {
+        const auto parsed = daemon::parse_config(R"([node]
+domain = "a.example"
+key = "node.key"
+certificate = "node.cert"
+federation = "federation.toml"
+listen = "127.0.0.1:4000"
+[[sip]]
+mode = "attach"
+server = "sip:127.0.0.1:5070"
+user = "presmesh"
+password_file = "sip.password"
+[[xmpp]]
+domain = "x.example"
+components = [
+  { host = "b.example", secret_file = "component.secret" },
+  { host = "gw.x.example", secret_file = "component.secret", gateway = true },
+]
+)",
+                                                 folder.path());
+        REQUIRE(parsed.faults.empty());
+        return daemon::exposed_secrets(parsed.config);
+    };
+    mode("sip.password", 0640);
+    mode("component.secret", 0600);
+    CHECK(exposed().empty());
+    mode("sip.password", 0644);
+    mode("component.secret", 0604);
+    const auto found = exposed();
+    REQUIRE(found.size() == 2);
+    CHECK(found[0].starts_with(folder.file("component.secret") + " is secret and has mode 0604"));
+    CHECK(found[1].starts_with(folder.file("sip.password") + " is secret and has mode 0644"));
+}
