@@ -17,10 +17,13 @@ class Rights {
     Rights() = default;
     Rights(std::shared_ptr<const proto::Federation> federation, proto::WallTime now, proto::VerificationCache* verified)
         : federation_(std::move(federation)) {
-        for (const auto& [domain, member] : federation_->members)
-            for (const auto& delegation : member.delegations)
+        for (const auto& domain : federation_->delegators()) {
+            const auto* member = federation_->find(domain);
+            if (member == nullptr) continue;
+            for (const auto& delegation : member->delegations)
                 if (federation_->may_publish(delegation.delegate, domain, now, verified))
                     delegated_.emplace(delegation.delegate, domain);
+        }
     }
 
     bool any_lost_since(const Rights& before) const {

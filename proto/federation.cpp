@@ -19,6 +19,10 @@ void Federation::add(Member member) {
                       [&](const Delegation& one) { return member.undelegated.contains(delegation_id(one)); });
     names_[domain_name(member.domain)] = member.domain;
     std::string domain = member.domain;
+    if (member.delegations.empty())
+        delegators_.erase(domain);
+    else
+        delegators_.insert(domain);
     members[domain] = std::move(member);
 }
 
@@ -56,10 +60,13 @@ Result<void> Federation::may_publish(std::string_view publisher, std::string_vie
 
 WallTime Federation::next_delegation_end(WallTime now) const {
     WallTime next = WallTime::max();
-    for (const auto& [domain, member] : members)
-        for (const Delegation& delegation : member.delegations)
+    for (const auto& domain : delegators_) {
+        const Member* member = find(domain);
+        if (member == nullptr) continue;
+        for (const Delegation& delegation : member->delegations)
             if (const WallTime end = delegation.not_after + limits::record_clock_skew; end > now)
                 next = std::min(next, end);
+    }
     return next;
 }
 

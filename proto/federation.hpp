@@ -46,7 +46,7 @@ class Federation {
     std::map<std::string, Member, std::less<>> members;
 
     /// Adds or replaces a member, without the delegations it took back. One put into the map directly has no short
-    /// name, and its records are nobody's.
+    /// name, and its records are nobody's; nor is it among the delegators for what it delegates there.
     void add(Member member);
 
     /// TOML, see FORMAT.md for the form. All faults at once, or the federation.
@@ -60,11 +60,14 @@ class Federation {
     /// May a node certified for `publisher` publish for users of `domain`? Its own, or delegated: else foreign_domain.
     Result<void> may_publish(std::string_view publisher, std::string_view domain, WallTime now,
                              VerificationCache* cache = nullptr) const;
+    /// The members that delegate, held or run out: few of many.
+    const std::set<std::string, std::less<>>& delegators() const { return delegators_; }
     /// From when on the first delegation that may hold at `now` does so no more; WallTime::max() when none ever will.
     WallTime next_delegation_end(WallTime now) const;
 
   private:
     std::map<DomainName, std::string> names_;
+    std::set<std::string, std::less<>> delegators_;
 };
 
 }  // namespace presmesh::proto

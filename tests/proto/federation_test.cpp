@@ -182,6 +182,33 @@ TEST_CASE("publishing: a domain's own users, or delegated ones, of members") {
     CHECK(world.federation.may_publish("a.example", "b.example", world.now).error().reason == Reason::foreign_domain);
 }
 
+TEST_CASE("those who delegate are known without looking at every member, whatever came and went") {
+    using Names = std::set<std::string, std::less<>>;
+    RecordWorld world;
+    Federation& federation = world.federation;
+    CHECK(federation.delegators().empty());
+    CHECK(federation.next_delegation_end(world.now) == WallTime::max());
+    Member a = federation.members.at("a.example");
+    const auto end = world.now + 1h;
+    a.delegations = {Delegation::issue(world.a_domain, "a.example", "b.example", world.now - 2h, world.now - 1h),
+                     Delegation::issue(world.a_domain, "a.example", "b.example", world.now, end)};
+    federation.add(a);
+    CHECK(federation.delegators() == Names{"a.example"});
+    CHECK(Federation::parse(federation.to_toml())->delegators() == Names{"a.example"});
+    CHECK(federation.next_delegation_end(world.now) == end + limits::record_clock_skew);
+    CHECK(federation.next_delegation_end(end + limits::record_clock_skew) == WallTime::max());
+    SUBCASE("taken back") {
+        for (const auto& one : a.delegations) a.undelegated.insert(delegation_id(one));
+        federation.add(a);
+        CHECK(federation.delegators().empty());
+        CHECK(federation.next_delegation_end(world.now) == WallTime::max());
+    }
+    SUBCASE("gone") {
+        federation.members.erase("a.example");
+        CHECK(federation.next_delegation_end(world.now) == WallTime::max());
+    }
+}
+
 TEST_CASE("members are found by their short names, and by no others") {
     Federation federation;
     federation.add({"a.example", {}, {}, {}, {}});

@@ -35,8 +35,10 @@ class FederationKit {
     void remove_domain(const std::string& domain) { federation_.members.erase(domain); }
     void revoke(const NodeKit& node) { federation_.members.at(node.certificate.domain).revoked.insert(node.id()); }
     void delegate(const std::string& domain, const std::string& delegate, proto::WallTime not_after = end()) {
-        federation_.members.at(domain).delegations.push_back(
+        auto member = federation_.members.at(domain);
+        member.delegations.push_back(
             proto::Delegation::issue(domains_.at(domain), domain, delegate, start(), not_after));
+        federation_.add(member);
     }
 
     /// Certified by the domain's key, for a day before the kit's epoch to a year after it unless told otherwise.
