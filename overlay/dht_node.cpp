@@ -1,7 +1,7 @@
-// With dht_searches the one place that knows OpenDHT. What it does about 2.4.12 and why:
+// With dht_searches and dht_terms the one place that knows OpenDHT. What it does about 2.4.12 and why:
 //   max_store_size, max_searches = -1: a full store loops for ever, a full search table goes deaf; RecordStore bounds
 //       instead;
-//   both request rates = -1: one alone isolates the node; senders are bounded here, per node;
+//   both request rates = -1: one alone isolates the node; senders are bounded in dht_admission, per node;
 //   values stay under 600 bytes packed: beyond it OpenDHT sends parts, and does that badly;
 //   a value put again byte for byte, or refreshed, passes no policy: what we keep is emptied in place when it runs out,
 //       so that it never equals what somebody puts again, and the edit policy is asked;
@@ -13,16 +13,15 @@
 #include <opendht/dht.h>
 
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <set>
-#include <unordered_map>
 
+#include "overlay/dht_admission.hpp"
 #include "overlay/dht_packet.hpp"
 #include "overlay/dht_searches.hpp"
+#include "overlay/dht_terms.hpp"
 #include "overlay/sealed_transport.hpp"
-#include "overlay/token_bucket.hpp"
 #include "proto/assert.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
@@ -44,90 +43,14 @@ std::uint8_t shards_for(std::size_t presentities) {
 
 namespace {
 
-constexpr dht::ValueType::Id record_type = 112;  ///< travels: never change it
 constexpr dht::ValueType::Id well_known_types_end =
     16;  ///< OpenDHT's own lie below; others are refused packet by packet
 // {id, dat: {body: {type, data}}} around a record: measured 38 bytes for the longest id. Beyond 600 OpenDHT sends
 // parts.
 constexpr std::size_t value_header_bytes = 40;
 static_assert(limits::record_bytes + value_header_bytes <= 560);
-constexpr std::uint16_t shard_mask = 7;
 constexpr std::size_t joined_peers = 8;  ///< a shard that hears so many finds the rest of the network by itself
-constexpr std::size_t senders_kept_least = 16;
 constexpr auto joined_for = std::chrono::seconds{30};  ///< then it is asked again
-
-dht::InfoHash hash_of(const proto::DhtKey& key) {
-    return dht::InfoHash(key.data(), key.size());
-}
-
-proto::DhtKey key_of(const dht::InfoHash& hash) {
-    proto::DhtKey key;
-    std::copy_n(hash.data(), key.size(), key.begin());
-    return key;
-}
-
-dht::time_point to_opendht(proto::SteadyTime time) {
-    return dht::time_point(std::chrono::duration_cast<dht::duration>(time.time_since_epoch()));
-}
-
-/// Rounded up: a wake-up too early would do nothing and come again.
-proto::SteadyTime from_opendht(dht::time_point time) {
-    if (time == dht::time_point::max()) return proto::never;
-    return proto::SteadyTime(std::chrono::ceil<proto::Duration>(time.time_since_epoch()));
-}
-
-dht::SockAddr address_of(const Endpoint& endpoint, std::uint8_t shard) {
-    dht::SockAddr address;
-    if (endpoint.is_v4()) {
-        address.setFamily(AF_INET);
-        std::copy(endpoint.address.begin() + 12, endpoint.address.end(),
-                  reinterpret_cast<std::uint8_t*>(&address.getIPv4().sin_addr));
-    } else {
-        address.setFamily(AF_INET6);
-        std::copy(endpoint.address.begin(), endpoint.address.end(),
-                  reinterpret_cast<std::uint8_t*>(&address.getIPv6().sin6_addr));
-    }
-    address.setPort(static_cast<in_port_t>((endpoint.port & ~shard_mask) + shard));
-    return address;
-}
-
-std::pair<Endpoint, std::uint8_t> endpoint_of(const dht::SockAddr& address) {
-    Endpoint endpoint;
-    if (address.getFamily() == AF_INET) {
-        endpoint = Endpoint::v4(ntohl(address.getIPv4().sin_addr.s_addr), 0);
-    } else if (address.getFamily() == AF_INET6) {
-        const auto* bytes = reinterpret_cast<const std::uint8_t*>(&address.getIPv6().sin6_addr);
-        std::copy_n(bytes, 16, endpoint.address.begin());
-    }
-    endpoint.port = static_cast<std::uint16_t>(address.getPort() & ~shard_mask);
-    return {endpoint, static_cast<std::uint8_t>(address.getPort() & shard_mask)};
-}
-
-/// OpenDHT's socket: what it sends goes to whoever made the socket.
-class QueueSocket final : public dht::net::DatagramSocket {
-  public:
-    using Send = std::function<int(const dht::SockAddr& to, BytesView bytes)>;
-    QueueSocket(Send send, bool ipv4, bool ipv6) : send_(std::move(send)), ipv4_(ipv4), ipv6_(ipv6) {
-        bound4_.setFamily(AF_INET);
-        bound6_.setFamily(AF_INET6);
-    }
-    int sendTo(const dht::SockAddr& to, const std::uint8_t* data, std::size_t size, bool /*replied*/) override {
-        return send_(to, {data, size});
-    }
-    bool hasIPv4() const override { return ipv4_; }
-    bool hasIPv6() const override { return ipv6_; }
-    const dht::SockAddr& getBoundRef(sa_family_t family) const override {
-        return family == AF_INET6 ? bound6_ : bound4_;
-    }
-    void stop() override {}
-
-  private:
-    Send send_;
-    bool ipv4_;
-    bool ipv6_;
-    dht::SockAddr bound4_;
-    dht::SockAddr bound6_;
-};
 
 struct Shard {
     std::unique_ptr<dht::Dht> dht;
@@ -140,23 +63,6 @@ struct Shard {
 struct Put {
     std::shared_ptr<dht::Value> value;
     proto::Duration pause = limits::put_again_first;  ///< before the next attempt
-};
-
-/// A node that sends to us: how much, and the id that its packets must name.
-struct Sender {
-    TokenBucket rate{limits::dht_packets_per_second_per_peer};
-    TokenBucket records{limits::dht_records_per_second_per_peer};
-    TokenBucket listens{limits::dht_listens_per_second_per_peer, limits::dht_listens_burst_per_peer};
-    std::optional<std::uint8_t> shard;  ///< of `id`
-    proto::DhtKey id{};
-};
-
-struct KeyHash {
-    std::size_t operator()(const proto::PublicKey& key) const noexcept {
-        std::size_t hash = 0;
-        std::memcpy(&hash, key.data(), sizeof hash);  // a certified key: as good as random
-        return hash;
-    }
 };
 
 struct Listen {
@@ -175,7 +81,7 @@ struct LoopPacket {
 
 using ValuePtr = std::shared_ptr<dht::Value>;
 ValuePtr make_value(std::uint64_t id, BytesView wire) {
-    auto value = std::make_shared<dht::Value>(record_type, wire.data(), wire.size());
+    auto value = std::make_shared<dht::Value>(dht_record_type, wire.data(), wire.size());
     value->id = id;
     return value;
 }
@@ -198,9 +104,7 @@ class DhtNode::Impl {
     explicit Impl(DhtSettings settings);
 
     void handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
-    proto::Result<void> check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key);
     bool lies_empty(std::uint8_t shard, const Place& place) const;
-    Sender& sender(Now now, const proto::PublicKey& key);
     void feed(std::uint8_t shard, BytesView bytes, const dht::SockAddr& from);
     void handle_timeout(Now now);
     proto::SteadyTime next_timeout() const;
@@ -242,8 +146,7 @@ class DhtNode::Impl {
     proto::SteadyTime next_put_ = proto::SteadyTime::min();  ///< not before: failed ones come again one by one
     std::vector<std::pair<Place, ValuePtr>> own_copies_;     ///< to be dropped this turn
     DhtSearches searches_;
-    std::unordered_map<proto::PublicKey, Sender, KeyHash> senders_;  ///< looked up, never listed
-    std::size_t senders_swept_at_ = senders_kept_least;
+    DhtAdmission admission_;
     std::map<Reason, std::uint64_t> refused_;
     std::uint64_t dropped_output_ = 0;
     std::uint64_t dropped_events_ = 0;
@@ -252,7 +155,7 @@ class DhtNode::Impl {
 
 DhtNode::Impl::Impl(DhtSettings settings)
     : settings_(std::move(settings)), store_(settings_.federation, settings_.quotas, settings_.verified) {
-    PRESMESH_ASSERT(settings_.shards >= 1 && settings_.shards <= shard_mask + 1);
+    PRESMESH_ASSERT(settings_.shards >= 1 && settings_.shards <= dht_shard_mask + 1);
     for (std::uint8_t shard = 0; shard < settings_.shards; ++shard) {
         dht::Config config;
         config.node_id = hash_of(proto::kademlia_id(settings_.node_key, shard));
@@ -284,12 +187,12 @@ dht::ValueType DhtNode::Impl::make_type(std::uint8_t shard) {
     };
     const auto edit = [this, shard](dht::InfoHash key, const ValuePtr&, ValuePtr& value, const dht::InfoHash&,
                                     const dht::SockAddr&) { return accept(shard, key, value); };
-    return {record_type, "presence record", limits::record_lifetime, store, edit};
+    return {dht_record_type, "presence record", limits::record_lifetime, store, edit};
 }
 
 /// Both policies: what lies there already is known to the store, which OpenDHT's copy may have outlived or not.
 bool DhtNode::Impl::accept(std::uint8_t shard, const dht::InfoHash& key, const ValuePtr& value) {
-    if (value->type != record_type || value->isEncrypted() || value->isSigned() || !value->user_type.empty()) {
+    if (value->type != dht_record_type || value->isEncrypted() || value->isSigned() || !value->user_type.empty()) {
         ++refused_[Reason::unsupported_type];
         return false;
     }
@@ -318,36 +221,6 @@ void DhtNode::Impl::empty(const std::vector<Place>& places) {
 
 // ---- packets
 
-proto::Result<void> DhtNode::Impl::check(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
-    if ((packet.peer.port & shard_mask) != 0 || packet.peer_shard > shard_mask) {
-        return proto::refuse(Reason::malformed, "dht: port");
-    }
-    if (packet.own_shard >= shards_.size()) return proto::refuse(Reason::not_found, "dht: shard");
-    Sender& from = sender(now, peer_key);
-    if (!from.rate.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht");
-    const auto claims = read_dht_packet(packet.bytes);
-    if (!claims) return tl::make_unexpected(claims.error());
-    if (from.shard != packet.peer_shard) {
-        from.shard = packet.peer_shard;
-        from.id = proto::kademlia_id(peer_key, packet.peer_shard);
-    }
-    if (claims->sender && *claims->sender != from.id) {
-        return proto::refuse(Reason::wrong_kademlia_id);
-    }
-    if (claims->method == "listen" && !from.listens.take(now.steady)) {
-        return proto::refuse(Reason::rate_limited, "dht: listen");
-    }
-    if (claims->key && claims->value_id && lies_empty(packet.own_shard, {*claims->key, *claims->value_id})) {
-        return proto::refuse(Reason::expired, "dht: refresh");
-    }
-    for (const PutValue& value : claims->values) {
-        if (value.type != record_type) return proto::refuse(Reason::unsupported_type, "dht: put");
-        if (value.data.size() > limits::record_bytes) return proto::refuse(Reason::too_large, "dht: put");
-        if (!from.records.take(now.steady)) return proto::refuse(Reason::rate_limited, "dht: put");
-    }
-    return {};
-}
-
 /// OpenDHT still has a value there that the store no longer counts. Refreshed, it would stay for as long as somebody
 /// likes, past every quota; what is put anew takes its place all the same.
 bool DhtNode::Impl::lies_empty(std::uint8_t shard, const Place& place) const {
@@ -355,23 +228,10 @@ bool DhtNode::Impl::lies_empty(std::uint8_t shard, const Place& place) const {
            shards_[shard].dht->getLocalById(hash_of(place.key), place.value_id) != nullptr;
 }
 
-/// Those who have been silent for a while are forgotten whenever there are twice as many as were left the last time.
-Sender& DhtNode::Impl::sender(Now now, const proto::PublicKey& key) {
-    if (senders_.size() >= senders_swept_at_) {
-        for (auto at = senders_.begin(); at != senders_.end();) {
-            Sender& one = at->second;
-            const bool silent =
-                one.rate.full(now.steady) && one.records.full(now.steady) && one.listens.full(now.steady);
-            at = silent ? senders_.erase(at) : std::next(at);
-        }
-        senders_swept_at_ = std::max(senders_kept_least, 2 * senders_.size());
-    }
-    return senders_[key];
-}
-
 void DhtNode::Impl::handle_input(Now now, const DhtPacket& packet, const proto::PublicKey& peer_key) {
     begin(now);
-    if (const auto checked = check(now, packet, peer_key); !checked) {
+    const auto empty_there = [this](std::uint8_t shard, const Place& place) { return lies_empty(shard, place); };
+    if (const auto checked = admission_.check(now, packet, peer_key, shards_.size(), empty_there); !checked) {
         ++refused_[checked.error().reason];
         return;
     }
@@ -545,7 +405,7 @@ void DhtNode::Impl::tell(DhtEvent event) {
 /// Verified again here: the node it came from may have checked nothing.
 void DhtNode::Impl::found(LookupId lookup, const proto::DhtKey& key, const std::vector<ValuePtr>& values) {
     for (const ValuePtr& value : values) {
-        if (value->type != record_type) {
+        if (value->type != dht_record_type) {
             ++refused_[Reason::unsupported_type];
             continue;
         }

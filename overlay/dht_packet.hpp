@@ -12,6 +12,11 @@
 
 namespace presmesh::overlay {
 
+/// OpenDHT's type of the values that hold a record. Travels: never change it.
+inline constexpr std::uint16_t dht_record_type = 112;
+/// Of a port of OpenDHT's: the shard. The rest is the node's.
+inline constexpr std::uint16_t dht_shard_mask = 7;
+
 /// A value as it stands in a put.
 struct PutValue {
     std::uint64_t id = 0;
