@@ -1,0 +1,35 @@
+// A watcher of bob's over SIP: what the notifier's tests share.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tests/support/sip_talk.hpp"
+
+namespace presmesh::test {
+
+inline const auto bob = uri("pres:bob@b.example");
+
+inline std::string text(const sip::Request& request) {
+    return request.body ? *request.body : std::string();
+}
+inline bool has(const std::string& whole, std::string_view part) {
+    return whole.find(part) != std::string::npos;
+}
+
+struct Subscribed {
+    sip::Request request;
+    sip::Response response;
+};
+
+/// Subscribed and told the first state.
+inline Subscribed subscribe(SipTalk& talk, std::uint32_t expires = 600) {
+    Subscribed out;
+    out.request = talk.subscribe("sip:bob@b.example", expires);
+    out.response = talk.ask(out.request);
+    REQUIRE(out.response.status == 200);
+    talk.reply(talk.take_request(), 200);
+    return out;
+}
+
+}  // namespace presmesh::test
