@@ -269,7 +269,8 @@ std::size_t Channel::leftovers() const {
 }
 
 bool Channel::is_overgrown() const {
-    return liveness_ == Liveness::unknown && leftovers() > std::max(limits::channel_leftovers, still_counts());
+    const bool listens = liveness_ != Liveness::unknown && !flight_.unheard();
+    return !listens && leftovers() > std::max(limits::channel_leftovers, still_counts());
 }
 
 // ---- time

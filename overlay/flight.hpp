@@ -57,6 +57,9 @@ class Flight {
     /// The peer forgot us: nothing is on its way, nothing is owed. Numbers go on rising.
     void forget();
 
+    /// What was sent ran out of time so often in a row that no acknowledgement is to be expected soon.
+    bool unheard() const { return backoff_ >= unheard_after; }
+
     std::uint64_t resends() const { return resends_; }
     std::size_t packets() const { return packets_.size(); }
     std::size_t window() const { return window_; }
@@ -68,6 +71,7 @@ class Flight {
         proto::SteadyTime sent_at;
         SentItems items;
     };
+    static constexpr unsigned unheard_after = 4;  ///< 7.5 s, where no round trip was measured
     void measure(proto::Duration sample);
     proto::Duration wait() const;
 

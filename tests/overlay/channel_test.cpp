@@ -307,9 +307,13 @@ TEST_CASE("what is over for a peer out of reach is bounded, and what still count
     const auto standing = watcher.watch(alice, bob);
     std::uint64_t memory = 1000;
     bool session = false;
+    bool leases = false;
     SUBCASE("with no session") {}
     SUBCASE("with a session in which nobody answers") {
         session = true;
+    }
+    SUBCASE("with a peer that says it is alive, and acknowledges nothing") {
+        session = leases = true;
     }
     std::size_t most = 0;
     for (int i = 0; i < 10'000; ++i) {
@@ -320,6 +324,7 @@ TEST_CASE("what is over for a peer out of reach is bounded, and what still count
             peer.hear();
             peer.wait(20s);
         }
+        if (leases) peer.say({proto::LeaseMessage{30'000}}, memory);
         watcher.unwatch(watch);
         watcher.cancel_query(query);
         if (peer.channel.is_overgrown()) peer.channel.forget_peer(++memory);
