@@ -347,15 +347,16 @@ void Checker::note_violation(const char* kind, const std::string& what) {
 
 // ---- look-ups
 
-LookupNumber Checker::lookup_begun(std::uint32_t presentity) {
+LookupNumber Checker::lookup_begun(NodeIndex node) {
     ++measures_.lookup.begun;
-    lookups_[++last_lookup_] = {now(), presentity};
+    lookups_[++last_lookup_] = {now(), node};
     return last_lookup_;
 }
 void Checker::lookup_found(LookupNumber lookup) {
     const auto place = lookups_.find(lookup);
     if (place == lookups_.end()) return;
     ++measures_.lookup.found;
+    place->second.found = true;
     measures_.lookup.first_ms.add(seconds(now() - place->second.begun) * 1e3);
 }
 void Checker::lookup_done(LookupNumber lookup, std::optional<unsigned> hops) {
@@ -364,6 +365,14 @@ void Checker::lookup_done(LookupNumber lookup, std::optional<unsigned> hops) {
     measures_.lookup.done_ms.add(seconds(now() - place->second.begun) * 1e3);
     if (hops) measures_.lookup.hops.add(*hops);
     lookups_.erase(place);
+}
+
+void Checker::node_gone(NodeIndex node) {
+    for (auto at = lookups_.begin(); at != lookups_.end();) {
+        const bool here = at->second.node == node;
+        if (here && !at->second.found) ++measures_.lookup.cut_short;
+        at = here ? lookups_.erase(at) : std::next(at);
+    }
 }
 
 void Checker::forgery_taken(NodeIndex node, bool found) {

@@ -29,7 +29,9 @@ class Checker final : public Audience {
     void gone(std::uint32_t presentity, bool crash);
     void watch_begun(WatchNumber watch);
     void watch_ended(WatchNumber watch);
-    LookupNumber lookup_begun(std::uint32_t presentity);
+    LookupNumber lookup_begun(NodeIndex node);
+    /// Of the look-ups under way there, those that have found nothing yet count neither way.
+    void node_gone(NodeIndex node);
     bool there(std::uint32_t presentity) const { return presentities_[presentity].there; }
 
     // ---- Audience
@@ -141,7 +143,8 @@ class Checker final : public Audience {
     std::uint64_t settling_ = 0;
     struct Lookup {
         proto::Duration begun;
-        std::uint32_t presentity;
+        NodeIndex node;
+        bool found = false;
     };
     std::map<LookupNumber, Lookup> lookups_;
     LookupNumber last_lookup_ = 0;

@@ -28,12 +28,14 @@ struct Traffic {
 
 struct LookupMeasures {
     std::uint64_t begun = 0;
-    std::uint64_t found = 0;  ///< of a record that a live node keeps published
-    Quantiles first_ms;       ///< to the first record found
-    Quantiles done_ms;        ///< to the end of the search
-    Quantiles hops;           ///< to the nearest node that answered: see hop_meter.hpp
+    std::uint64_t found = 0;      ///< of a record that a live node keeps published
+    std::uint64_t cut_short = 0;  ///< the node that looked up was gone before it found: neither found nor not
+    Quantiles first_ms;           ///< to the first record found
+    Quantiles done_ms;            ///< to the end of the search
+    Quantiles hops;               ///< to the nearest node that answered: see hop_meter.hpp
     std::optional<double> success() const {
-        return begun > 0 ? std::optional(static_cast<double>(found) / static_cast<double>(begun)) : std::nullopt;
+        const auto judged = static_cast<double>(begun - cut_short);
+        return judged > 0 ? std::optional(static_cast<double>(found) / judged) : std::nullopt;
     }
 };
 

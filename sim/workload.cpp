@@ -103,6 +103,7 @@ void Workload::gone(NodeIndex node, bool crash) {
         watchers_[number].active = false;
         checker_.watch_ended(number);
     }
+    checker_.node_gone(node);
 }
 
 // ---- what they do
@@ -166,7 +167,7 @@ void Workload::look_up() {
     for (int tries = 0; tries < 8; ++tries) {
         const auto number = static_cast<std::uint32_t>(lookup_dice_.below(users_.size()));
         if (!checker_.there(number) || users_[number].home == node) continue;
-        const auto lookup = checker_.lookup_begun(number);
+        const auto lookup = checker_.lookup_begun(node);
         world_.turn(node, [&](proto::Now now, Host& host) { host.look_up(now, lookup, users_[number].uri); });
         return;
     }

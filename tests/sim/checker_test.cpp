@@ -377,6 +377,28 @@ TEST_CASE("who is shown live though gone when the warm-up ends, is so from there
     CHECK(court.measures.false_online_s.value() == doctest::Approx((5.0 + 7.0) / 2));
 }
 
+TEST_CASE("a look-up whose own node is gone before it found counts neither way") {
+    Court court;
+    court.begin();
+    court.checker.end_warmup();
+    const auto& lookup = court.measures.lookup;
+    const auto cut = court.checker.lookup_begun(1), late = court.checker.lookup_begun(1),
+               other = court.checker.lookup_begun(2);
+    court.checker.lookup_found(late);  // it has found, whether its search came to an end or not
+    court.checker.node_gone(1);
+    CHECK(lookup.begun == 3);
+    CHECK(lookup.cut_short == 1);
+    CHECK(lookup.success().value() == doctest::Approx(0.5));
+    court.checker.lookup_done(cut, std::nullopt);  // as its node is taken apart
+    court.checker.lookup_done(late, 2);
+    CHECK(lookup.done_ms.count() == 0);
+    court.checker.lookup_found(other);
+    CHECK(lookup.success().value() == doctest::Approx(1));
+    court.checker.node_gone(2);
+    court.checker.node_gone(2);
+    CHECK(lookup.cut_short == 1);
+}
+
 TEST_CASE("look-ups: begun, found, done, hops") {
     Court court;
     court.begin();
