@@ -16,13 +16,14 @@ bool is_tombstone(const proto::Record& record) {
 }  // namespace
 
 Finder::Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation,
-               proto::Random& random, proto::VerificationCachePtr verified)
+               proto::Random& random, proto::VerificationCachePtr verified, std::string ours)
     : following_(following),
       transport_(transport),
       dht_(dht),
       federation_(std::move(federation)),
       random_(random),
-      verified_(proto::or_own(std::move(verified))) {}
+      verified_(proto::or_own(std::move(verified))),
+      ours_(std::move(ours)) {}
 
 void Finder::set_federation(proto::Now now, FederationPtr federation) {
     federation_ = std::move(federation);
@@ -76,11 +77,13 @@ void Finder::look_at(proto::Now now, const proto::PresentityUri& presentity) {
     climb(now, presentity, search);
 }
 
-/// In haste, as if it had never been looked for.
+/// In haste, as if it had never been looked for. Users of our own domain publish here, or at another node of ours that
+/// finds us, or we it: their records are looked for once, for the last known state at one that is gone, and then
+/// rarely.
 void Finder::start_over(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     search.rung = Rung::sessions;
     search.pause = limits::look_again_first;
-    search.get_pause = limits::get_again_first;
+    search.get_pause = is_ours(presentity) ? proto::Duration{limits::get_again_most} : limits::get_again_first;
     search.next_get = now.steady;
     start(now, presentity, search);
 }
@@ -172,9 +175,10 @@ void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity
 /// answers.
 bool Finder::is_fresh(const proto::PresentityUri& presentity, const DomainSearch& domain, proto::SteadyTime now) const {
     if (domain.looking) return false;
-    const proto::Duration good = !domain.answered                 ? domain.pause
-                                 : has_live_authority(presentity) ? proto::Duration{limits::domain_nodes_fresh_live}
-                                                                  : proto::Duration{limits::domain_nodes_fresh};
+    const proto::Duration good = !domain.answered ? domain.pause
+                                 : is_ours(presentity) || has_live_authority(presentity)
+                                     ? proto::Duration{limits::domain_nodes_fresh_live}
+                                     : proto::Duration{limits::domain_nodes_fresh};
     return now < domain.asked + good;
 }
 
@@ -205,7 +209,8 @@ void Finder::rest(proto::Now now, const proto::PresentityUri& presentity, Search
         domain.resting.insert(presentity);
         listen(now, presentity.domain(), domain);
     }
-    const proto::Duration most = told ? proto::Duration{limits::look_again_most_live} : limits::look_again_most;
+    const proto::Duration most =
+        told || is_ours(presentity) ? proto::Duration{limits::look_again_most_live} : limits::look_again_most;
     search.pause = std::min(search.pause, most);
     timers_.set(presentity, now.steady + random_.jitter(search.pause, 0.3));
     search.pause *= 2;

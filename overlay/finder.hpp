@@ -24,8 +24,9 @@ namespace presmesh::overlay {
 
 class Finder {
   public:
+    /// `ours`: the domain whose users publish at this very node, "" where none do.
     Finder(Following& following, SealedTransport& transport, Dht& dht, FederationPtr federation, proto::Random& random,
-           proto::VerificationCachePtr verified);
+           proto::VerificationCachePtr verified, std::string ours);
 
     void set_federation(proto::Now now, FederationPtr federation);
     void begin(proto::Now now, const proto::PresentityUri& presentity);
@@ -115,6 +116,7 @@ class Finder {
     bool is_fresh(const proto::PresentityUri& presentity, const DomainSearch& domain, proto::SteadyTime now) const;
     bool has_live_authority(const proto::PresentityUri& presentity) const;
     bool others_may_know(const proto::PresentityUri& presentity) const;
+    bool is_ours(const proto::PresentityUri& presentity) const { return presentity.domain() == ours_; }
     proto::DhtKey key_of(const proto::PresentityUri& presentity) const;
 
     Following& following_;
@@ -123,6 +125,7 @@ class Finder {
     FederationPtr federation_;
     proto::Random& random_;
     proto::VerificationCachePtr verified_;
+    std::string ours_;
     std::map<proto::PresentityUri, Search> searches_;
     std::map<std::string, DomainSearch, std::less<>> domains_;
     std::map<LookupId, Lookup> running_;

@@ -48,7 +48,8 @@ class Overlay::Impl {
           audience_(peers_, counter_, random),
           publisher_(settings_, *dht_, counter_, random),
           following_(peers_, self_),
-          finder_(following_, transport_, *dht_, settings_.federation, random, settings_.verified),
+          finder_(following_, transport_, *dht_, settings_.federation, random, settings_.verified,
+                  (settings_.certificate.roles & proto::role_publish) != 0 ? settings_.certificate.domain : ""),
           siblings_(*dht_, random, settings_.certificate.domain, self_, settings_.verified),
           bootstrap_(random) {}
 

@@ -33,7 +33,7 @@ struct FinderWorld {
     Following following{peers, self.id()};
     DhtFakeWorld network{federation, 1h};
     DhtFake dht{network};
-    Finder finder{following, transport, dht, federation, random, {}};
+    Finder finder{following, transport, dht, federation, random, {}, "b.example"};
     static constexpr LookupId domain_lookup = 1;
 
     FinderWorld() {

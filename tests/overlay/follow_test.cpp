@@ -84,6 +84,21 @@ TEST_CASE("a change costs one datagram and its acknowledgement, however many use
     CHECK(by[pair.watcher.endpoint] == by[pair.source.endpoint]);
 }
 
+TEST_CASE("a watch of one's own user is no reason to ask the DHT again and again") {
+    Pair pair;
+    pair.publish("here");
+    pair.network.run_for(5min);
+    const auto before = pair.dht->gets;
+    for (int i = 0; i < 20; ++i) {
+        const auto user = uri("user" + std::to_string(i) + "@a.example");
+        pair.source->watch(pair.now(), pair.alice, user);
+    }
+    pair.network.run_for(25min);
+    // Each once, and the domain's nodes now and then, for all of them.
+    CHECK(pair.dht->gets - before >= 20);
+    CHECK(pair.dht->gets - before <= 20 + 10);
+}
+
 TEST_CASE("a watch that begins as the only other one of its user ends shows what there is") {
     Pair pair;
     pair.publish("here");
