@@ -3,7 +3,9 @@
 // promise in doubt, silence for the whole bound ends it.
 #pragma once
 
+#include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "overlay/overlay.hpp"
 #include "proto/limits.hpp"
@@ -21,8 +23,8 @@ class Lease {
 
     void heard(proto::Now now) {
         if (left_) return;
-        heard_at_ = now.steady;
-        asked_ = false;
+        heard_at_ = since_ = now.steady;
+        asked_ = granted_ = false;
     }
     /// The node said goodbye: late packets of the same run do not bring it back.
     void left() { left_ = true; }
@@ -33,7 +35,9 @@ class Lease {
         if (owed == owed_) return;
         const bool was_live = liveness(now) == Liveness::live;
         owed_ = owed;
-        if (owed && was_live) heard_at_ = now.steady;  // so far its silence was nothing unusual
+        // So far its silence was nothing unusual. But once: who follows it now and then must not keep a dead node
+        // alive.
+        if (owed && was_live && !std::exchange(granted_, true)) since_ = now.steady;
     }
     /// Whether it is to be asked if it is there: once in a silence.
     bool take_question(proto::Now now) {
@@ -63,7 +67,7 @@ class Lease {
 
   private:
     proto::SteadyTime quiet_until() const {
-        return *heard_at_ + (owed_ ? proto::Duration{} : proto::Duration{proto::limits::peer_quiet});
+        return since_ + (owed_ ? proto::Duration{} : proto::Duration{proto::limits::peer_quiet});
     }
     proto::SteadyTime question_at() const {
         return asked_ || left_ || !heard_at_ ? proto::never : quiet_until() + bound_ * 11 / 20;
@@ -73,6 +77,8 @@ class Lease {
 
     proto::Duration bound_;
     std::optional<proto::SteadyTime> heard_at_;
+    proto::SteadyTime since_{};  ///< what the bound counts from
+    bool granted_ = false;       ///< that it is later than when it was heard
     bool left_ = false;
     bool owed_ = false;
     bool asked_ = false;

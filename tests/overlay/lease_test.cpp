@@ -53,6 +53,9 @@ TEST_CASE("who owes no lease may be silent for longer, and is given a whole boun
     CHECK(lease.liveness(at(80s)) == Liveness::unknown);
     lease.set_owed(at(81s), false);
     CHECK(lease.liveness(at(81s)) == Liveness::live);
+    lease.set_owed(at(82s), true);  // nothing came of the first time it was followed: no second bound
+    CHECK(lease.liveness(at(82s)) == Liveness::unknown);
+    lease.set_owed(at(83s), false);
     lease.set_owed(at(150s), true);  // silent for too long even for one that owed nothing: in doubt already
     CHECK(lease.liveness(at(150s)) == Liveness::unknown);
 }
