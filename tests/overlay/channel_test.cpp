@@ -558,3 +558,28 @@ TEST_CASE("packets beyond a peer's rate are refused by name; acknowledgements ar
     peer.time += 1s;
     CHECK(peer.channel.handle_input(at(peer.time), one));
 }
+
+TEST_CASE("whom we follow is asked whether it is back, gone with a word or without") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    peer.say({proto::AckMessage{1, 0}, proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt}});
+    peer.hear();
+    SUBCASE("with") {
+        peer.say({proto::LeaveMessage{}});
+    }
+    SUBCASE("without") {}
+    for (int i = 0; i < 35; ++i) {
+        peer.wait(1s);
+        if (i < 34) peer.hear();
+    }
+    REQUIRE(peer.channel.liveness() == Liveness::unknown);
+    peer.hear();
+    std::size_t asked = 0;
+    for (int i = 0; i < 60; ++i) {
+        peer.wait(1s);
+        asked += peer.hear_all<proto::LeaseMessage>().size();
+    }
+    CHECK(asked >= 2);
+    CHECK(asked <= 4);
+}

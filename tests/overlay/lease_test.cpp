@@ -177,6 +177,11 @@ TEST_CASE("a source that returns is found again although it knocks at nobody") {
     pair.publish("before");
     const auto watch = pair.watch();
     REQUIRE(pair.shows(watch, "before"));
+    SUBCASE("after a crash") {}
+    SUBCASE("after a goodbye") {
+        pair.source->leave(pair.now());
+        pair.network.run_for(60ms);
+    }
     pair.crash(pair.source);
     pair.network.run_for(30min);
     pair.start(pair.source);
