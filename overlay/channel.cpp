@@ -320,9 +320,9 @@ void Channel::watch_lease(proto::Now now) {
     if (liveness == liveness_) return;
     count_lease(liveness);
     liveness_ = liveness;
-    // Gone, with a word or without: asked again and again, so that its return is noticed.
-    if (liveness == Liveness::unknown && watcher_.watches() > 0 && pending(SlotKind::lease) == 0)
-        outbox_.push(lease_slot);
+    // Gone, with a word or without: asked again and again, so that its return is noticed. The question of the doubt is
+    // still under way where there was one: the two, each sent again after resend_unknown, halve the wait.
+    if (liveness == Liveness::unknown && watcher_.watches() > 0) outbox_.push(lease_slot);
     events_.emplace_back(LivenessChanged{liveness});
 }
 

@@ -581,5 +581,5 @@ TEST_CASE("whom we follow is asked whether it is back, gone with a word or witho
         asked += peer.hear_all<proto::LeaseMessage>().size();
     }
     CHECK(asked >= 2);
-    CHECK(asked <= 4);
+    CHECK(asked <= 6);
 }
