@@ -292,12 +292,12 @@ proto::SteadyTime Channel::next_timeout(proto::Now now) const {
 /// it: in a quiet federation leases are nearly all there is to send, and who misses one asks.
 void Channel::keep_alive(proto::Now now, proto::Random& random) {
     if (source_.watches() == 0) return;
-    const bool first = lease_wait_ == proto::Duration{};
-    if (!first && now.steady < sent_at_ + lease_wait_) return;
-    lease_wait_ = random.jitter(Lease::interval(std::min(bound_, peer_bound_)), Lease::jitter);
-    if (first && now.steady < sent_at_ + lease_wait_) return;
+    const auto draw = [&] { return random.jitter(Lease::interval(std::min(bound_, peer_bound_)), Lease::jitter); };
+    if (lease_wait_ == proto::Duration{}) lease_wait_ = draw();
+    if (now.steady < sent_at_ + lease_wait_) return;
     lease_due_ = true;
     sent_at_ = now.steady;
+    lease_wait_ = draw();
 }
 
 /// Of nodes that we follow: whether others are there is nothing to us.
@@ -320,8 +320,8 @@ void Channel::watch_lease(proto::Now now) {
     if (liveness == liveness_) return;
     count_lease(liveness);
     liveness_ = liveness;
-    // Gone, with a word or without: asked again and again, so that its return is noticed. The question of the doubt is
-    // still under way where there was one: the two, each sent again after resend_unknown, halve the wait.
+    // Gone, with a word or without: asked again and again, so that its return is noticed. The question from before the
+    // doubt is still under way where there was one: the two, each sent again after resend_unknown, halve the wait.
     if (liveness == Liveness::unknown && watcher_.watches() > 0) outbox_.push(lease_slot);
     events_.emplace_back(LivenessChanged{liveness});
 }

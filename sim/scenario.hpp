@@ -158,9 +158,9 @@ struct Scenario {
     proto::Duration length() const { return warmup + duration + settle; }  ///< the whole run
     /// Those who are there at the start join within so long: 50 a second, all in 5 minutes or half of the warm-up.
     proto::Duration join_span() const {
-        const auto wanted = std::max<proto::Duration>(std::chrono::milliseconds{20} * nodes, std::chrono::seconds{1});
-        return std::min<proto::Duration>(
-            {wanted, std::chrono::minutes{5}, std::max<proto::Duration>(warmup / 2, std::chrono::milliseconds{20})});
+        const proto::Duration gap = std::chrono::milliseconds{20};
+        const auto wanted = std::max<proto::Duration>(gap * nodes, std::chrono::seconds{1});
+        return std::min<proto::Duration>({wanted, std::chrono::minutes{5}, std::max(warmup / 2, gap)});
     }
 };
 

@@ -17,7 +17,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -85,7 +84,7 @@ class Load {
     int run() {
         for (int i = 0; i < options_.presentities; ++i) prepare(i);
         measure(options_.warmup);
-        std::this_thread::sleep_for(std::chrono::seconds{options_.rest});
+        wait(options_.rest * 1000, [] { return false; });  // what comes meanwhile is answered
         latencies_.clear();
         auto begin = Clock::now();
         measure(options_.changes);

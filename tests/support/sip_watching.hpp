@@ -32,4 +32,12 @@ inline Subscribed subscribe(SipTalk& talk, std::uint32_t expires = 600) {
     return out;
 }
 
+/// What is sent when `span` is over; nothing is before.
+inline sip::Request told_after(SipTalk& talk, proto::Duration span) {
+    talk.pass(span - std::chrono::milliseconds{1});
+    CHECK(talk.out.empty());
+    talk.pass(std::chrono::milliseconds{1});
+    return talk.take_request();
+}
+
 }  // namespace presmesh::test

@@ -39,10 +39,7 @@ TEST_CASE("RFC 3856 section 6.10: a burst, then one per interval, and the newest
         ++sent;
     }
     CHECK(sent == static_cast<int>(sip::RateControl{}.burst) - 1);
-    talk.pass(4'999ms);
-    CHECK(talk.out.empty());
-    talk.pass(1ms);
-    const auto newest = talk.take_request();
+    const auto newest = told_after(talk, 5s);
     CHECK(has(text(newest), "state 49"));
     talk.reply(newest, 200);
     talk.pass(1min);
@@ -61,16 +58,10 @@ TEST_CASE("RFC 6446: max-rate spaces NOTIFYs, min-rate repeats the state, both a
     talk.reply(first, 200);
     talk.host.show(talk.now, bob, open_document("second"));
     talk.end_turn();
-    talk.pass(19'999ms);
-    CHECK(talk.out.empty());
-    talk.pass(1ms);
-    const auto second = talk.take_request();
+    const auto second = told_after(talk, 20s);
     CHECK(has(text(second), "second"));
     talk.reply(second, 200);
-    talk.pass(49'999ms);
-    CHECK(talk.out.empty());
-    talk.pass(1ms);
-    const auto again = talk.take_request();
+    const auto again = told_after(talk, 50s);
     CHECK(has(text(again), "second"));
     talk.reply(again, 200);
     talk.restart();
