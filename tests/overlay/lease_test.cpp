@@ -150,6 +150,7 @@ TEST_CASE("the source of a watcher whose node is gone ends its watches, and not 
     pair.network.run_for(2 * proto::Duration{limits::peer_forget});
     const auto watches_in = [&] { return pair.source->status().peers.at(0).watches_in; };
     CHECK(watches_in() == 1);
+    CHECK(pair.source.cancelled.empty());  // nor ended, and begun again
     pair.crash(pair.watcher);
     pair.network.run_for(proto::Duration{limits::peer_forget} + 1min);
     CHECK((pair.source->status().peers.empty() || watches_in() == 0));
