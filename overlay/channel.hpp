@@ -62,8 +62,8 @@ class Channel {
     void session_made();
     /// Ends the peer's watches of ours, and what we told it about us (a peer silent for limits::peer_forget).
     void forget_peer(std::uint64_t memory);
-    /// For a peer out of reach, or one that acknowledges nothing, so much is kept of what is over that forget_peer is in
-    /// place.
+    /// For a peer out of reach, or one that acknowledges nothing, so much is kept of what is over that forget_peer is
+    /// in place.
     bool is_overgrown() const;
     /// What waits to be sent or confirmed and counts no longer: at least so much.
     std::size_t leftovers() const;

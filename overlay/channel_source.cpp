@@ -86,6 +86,7 @@ void ChannelSource::forget(std::vector<SourceEvent>& events) {
     stream_of_.clear();
     answers_.clear();
     announced_.clear();
+    introduced_ = false;
     asked_ = 0;
     turned_away_.clear();
     buried_.clear();
@@ -167,6 +168,7 @@ void ChannelSource::receive(const proto::UnwatchMessage& message, std::vector<So
     leave_stream(found->second);
     events.push_back(InboundUnwatch{message.watch, found->second.presentity, found->second.watcher});
     watches_.erase(found);
+    if (watches_.empty()) introduced_ = false;
 }
 
 bool ChannelSource::receive(const proto::QueryMessage& message, std::vector<SourceEvent>& events) {

@@ -60,6 +60,8 @@ class ChannelSource {
     /// Tells the peer, which did not ask, of a node of our domain: its signed record. The oldest gives way, one for
     /// each node being enough (limits::peers_per_domain).
     void announce(proto::Bytes record);
+    /// True once for each time that the peer begins to watch here: it is to be told of the domain's other nodes.
+    bool introduce() { return !std::exchange(introduced_, true); }
     std::size_t watches() const { return watches_.size(); }
     /// Those that were answered so, and that the peer has not ended.
     std::vector<InboundWatch> terminated() const;
@@ -123,6 +125,7 @@ class ChannelSource {
     std::size_t asked_ = 0;  // questions that the owner has not answered yet
     Answers announced_;
     std::uint64_t announcements_ = 0;
+    bool introduced_ = false;
     std::map<std::uint64_t, std::uint64_t> turned_away_;  // watches without room, until the peer knows: revision
     std::uint64_t last_stream_ = 0;
     std::uint64_t last_version_ = 0;

@@ -77,6 +77,8 @@ class Dht {
     virtual void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) = 0;
     /// RecordFound for each, then LookupDone.
     virtual LookupId get(proto::Now now, const proto::DhtKey& key) = 0;
+    /// Enough was found: nobody is asked any more, and no event of this get follows.
+    virtual void cancel_get(proto::Now now, LookupId get) = 0;
     /// RecordFound for each there is and each *new source*; edits of a known value id are not told (ENGINE_FACTS 1.1).
     virtual LookupId listen(proto::Now now, const proto::DhtKey& key) = 0;
     virtual void cancel_listen(proto::Now now, LookupId listen) = 0;

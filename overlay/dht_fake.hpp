@@ -101,6 +101,10 @@ class DhtFake final : public Dht {
         due_.emplace(now.steady + world_.delay, Work{Kind::get, key, ++last_lookup_, {}});
         return last_lookup_;
     }
+    void cancel_get(proto::Now, LookupId get) override {
+        std::erase_if(due_, [&](const auto& work) { return work.second.id == get && work.second.kind == Kind::get; });
+        std::erase_if(events_, [&](const DhtEvent& event) { return is_of(event, get); });
+    }
     LookupId listen(proto::Now now, const proto::DhtKey& key) override {
         listens_.emplace(++last_lookup_, std::set<std::uint64_t>{});
         due_.emplace(now.steady + world_.delay, Work{Kind::listen, key, last_lookup_, {}});
@@ -131,6 +135,9 @@ class DhtFake final : public Dht {
     };
     static constexpr proto::Duration look_every = std::chrono::seconds{1};  // a listen's announcements, this coarse
 
+    static bool is_of(const DhtEvent& event, LookupId lookup) {
+        return std::visit([&](const auto& told) { return told.lookup == lookup; }, event);
+    }
     void run(proto::Now now, Work& work) {
         switch (work.kind) {
             case Kind::put:

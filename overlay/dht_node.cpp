@@ -136,6 +136,7 @@ class DhtNode::Impl {
     DhtSettings settings_;
     Now now_{};
     RecordStore store_;
+    std::map<LookupId, proto::DhtKey> gets_;  ///< those that somebody waits for
     std::map<LookupId, Listen> listens_;
     LookupId last_lookup_ = 0;
     std::deque<DhtPacket> output_;
@@ -486,19 +487,38 @@ LookupId DhtNode::get(Now now, const proto::DhtKey& key) {
     const LookupId lookup = ++impl_->last_lookup_;
     const std::size_t shard = impl_->index_of(key);
     Impl* impl = impl_.get();
-    // Both may be called before get() returns.
+    // Both may be called before get() returns, and after cancel_get().
     dht::GetCallback each = [impl, lookup, key](const std::vector<ValuePtr>& values) {
-        impl->found(lookup, key, values);
-        return true;
+        const bool waited_for = impl->gets_.contains(lookup);
+        if (waited_for) impl->found(lookup, key, values);
+        return waited_for;
     };
+    impl->gets_.emplace(lookup, key);
     impl->searches_.got(key, lookup);
     dht::DoneCallback done = [impl, lookup, key](bool ok, const Nodes&) {
         impl->searches_.get_ended(impl->now_.steady, key, lookup);
-        impl->tell(LookupDone{lookup, ok});
+        if (impl->gets_.erase(lookup) > 0) impl->tell(LookupDone{lookup, ok});
     };
     impl_->shards_[shard].dht->get(hash_of(key), std::move(each), std::move(done));
     impl_->settle(shard);
     return lookup;
+}
+
+/// OpenDHT goes on with a get until eight nodes near the key have answered, whatever its callbacks say. Without the
+/// search it asks nobody any more, so that goes, unless something else needs it: then it runs to its end unheard.
+void DhtNode::cancel_get(Now now, LookupId get) {
+    impl_->begin(now);
+    std::erase_if(impl_->events_, [&](const DhtEvent& event) {
+        return std::visit([&](const auto& told) { return told.lookup == get; }, event);
+    });
+    const auto found = impl_->gets_.find(get);
+    if (found == impl_->gets_.end()) return;
+    const proto::DhtKey key = found->second;
+    impl_->gets_.erase(found);
+    impl_->searches_.get_ended(now.steady, key, get);
+    if (impl_->searches_.in_use(key) || impl_->searches_.was_listened(key) || impl_->is_put(key)) return;
+    forget_search(*impl_->shard_of(key).dht, hash_of(key));
+    impl_->settle(impl_->index_of(key));
 }
 
 LookupId DhtNode::listen(Now now, const proto::DhtKey& key) {

@@ -52,6 +52,7 @@ class DhtNode final : public Dht {
     void put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id, proto::BytesView wire) override;
     void cancel_put(proto::Now now, const proto::DhtKey& key, std::uint64_t value_id) override;
     LookupId get(proto::Now now, const proto::DhtKey& key) override;
+    void cancel_get(proto::Now now, LookupId get) override;
     LookupId listen(proto::Now now, const proto::DhtKey& key) override;
     void cancel_listen(proto::Now now, LookupId listen) override;
     DhtStatus status() const override;

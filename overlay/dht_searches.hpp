@@ -37,6 +37,8 @@ class DhtSearches {
     void put_ended(proto::SteadyTime now, const proto::DhtKey& key);
     /// Its search is left to OpenDHT from now on.
     void listened(const proto::DhtKey& key) { listened_.insert(key); }
+    /// Is a get of it under way?
+    bool in_use(const proto::DhtKey& key) const;
     bool was_listened(const proto::DhtKey& key) const { return listened_.contains(key); }
     /// A key whose search is old enough, which no get is under way of and nobody ever listened to.
     std::optional<proto::DhtKey> pop(proto::SteadyTime now);
@@ -44,7 +46,6 @@ class DhtSearches {
     proto::SteadyTime next() const;
 
   private:
-    bool in_use(const proto::DhtKey& key) const;
     std::set<std::pair<proto::DhtKey, LookupId>> in_use_;
     std::set<proto::DhtKey> listened_;  ///< of the domains whose users were watched: as many as the federation has
     std::set<std::pair<proto::SteadyTime, proto::DhtKey>> due_;  ///< one for each use that ended, until it is popped

@@ -49,7 +49,9 @@ void Finder::end(proto::Now now, const proto::PresentityUri& presentity) {
     leave_rest(now, presentity);
     timers_.erase(presentity);
     unanswered_.erase(presentity);
-    searches_.erase(found);  // a look-up under way finds nobody to tell
+    stop_lookup(now, found->second.lookup);
+    searches_.erase(found);  // its domain's look-up goes on
+    start_waiting_lookups(now);
 }
 
 bool Finder::settled(const proto::PresentityUri& presentity) const {
@@ -109,6 +111,7 @@ void Finder::climb(proto::Now now, const proto::PresentityUri& presentity, Searc
             timers_.erase(presentity);
             search.rung = Rung::content;
             search.looking = false;
+            stop_lookup(now, search.lookup);
             return conclude(presentity, search);
         }
         if (search.rung == Rung::resting) return;
@@ -127,6 +130,7 @@ void Finder::start(proto::Now now, const proto::PresentityUri& presentity, Searc
         case Rung::sessions:
             if (start_sessions(presentity)) search.deadline = now.steady + limits::query_patience;
             break;
+        case Rung::nearest:
         case Rung::domain:
             start_domain(now, presentity, search);
             break;
@@ -160,12 +164,18 @@ bool Finder::start_sessions(const proto::PresentityUri& presentity) {
 
 void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
     auto& domain = domains_[presentity.domain()];
-    if (is_fresh(presentity, domain, now.steady)) return attach_domain(now, presentity, search, domain);
+    const bool one_will_do = search.rung == Rung::nearest;
+    if (one_will_do && is_ours(presentity)) return;  // the nearest may be ourselves
+    if (is_fresh(presentity, domain, now.steady)) {
+        if (domain.whole != one_will_do) return attach_domain(now, presentity, search, domain);
+        if (domain.whole) return;  // the next rung asks them all
+    }
     domain.waiting.insert(presentity);
     search.looking = true;
     search.deadline = now.steady + limits::lookup_patience;
     if (domain.looking && now.steady < domain.asked + limits::lookup_patience) return;
     domain.looking = true;
+    domain.lookup = 0;  // set when its turn comes
     domain.asked = now.steady;
     waiting_.push_front({{}, presentity.domain(), {}, false});  // one look-up that serves many
     start_waiting_lookups(now);
@@ -193,6 +203,27 @@ void Finder::attach_domain(proto::Now now, const proto::PresentityUri& presentit
     for (const auto& [issued, node] : latest) following_.attach(presentity, node, domain.nodes.at(node).endpoints);
     search.looking = false;
     search.deadline = now.steady + limits::answer_patience;
+}
+
+/// For those who have not tried this node yet. Where nobody waits for others, the look-up has done its work.
+void Finder::try_nearest(proto::Now now, DomainSearch& domain, const proto::NodeId& node, const DomainNode& announced) {
+    if (!domain.looking || announced.issued + limits::domain_node_young < now.wall) return;
+    std::erase_if(domain.waiting, [&](const proto::PresentityUri& presentity) {
+        const auto search = searches_.find(presentity);
+        if (search == searches_.end()) return true;
+        if (search->second.rung != Rung::nearest || !following_.attach(presentity, node, announced.endpoints))
+            return false;
+        search->second.looking = false;
+        search->second.deadline = now.steady + limits::answer_patience;
+        timers_.set(presentity, search->second.deadline);
+        return true;
+    });
+    if (!domain.waiting.empty()) return;
+    domain.looking = domain.whole = false;
+    domain.answered = true;
+    domain.pause = proto::Duration{0};
+    stop_lookup(now, domain.lookup);
+    start_waiting_lookups(now);
 }
 
 void Finder::rest(proto::Now now, const proto::PresentityUri& presentity, Search& search) {
@@ -249,8 +280,8 @@ void Finder::handle_timeout(proto::Now now) {
         if (search.rung == Rung::resting) {
             search.rung = Rung::sessions;
             start(now, *presentity, search);
-        } else if (search.looking && running_.erase(search.lookup) > 0) {
-            --gets_running_;  // no answer will be waited for
+        } else if (search.looking) {
+            stop_lookup(now, search.lookup);  // no answer will be waited for
         }
         climb(now, *presentity, search);
     }
@@ -294,9 +325,15 @@ void Finder::start_waiting_lookups(proto::Now now) {
         ++lookups_;
         ++gets_running_;
         const auto id = dht_.get(now, lookup.key);
-        if (!lookup.presentity.empty()) searches_.at(lookup.presentity).lookup = id;
+        (lookup.presentity.empty() ? domains_.at(lookup.domain).lookup : searches_.at(lookup.presentity).lookup) = id;
         running_.emplace(id, std::move(lookup));
     }
+}
+
+void Finder::stop_lookup(proto::Now now, LookupId lookup) {
+    if (running_.erase(lookup) == 0) return;
+    --gets_running_;
+    dht_.cancel_get(now, lookup);
 }
 
 void Finder::handle_event(proto::Now now, const DhtEvent& event) {
@@ -331,13 +368,16 @@ void Finder::domain_done(proto::Now now, const std::string& name, bool ok) {
     if (found == domains_.end()) return;
     auto& domain = found->second;
     domain.looking = false;
+    domain.whole = true;
     domain.answered = ok && !domain.nodes.empty();
     domain.pause = domain.answered || !ok ? proto::Duration{0}
                                           : std::clamp<proto::Duration>(domain.pause * 2, limits::look_again_first / 2,
                                                                         limits::domain_nodes_fresh);
     for (const auto& presentity : std::exchange(domain.waiting, {})) {
         auto search = searches_.find(presentity);
-        if (search == searches_.end() || search->second.rung != Rung::domain) continue;
+        if (search == searches_.end()) continue;
+        if (search->second.rung == Rung::nearest) search->second.rung = Rung::domain;
+        if (search->second.rung != Rung::domain) continue;
         if (!ok) unanswered_.insert(presentity);
         attach_domain(now, presentity, search->second, domain);
         climb(now, presentity, search->second);
@@ -354,10 +394,11 @@ void Finder::record_found(proto::Now now, const Lookup& lookup, proto::BytesView
     const auto domain = domains_.find(lookup.domain);
     if (record->kind != proto::RecordKind::domain || record->domain != lookup.domain || domain == domains_.end())
         return;
-    if (lookup.listen)
+    if (lookup.listen) {
         node_announced(now, domain->second, *record);
-    else
-        node_found(now, domain->second, *record);
+    } else if (const auto* node = node_found(now, domain->second, *record)) {
+        try_nearest(now, domain->second, proto::node_id(record->node_key()), *node);
+    }
 }
 
 /// None when it is known by a newer record, or there are too many.
@@ -395,7 +436,7 @@ void Finder::take_record(proto::Now now, const proto::PresentityUri& presentity,
         ++refused_[record.error().reason];
 }
 
-std::optional<proto::NodeId> Finder::take_announcement(proto::Now now, const std::string& name, proto::BytesView wire) {
+std::optional<proto::Record> Finder::take_announcement(proto::Now now, const std::string& name, proto::BytesView wire) {
     const auto key = proto::domain_dht_key(federation_->key, name);
     auto record = proto::read_record(wire, *federation_, now.wall, &key, verified_.get());
     if (!record || record->kind != proto::RecordKind::domain || record->domain != name) {
@@ -405,7 +446,7 @@ std::optional<proto::NodeId> Finder::take_announcement(proto::Now now, const std
     const auto node = proto::node_id(record->node_key());
     if (!node_announced(now, domains_[name], *record)) return std::nullopt;
     for (const auto& presentity : following_.of_domain(name)) following_.attach(presentity, node, record->endpoints);
-    return node;
+    return std::move(*record);
 }
 
 void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const proto::Record& record) {

@@ -1,6 +1,8 @@
 // Finding the sources of a watched presentity, one rung after the other until a live source answers:
 //   sessions  nodes of its domain that we talk to already are watched at and asked
-//   domain    the DHT's records of the domain's own nodes, which would know first; one look-up serves all its users
+//   nearest   the first of the DHT's records of the domain's own nodes that is young: that node is watched at, and the
+//             look-up ends there; one look-up serves all the domain's users
+//   domain    all of those records, where that one knows nothing, or does not answer
 //   records   the DHT's records of the presentity, where no node of the domain answers, or others may publish too
 //   resting   nobody: listen for a node of the domain, and look again at a growing, jittered pace
 #pragma once
@@ -41,8 +43,8 @@ class Finder {
     /// A signed record that a peer told of.
     void take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire);
     /// A node of this domain told of one, itself perhaps: the users of the domain that we watch are watched there too.
-    /// The node that was told of, if that is news.
-    std::optional<proto::NodeId> take_announcement(proto::Now now, const std::string& domain, proto::BytesView wire);
+    /// What was told, if that is news.
+    std::optional<proto::Record> take_announcement(proto::Now now, const std::string& domain, proto::BytesView wire);
     /// Records in hand about this presentity's other sources, to tell a node that asks.
     std::vector<proto::Bytes> known_records(const proto::PresentityUri& presentity, proto::WallTime now) const;
 
@@ -56,7 +58,7 @@ class Finder {
     std::optional<proto::PresentityUri> poll_settled();
 
   private:
-    enum class Rung : std::uint8_t { sessions, domain, records, resting, content };
+    enum class Rung : std::uint8_t { sessions, nearest, domain, records, resting, content };
     struct Search {
         Rung rung = Rung::sessions;
         bool looking = false;  // a look-up is under way, or waits for its turn
@@ -76,9 +78,11 @@ class Finder {
     struct DomainSearch {
         std::map<proto::NodeId, DomainNode> nodes;
         bool looking = false;
+        LookupId lookup = 0;
         proto::SteadyTime asked{};  // when the last look-up began
-        bool answered = false;      // and whether it found anybody
-        proto::Duration pause{};    // when it did not: before the next
+        bool whole = false;         // and whether it went on to its end,
+        bool answered = false;      // whether it found anybody,
+        proto::Duration pause{};    // and when it did not: before the next
         std::set<proto::PresentityUri> waiting;
         std::set<proto::PresentityUri> resting;
         LookupId listen = 0;
@@ -99,6 +103,7 @@ class Finder {
     void start(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     bool start_sessions(const proto::PresentityUri& presentity);
     void start_domain(proto::Now now, const proto::PresentityUri& presentity, Search& search);
+    void try_nearest(proto::Now now, DomainSearch& domain, const proto::NodeId& node, const DomainNode& announced);
     void rest(proto::Now now, const proto::PresentityUri& presentity, Search& search);
     void conclude(const proto::PresentityUri& presentity, Search& search);
     void look_soon(proto::Now now, const proto::PresentityUri& presentity, Search& search);
@@ -107,6 +112,7 @@ class Finder {
     DomainNode* node_found(proto::Now now, DomainSearch& domain, const proto::Record& record);
     bool node_announced(proto::Now now, DomainSearch& domain, const proto::Record& record);
     void start_waiting_lookups(proto::Now now);
+    void stop_lookup(proto::Now now, LookupId lookup);
     void lookup_done(proto::Now now, const LookupDone& done);
     void domain_done(proto::Now now, const std::string& domain, bool ok);
     void record_found(proto::Now now, const Lookup& lookup, proto::BytesView wire);

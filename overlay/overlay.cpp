@@ -350,6 +350,7 @@ class Overlay::Impl {
     void expel(proto::Now now, const proto::NodeId& node) {
         const auto left = following_.detach(node);
         peers_.drop(node);
+        siblings_.forget(node);
         keys_to_renew_ = true;
         for (const auto& presentity : left) finder_.look_at(now, presentity);
     }
@@ -409,6 +410,9 @@ class Overlay::Impl {
         if (refused) return turn_away(node, watch.watch, *refused);
         publisher_.watched(watch.presentity);
         audience_.begin(node, watch);
+        auto& source = peers_.open(node).source();
+        if (!source.introduce()) return;
+        for (auto& record : siblings_.introductions(now, node)) source.announce(std::move(record));
     }
 
     /// By the watcher's domain, which has let the asking node speak for it.
@@ -442,8 +446,10 @@ class Overlay::Impl {
         if (peer == nullptr) return;
         const auto domain = peer->domain;
         for (const auto& record : records) {
-            const auto announced = finder_.take_announcement(now, domain, record);
-            if (announced == from && domain == settings_.certificate.domain) tell_watchers(from, record);
+            const auto news = finder_.take_announcement(now, domain, record);
+            if (!news || domain != settings_.certificate.domain || proto::node_id(news->node_key()) != from) continue;
+            siblings_.take(now, *news);
+            tell_watchers(from, record);
         }
     }
 

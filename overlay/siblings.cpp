@@ -1,5 +1,7 @@
 #include "overlay/siblings.hpp"
 
+#include <algorithm>
+
 #include "proto/limits.hpp"
 
 namespace presmesh::overlay {
@@ -37,6 +39,27 @@ std::optional<proto::Record> Siblings::handle_event(proto::Now now, const DhtEve
         return std::nullopt;
     if (proto::node_id(record->node_key()) == self_) return std::nullopt;
     return std::move(*record);
+}
+
+void Siblings::take(proto::Now now, const proto::Record& record) {
+    const auto node = proto::node_id(record.node_key());
+    if (!known_.contains(node) && known_.size() >= limits::peers_per_domain)
+        std::erase_if(known_, [&](const auto& entry) { return entry.second.expires <= now.wall; });
+    if (!known_.contains(node) && known_.size() >= limits::peers_per_domain) return;
+    auto& known = known_[node];
+    if (known.issued < record.issued) known = {record.issued, record.expires, record.wire};
+}
+
+std::vector<proto::Bytes> Siblings::introductions(proto::Now now, const proto::NodeId& except) const {
+    std::vector<std::pair<proto::WallTime, const Known*>> latest;
+    for (const auto& [node, known] : known_)
+        if (node != except && known.expires > now.wall) latest.emplace_back(known.issued, &known);
+    std::stable_sort(latest.begin(), latest.end(),
+                     [](const auto& one, const auto& other) { return one.first > other.first; });
+    latest.resize(std::min(latest.size(), limits::nodes_asked_per_domain));
+    std::vector<proto::Bytes> records;
+    for (const auto& [issued, known] : latest) records.push_back(known->wire);
+    return records;
 }
 
 }  // namespace presmesh::overlay

@@ -1,9 +1,11 @@
 // The other nodes of our own domain, looked for in the DHT: seldom, for each that starts looks as well and makes itself
-// known to those it finds.
+// known to those it finds. Who begins to watch at one of them is told of the others.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "overlay/dht.hpp"
 #include "proto/random.hpp"
@@ -27,8 +29,20 @@ class Siblings {
     /// The domain record of a sibling, if this event brings one.
     std::optional<proto::Record> handle_event(proto::Now now, const DhtEvent& event,
                                               const proto::Federation& federation);
+    /// One told of itself. Of each the newest record is kept (limits::peers_per_domain).
+    void take(proto::Now now, const proto::Record& record);
+    void forget(const proto::NodeId& node) { known_.erase(node); }
+    /// The records of those that told of themselves last, but for this one's: with us, as many as a watcher asks
+    /// (limits::nodes_asked_per_domain) and one more, so that it knows where there are others.
+    std::vector<proto::Bytes> introductions(proto::Now now, const proto::NodeId& except) const;
 
   private:
+    struct Known {
+        proto::WallTime issued{};
+        proto::WallTime expires{};
+        proto::Bytes wire;
+    };
+    std::map<proto::NodeId, Known> known_;
     Dht& dht_;
     proto::Random& random_;
     std::string domain_;

@@ -209,6 +209,7 @@ inline constexpr auto look_again_most = 40s;               ///< for a node of a 
 inline constexpr auto look_again_most_live = 5min;         ///< where a node of the domain answers: others of it may have come
 inline constexpr auto get_again_first = 20s;               ///< for the presentity's own records
 inline constexpr auto get_again_most = 30min;
+inline constexpr auto domain_node_young = 30min;           ///< a node that announced itself so lately is tried before its domain's others are looked for: it does so every domain_record_refresh, and a quarter later at most
 inline constexpr auto domain_nodes_fresh = 20s;            ///< how long a look-up of a domain's nodes serves other watches
 inline constexpr auto domain_nodes_fresh_live = 5min;      ///< the same, while one of them answers
 inline constexpr std::size_t records_known = 4'096;        ///< records of others kept for answering queries

@@ -32,6 +32,7 @@ class PassingDht : public overlay::Dht {
         dht_->cancel_put(now, key, value_id);
     }
     overlay::LookupId get(proto::Now now, const proto::DhtKey& key) override { return dht_->get(now, key); }
+    void cancel_get(proto::Now now, overlay::LookupId get) override { dht_->cancel_get(now, get); }
     overlay::LookupId listen(proto::Now now, const proto::DhtKey& key) override { return dht_->listen(now, key); }
     void cancel_listen(proto::Now now, overlay::LookupId listen) override { dht_->cancel_listen(now, listen); }
     overlay::DhtStatus status() const override { return dht_->status(); }

@@ -150,6 +150,79 @@ TEST_CASE("nodes that only a forgotten search knew are not remembered") {
     CHECK(node.status().known_nodes >= node.status().good_peers);
 }
 
+TEST_CASE("a get that is cancelled asks nobody any more, and tells nothing") {
+    DhtWorld world(120, 1);
+    const auto record = world.record(6, "pres:alice@a.example", 1);
+    world.put(6, record);
+    world.run(2min);
+    auto& member = world.members[4];
+    const auto searches = member.node->status().searches;
+    const auto cancelled = member.node->get(world.now, world.key(record));
+    SUBCASE("at once") {}
+    SUBCASE("on its way") {
+        world.run(25ms);
+    }
+    member.node->cancel_get(world.now, cancelled);
+    CHECK(member.node->status().searches == searches);
+    world.run(1ms);  // what was under way
+    std::size_t sent = 0;
+    world.on_send = [&](Flying& flying) { sent += flying.from == 4 ? 1 : 0; };
+    world.run(5s);
+    CHECK(sent <= 3);  // of its own accord
+    CHECK(member.found[cancelled].empty());
+    CHECK(member.done.count(cancelled) == 0);
+    member.node->cancel_get(world.now, cancelled);  // it is over
+    sent = 0;
+    CHECK(world.get(4, world.key(record)) == Wires{record.wire});
+    CHECK(sent > 20);
+    CHECK(world.count("refused_malformed") == 0);
+}
+
+TEST_CASE("what was found is told no more once its get is cancelled") {
+    DhtWorld world(30, 1);
+    const auto record = world.record(6, "pres:alice@a.example", 1);
+    world.put(6, record);
+    auto& member = world.members[6];
+    std::size_t holder = 0;
+    while (world.nearer(world.key(record), holder, 0) >= 8) ++holder;
+    auto& node = *world.members[holder].node;
+    node.cancel_get(world.now, node.get(world.now, world.key(record)));  // it has the record itself
+    CHECK_FALSE(node.poll_event());
+    CHECK(member.gone.empty());
+}
+
+TEST_CASE("a cancelled get leaves the other uses of its key alone") {
+    DhtWorld world(30, 1);
+    const auto record = world.record(6, "pres:alice@a.example", 1);
+    world.put(6, record);
+    auto& member = world.members[4];
+    const auto cancelled = member.node->get(world.now, world.key(record));
+    SUBCASE("another get") {
+        const auto other = member.node->get(world.now, world.key(record));
+        member.node->cancel_get(world.now, cancelled);
+        world.run(10s);
+        CHECK(member.found[other] == Wires{record.wire});
+        CHECK(member.done.at(other));
+    }
+    SUBCASE("a put") {
+        const auto own = world.record(4, "pres:alice@a.example", 1);
+        member.node->put(world.now, world.key(own), own.value_id(), own.wire);
+        member.node->cancel_get(world.now, cancelled);
+        world.run(10s);
+        CHECK(world.get(9, world.key(own)).size() == 2);
+    }
+    SUBCASE("a listen") {
+        const auto listen = member.node->listen(world.now, world.key(record));
+        member.node->cancel_get(world.now, cancelled);
+        world.run(10s);
+        const auto second = world.record(8, "pres:alice@a.example", 1);
+        world.put(8, second);
+        CHECK(member.found[listen] == Wires{record.wire, second.wire});
+    }
+    CHECK(member.found[cancelled].empty());
+    CHECK(member.done.count(cancelled) == 0);
+}
+
 TEST_CASE("eight shards a node reach each other and the same records") {
     DhtWorld world(4, 8);
     for (int i = 0; i < 8; ++i) {

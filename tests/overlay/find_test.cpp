@@ -119,6 +119,7 @@ TEST_CASE("two sources of one presentity are both followed") {
     auto& first = world.add("a.example", {&meeting_point});
     auto& second = world.add("a.example", {&meeting_point});
     auto& watcher = world.add("b.example", {&meeting_point});
+    for (auto* node : {&first, &second}) (*node)->seek_siblings(world.now(), true);
     first->set_document(world.now(), alice, 0, online("phone", "one"));
     second->set_document(world.now(), alice, 0, online("desk", "two"));
     world.network.run_for(5s);

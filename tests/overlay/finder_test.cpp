@@ -61,9 +61,9 @@ struct FinderWorld {
         finder.take_record(now, alice, wire);
         return refused(reason) == before + 1 && !follows_at(node) && finder.known_records(alice, now.wall).empty();
     }
-    /// "I am a node of this domain", found by the look-up.
+    /// "I am a node of this domain", found by the look-up; said an hour ago, and `since`.
     void announce(const tests::NodeKit& node, const std::string& domain, proto::Duration since,
-                  proto::Duration lifetime = 1h) {
+                  proto::Duration lifetime = 1h, LookupId lookup = domain_lookup) {
         proto::Record record;
         record.kind = proto::RecordKind::domain;
         record.domain = domain;
@@ -72,7 +72,17 @@ struct FinderWorld {
         record.expires = now.wall + lifetime;
         record.endpoints = {proto::Endpoint::v4(0x0a000005, 4000)};
         REQUIRE(proto::sign(record, node.key, node.certificate));
-        finder.handle_event(now, RecordFound{domain_lookup, record.wire});
+        finder.handle_event(now, RecordFound{lookup, record.wire});
+    }
+    void pass(proto::Duration span) {
+        now = {now.steady + span, now.wall + span};
+        finder.handle_timeout(now);
+    }
+    /// Under way.
+    std::size_t lookups() const {
+        for (const auto& fill : finder.fills())
+            if (fill.name == "lookups") return fill.used;
+        return 0;
     }
     void end_lookup() { finder.handle_event(now, LookupDone{domain_lookup, true}); }
 };
@@ -200,6 +210,98 @@ TEST_CASE("the nodes of a domain that announced themselves last are asked; a rep
     for (const auto& node : nodes) CHECK(world.follows_at(node) == (node.id() != nodes.front().id()));
 }
 
+TEST_CASE("a node that announced itself lately is followed at once, and its look-up ends there") {
+    FinderWorld world;
+    const auto old = world.kit.node("a.example");
+    const auto young = world.kit.node("a.example");
+    const auto late = world.kit.node("a.example");
+    world.announce(old, "a.example", 1h - limits::domain_node_young - 1s);
+    CHECK_FALSE(world.follows_at(old));
+    world.announce(young, "a.example", 1h - limits::domain_node_young);
+    CHECK(world.follows_at(young));
+    CHECK_FALSE(world.follows_at(old));
+    CHECK(world.lookups() == 0);
+    world.announce(late, "a.example", 59min);
+    CHECK_FALSE(world.follows_at(late));
+    world.dht.handle_timeout({world.now.steady + 1h, world.now.wall + 1h});
+    CHECK_FALSE(world.dht.poll_event());
+    // Another user of the domain is looked for there, too, and nobody is asked.
+    const auto anna = testing::uri("anna@a.example");
+    world.following.watch(bob, anna);
+    world.finder.begin(world.now, anna);
+    CHECK(world.following.followed_at(young.id()).contains(anna));
+    CHECK(world.network.gets == 1);
+}
+
+TEST_CASE("where the node that was found first is none of use, all of the domain's are looked for") {
+    FinderWorld world;
+    const auto first = world.kit.node("a.example");
+    const auto other = world.kit.node("a.example");
+    world.announce(first, "a.example", 59min);
+    REQUIRE(world.follows_at(first));
+    SUBCASE("it is no source") {
+        const proto::SourcesMessage no{1, false, {}};
+        const proto::WatchStateMessage pending{1, 1, proto::WatchState::pending, {}, 0, {}};
+        REQUIRE(
+            world.peers.handle_input(world.now, first.id(), encode(proto::ChannelPacket{{5, 0, 1}, {no, pending}})));
+        while (const auto event = world.peers.poll_event())
+            if (const auto* what = std::get_if<ChannelEvent>(&event->what))
+                if (const auto* answer = std::get_if<SourcesAnswered>(what))
+                    world.following.take_answer(first.id(), *answer);
+        world.finder.look_at(world.now, alice);
+    }
+    SUBCASE("it says nothing") {
+        world.pass(limits::answer_patience - 1ms);
+        CHECK(world.network.gets == 1);
+        world.pass(1ms);
+    }
+    CHECK(world.network.gets == 2);
+    world.announce(first, "a.example", 59min, 1h, 2);
+    CHECK(world.lookups() == 1);
+    world.announce(other, "a.example", 59min, 1h, 2);
+    CHECK_FALSE(world.follows_at(other));
+    world.finder.handle_event(world.now, LookupDone{2, true});
+    CHECK(world.follows_at(other));
+}
+
+TEST_CASE("a look-up goes on for those who wait for all of a domain's nodes, and ends when nobody does") {
+    FinderWorld world;
+    const auto first = world.kit.node("a.example");
+    world.announce(first, "a.example", 59min);
+    world.pass(limits::answer_patience);
+    REQUIRE(world.network.gets == 2);
+    const auto anna = testing::uri("anna@a.example");
+    world.following.watch(bob, anna);
+    world.finder.begin(world.now, anna);
+    CHECK_FALSE(world.following.followed_at(first.id()).contains(anna));
+    world.announce(first, "a.example", 59min, 1h, 2);
+    CHECK(world.following.followed_at(first.id()).contains(anna));
+    CHECK(world.lookups() == 1);
+    CHECK(world.network.gets == 2);
+}
+
+TEST_CASE("a node that is watched at already ends no look-up: it is gone, or knows nothing") {
+    FinderWorld world;
+    const auto a = world.kit.node("a.example");
+    world.finder.take_record(world.now, alice, world.record(a, "pres:alice@a.example", 1).wire);
+    REQUIRE(world.follows_at(a));
+    world.announce(a, "a.example", 59min);
+    CHECK(world.lookups() == 1);
+}
+
+TEST_CASE("who is watched no longer is looked for no longer") {
+    FinderWorld world;
+    world.end_lookup();  // of the domain: nobody
+    REQUIRE(world.network.gets == 2);
+    CHECK(world.lookups() == 1);
+    world.following.unwatch(1);
+    world.finder.end(world.now, alice);
+    CHECK(world.lookups() == 0);
+    world.dht.handle_timeout({world.now.steady + 1h, world.now.wall + 1h});
+    while (const auto event = world.dht.poll_event())
+        CHECK(std::get<LookupDone>(*event).lookup == FinderWorld::domain_lookup);
+}
+
 TEST_CASE("an announcement told again costs nothing; a newer one does what it says") {
     FinderWorld world;
     std::string domain = "a.example";
@@ -220,7 +322,8 @@ TEST_CASE("an announcement told again costs nothing; a newer one does what it sa
         record.expires = world.now.wall + 1h;
         record.endpoints = {proto::Endpoint::v4(0x0a000005, 4000)};
         REQUIRE(proto::sign(record, node.key, node.certificate));
-        return world.finder.take_announcement(world.now, domain, record.wire);
+        const auto news = world.finder.take_announcement(world.now, domain, record.wire);
+        return news ? std::optional(proto::node_id(news->node_key())) : std::nullopt;
     };
     const auto follows = [&] { return world.following.followed_at(node.id()).contains(user); };
     CHECK(told(10s) == node.id());

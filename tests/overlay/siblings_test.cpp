@@ -57,6 +57,32 @@ TEST_CASE("a node of the domain is found at any of its addresses") {
                                   proto::limits::siblings_again * 2));
 }
 
+TEST_CASE("who begins to watch at one node of a domain is told of the others, and finds a user's other sources there") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.network.run_for(5s);
+    world.one->set_document(world.now(), alice, 0, online("phone", "at one"));
+    world.two->set_document(world.now(), alice, 0, online("desk", "at two"));
+    auto& watcher = world.add("b.example", {&world.one});
+    world.network.run_for(5s);
+    const auto gets = world.dht->gets;
+    const auto bob = uri("bob@b.example");
+    const auto watch = watcher->watch(world.now(), bob, alice);
+    const auto documents = [&] {
+        std::size_t n = 0;
+        for (const auto& source : watcher->sources(watch)) n += source.document ? 1 : 0;
+        return n;
+    };
+    CHECK(world.network.run_until([&] { return documents() == 2; }, 1s));
+    CHECK(world.dht->gets == gets);
+    // Again after its last watch: there may be others by then.
+    watcher->unwatch(world.now(), watch);
+    world.network.run_for(30min);
+    const auto again = watcher->watch(world.now(), bob, uri("anna@a.example"));
+    world.two->set_document(world.now(), uri("anna@a.example"), 0, online("desk", "anna"));
+    CHECK(world.network.run_until([&] { return note_of(watcher, again) == "anna"; }, 1s));
+}
+
 TEST_CASE("who is told that there are none looks no more, though nobody answered") {
     OverlayWorld world(22);
     world.dht->reachable = false;
