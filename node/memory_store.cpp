@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "node/store.hpp"
 
 namespace presmesh::node {
@@ -30,6 +32,13 @@ void MemoryStore::each(std::string_view table, std::string_view key_prefix,
 
 void MemoryStore::commit() {
     undo_.clear();
+}
+
+bool MemoryStore::must_last() const {
+    return std::any_of(undo_.begin(), undo_.end(), [](const auto& row) {
+        return std::find(store_tables::durable.begin(), store_tables::durable.end(), row.first.first) !=
+               store_tables::durable.end();
+    });
 }
 
 void MemoryStore::crash() {

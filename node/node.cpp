@@ -39,7 +39,9 @@ class Node::Impl {
     void begin_turn(Now now) {
         latest_ = std::max(latest_, now.steady);
         turn_open_ = true;
+        settled_ = false;
     }
+    bool settle(Now now);
     void end_turn(Now now);
     bool round(Now now);
 
@@ -54,6 +56,7 @@ class Node::Impl {
     std::vector<Translator*> translators_;
     proto::SteadyTime latest_{};
     bool turn_open_ = false;
+    bool settled_ = false;
     bool unfinished_ = false;  ///< the last turn had more to tell than its rounds allowed
 };
 
@@ -67,14 +70,21 @@ bool Node::Impl::round(Now now) {
     return service_.flush(now) || busy;
 }
 
-void Node::Impl::end_turn(Now now) {
+bool Node::Impl::settle(Now now) {
     begin_turn(now);
     std::size_t left = proto::limits::turn_rounds;
     while (left > 0 && round(now)) --left;
     unfinished_ = left == 0;
     if (unfinished_) diagnostics_.count("node_unfinished_turns", {}, 1);
+    settled_ = true;
+    turn_open_ = store_.must_last();
+    return !turn_open_;
+}
+
+void Node::Impl::end_turn(Now now) {
+    if (!settled_) settle(now);
     store_.commit();
-    turn_open_ = false;
+    turn_open_ = settled_ = false;
 }
 
 Node::Node(Now now, NodeSettings settings, std::unique_ptr<overlay::Dht> dht, Store& store, proto::Random& random,
@@ -126,12 +136,16 @@ proto::SteadyTime Node::next_timeout() const {
     return next;
 }
 
+bool Node::settle(Now now) {
+    return impl_->settle(now);
+}
+
 void Node::end_turn(Now now) {
     impl_->end_turn(now);
 }
 
 std::optional<proto::Datagram> Node::poll_output() {
-    PRESMESH_ASSERT(!impl_->turn_open_);  // what this output confirms may not be committed yet
+    PRESMESH_ASSERT(!impl_->turn_open_);  // what this output tells of may not be committed yet
     return impl_->overlay_.poll_output();
 }
 

@@ -3,7 +3,8 @@
 //
 // A turn: any number of calls with one Now (handle_input, handle_timeout, a translator's or the service's own), then
 // end_turn(now), then poll_output() until none, and the translators' output. What a turn saved is committed by
-// end_turn(), so nothing leaves that a crash could forget.
+// end_turn(), so nothing is confirmed that a crash could forget. What only tells of presence need not wait for that:
+// settle(now) before end_turn(now) says whether it may leave between the two.
 #pragma once
 
 #include <memory>
@@ -47,10 +48,14 @@ class Node {
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
     /// Overlay events to the service, the service's news to translators and observers, until quiet (at most
-    /// limits::turn_rounds; the rest comes with the next turn, for which next_timeout() asks at once); then
-    /// Store::commit.
+    /// limits::turn_rounds; the rest comes with the next turn, for which next_timeout() asks at once). True: datagrams,
+    /// and what translators tell of presence, may leave now. A crash before end_turn() is one before the turn to
+    /// whoever waits for a confirmation, and does it again; watchers are told by the next epoch what is so. False: the
+    /// turn holds what no user does again, and everything waits for end_turn().
+    bool settle(proto::Now now);
+    /// settle(), where that was not done; then Store::commit.
     void end_turn(proto::Now now);
-    /// Datagrams for the overlay's socket. Only after end_turn().
+    /// Datagrams for the overlay's socket. Only after end_turn(), or settle() that said so.
     std::optional<proto::Datagram> poll_output();
 
     // ---- joining, and what may change meanwhile; calls within a turn

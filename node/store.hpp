@@ -3,6 +3,7 @@
 // commit().
 #pragma once
 
+#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -23,6 +24,9 @@ inline constexpr std::string_view decisions = "decisions";        ///< presentit
 inline constexpr std::string_view rule_log = "rule_log";          ///< presentity + rule or decision -> its last change
 inline constexpr std::string_view rule_logs_seen = "rule_logs_seen";  ///< node of the domain -> position in its log
 inline constexpr std::string_view translators = "translators";        ///< translator name + its key -> its bytes
+
+/// What nobody publishes again when it is lost: the epoch, and what users decided.
+inline constexpr std::array durable{meta, rules, rule_log, decisions};
 }  // namespace store_tables
 
 class Store {
@@ -33,10 +37,12 @@ class Store {
     /// In key order. Sees the writes of the turn that runs.
     virtual void each(std::string_view table, std::string_view key_prefix,
                       const std::function<void(std::string_view key, proto::BytesView value)>& visit) const = 0;
-    /// Everything since the last commit becomes durable, all of it or nothing. Called before the turn's output leaves.
-    /// Over a power cut that holds for turns that wrote to meta, rules, rule_log or decisions; of others the newest may
-    /// be lost, which their publishers and subscribers notice and repeat.
+    /// Everything since the last commit becomes durable, all of it or nothing. Called before the turn confirms
+    /// anything. Over a power cut that holds for turns that wrote to a table of store_tables::durable; of others the
+    /// newest may be lost, which their publishers and subscribers notice and repeat.
     virtual void commit() = 0;
+    /// Is there such a write since the last commit? Then nothing at all of the turn may leave before.
+    virtual bool must_last() const = 0;
 };
 
 /// The stand-in. Remembers how to undo what was not committed, so that a test can crash it, and commit() costs nothing.
@@ -47,6 +53,7 @@ class MemoryStore final : public Store {
     void each(std::string_view table, std::string_view key_prefix,
               const std::function<void(std::string_view, proto::BytesView)>& visit) const override;
     void commit() override;
+    bool must_last() const override;
     /// What kill -9 leaves: the writes since the last commit are gone.
     void crash();
 

@@ -2,7 +2,7 @@
 // through Translator. Neither translator knows that the other exists; HTTP goes through the same door.
 //
 // A turn: the node's owner calls in with one Now; whatever changed is told to the translators before the turn ends;
-// what was saved is committed before any output of the turn leaves (so nothing is confirmed that a crash could forget).
+// what was saved is committed before the turn confirms anything (so nothing is confirmed that a crash could forget).
 #pragma once
 
 #include <chrono>

@@ -58,6 +58,11 @@ void AsioRuntime::one_turn(const Turn& turn) {
     in_turn_ = true;
     const auto now = system_now();
     turn(now);
+    // Watchers do not wait for the disk.
+    if (node_->settle(now)) {
+        send_datagrams();
+        for (const auto& tell : tells_) tell();
+    }
     node_->end_turn(now);
     send_datagrams();
     for (const auto& flush : flushes_) flush();

@@ -1,6 +1,8 @@
 // Runs one node on one thread: its sockets, its one timer, and the turns in which everything happens.
 //
-//   run_turn(f)   now = the clocks; f(now); node.end_turn(now), which commits; only then output leaves
+//   run_turn(f)   now = the clocks; f(now); node.settle(now); what only tells of presence leaves, where the turn
+//   allows;
+//                 node.end_turn(now), which commits; then all other output leaves
 #pragma once
 
 #include <utility>
@@ -37,6 +39,9 @@ class AsioRuntime {
 
     /// Runs now, or, when called from within a turn, right after it.
     void run_turn(const Turn& turn);
+    /// Called in a turn that allows it, before what it saved is committed: shells send what needs no commit. They may
+    /// not call back at once.
+    void in_turn(std::function<void()> tell) { tells_.push_back(std::move(tell)); }
     /// Called after each turn, when what it saved is committed: shells send what they hold. They may not call back at
     /// once.
     void after_turn(std::function<void()> flush) { flushes_.push_back(std::move(flush)); }
@@ -56,6 +61,7 @@ class AsioRuntime {
     proto::SteadyTime armed_ = proto::never;
     node::Node* node_ = nullptr;
     std::list<Port> ports_;
+    std::vector<std::function<void()>> tells_;
     std::vector<std::function<void()>> flushes_;
     std::vector<proto::Datagram> outgoing_v4_;
     std::vector<proto::Datagram> outgoing_v6_;

@@ -159,6 +159,7 @@ Result<void> Daemon::Impl::start_shells() {
         if (auto done = shell->start(); !done) return done;
         node_->add_translator(shell->translator());
         const auto link_log = std::make_shared<LinkLog>(log_, shell->links());
+        runtime_.in_turn([&shell = *shell] { shell.tell(); });
         runtime_.after_turn([&shell = *shell, link_log] {
             shell.flush();
             link_log->tell(shell.links());

@@ -27,10 +27,11 @@ class SipShell final : public Shell {
         return {};
     }
 
+    void tell() override {
+        send([this] { return translator_.poll_news(); });
+    }
     void flush() override {
-        std::vector<sip::Outgoing> messages;
-        while (auto message = translator_.poll_output()) messages.push_back(std::move(*message));
-        if (!messages.empty()) endpoint_.send(std::move(messages));
+        send([this] { return translator_.poll_output(); });
     }
 
     void stop() override { endpoint_.stop(); }
@@ -54,6 +55,12 @@ class SipShell final : public Shell {
     }
 
   private:
+    template <typename Poll>
+    void send(Poll poll) {
+        std::vector<sip::Outgoing> messages;
+        while (auto message = poll()) messages.push_back(std::move(*message));
+        if (!messages.empty()) endpoint_.send(std::move(messages));
+    }
     void receive(std::vector<sip::Incoming> messages) {
         runtime_.run_turn([this, messages = std::move(messages)](proto::Now now) {
             for (const auto& message : messages) translator_.handle_input(now, message);

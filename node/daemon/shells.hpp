@@ -25,7 +25,9 @@ class Shell {
     virtual translators::Translator& translator() = 0;
     /// Binds its sockets. Before the node starts.
     virtual proto::Result<void> start() = 0;
-    /// After every turn: what the translator wants sent goes out.
+    /// In a turn, before what it saved is committed: what the translator tells of presence, and confirms nothing.
+    virtual void tell() {}
+    /// After every turn: all else that the translator wants sent goes out.
     virtual void flush() = 0;
     /// After the node's stop. May go on sending until idle().
     virtual void stop() = 0;

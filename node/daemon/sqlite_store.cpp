@@ -172,12 +172,6 @@ class SqliteStore::Impl {
         return SQLITE_OK;
     }
 
-    /// Must this turn be on the disk before anything of it is told?
-    bool must_last() const {
-        return std::any_of(pending_.begin(), pending_.end(), [](const auto& row) {
-            return std::find(durable_tables.begin(), durable_tables.end(), row.first.first) != durable_tables.end();
-        });
-    }
     void set_synchronous(const char* level) {
         const auto sql = std::string("PRAGMA synchronous=") + level + ";";
         if (auto done = run(db_.get(), path_, sql.c_str()); !done) throw std::runtime_error(done.error().detail);
@@ -286,11 +280,18 @@ void SqliteStore::each(std::string_view table, std::string_view key_prefix,
 
 void SqliteStore::commit() {
     if (impl_->pending_.empty()) return;
-    const bool lasting = impl_->must_last();
+    const bool lasting = must_last();
     if (lasting) impl_->set_synchronous("FULL");
     impl_->write_all();
     if (lasting) impl_->set_synchronous("NORMAL");
     impl_->pending_.clear();
+}
+
+bool SqliteStore::must_last() const {
+    using node::store_tables::durable;
+    return std::any_of(impl_->pending_.begin(), impl_->pending_.end(), [](const auto& row) {
+        return std::find(durable.begin(), durable.end(), row.first.first) != durable.end();
+    });
 }
 
 void SqliteStore::checkpoint() {

@@ -1,12 +1,11 @@
 // node::Store in one SQLite file: write-ahead log, one transaction per commit(), none when nothing changed.
 //
 // A committed turn survives kill -9 of the process at any moment. A power cut loses no turn that wrote to a table of
-// durable_tables: its commit waits for the disk. Of the others the newest may be missing, never the order of them: what
-// is there is a whole prefix of turns. Moving the log into the file waits for the disk too; that is done on a thread of
-// its own, so that no turn waits for it.
+// store_tables::durable: its commit waits for the disk. Of the others the newest may be missing, never the order of
+// them: what is there is a whole prefix of turns. Moving the log into the file waits for the disk too; that is done on
+// a thread of its own, so that no turn waits for it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,10 +14,6 @@
 #include "proto/result.hpp"
 
 namespace presmesh::daemon {
-
-/// What nobody publishes again when it is lost: the epoch, and what users decided.
-inline constexpr std::array durable_tables{node::store_tables::meta, node::store_tables::rules,
-                                           node::store_tables::rule_log, node::store_tables::decisions};
 
 enum class Checkpoints : std::uint8_t { by_thread, by_hand };
 
@@ -38,6 +33,7 @@ class SqliteStore final : public node::Store {
     /// A turn that cannot be saved must not be confirmed: throws std::runtime_error (disk full, file gone), and the
     /// daemon ends.
     void commit() override;
+    bool must_last() const override;
     /// Moves what the log holds into the file, here and now; for those who opened it with Checkpoints::by_hand.
     void checkpoint();
 

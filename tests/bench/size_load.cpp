@@ -96,6 +96,7 @@ class DiskStore final : public node::Store {
         const OthersMemory scope;
         memory_.commit();
     }
+    bool must_last() const override { return memory_.must_last(); }
 
   private:
     node::MemoryStore memory_;

@@ -102,6 +102,10 @@ class ToldStore final : public node::Store {
         real_.commit();
         promises_.turns.push_back({journal_.ops.size(), std::exchange(lasts_, false), rows_of(real_)});
     }
+    bool must_last() const override {
+        CHECK(real_.must_last() == lasts_);
+        return lasts_;
+    }
 
   private:
     static bool is_durable(std::string_view table) {

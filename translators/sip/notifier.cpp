@@ -164,7 +164,7 @@ void Notifier::open(proto::Now now, const Request& request, Id id, const SavedSu
     } else {
         subscription.deadline = now.steady + std::chrono::seconds{expires};
         subscription.kept.expires = now.wall + std::chrono::seconds{expires};
-        save(subscription);
+        save(now, subscription);
     }
     pump(now, id);
 }
@@ -204,7 +204,7 @@ void Notifier::handle_refresh(proto::Now now, const Request& request, Id id) {
     subscription.due = subscription.urgent = true;
     subscription.failures = 0;  // whoever refreshes can be reached again
     subscription.not_before = now.steady;
-    save(subscription);
+    save(now, subscription);
     pump(now, id);
 }
 

@@ -58,6 +58,7 @@ class Notifier {
     struct Subscription {
         SavedSubscription kept;
         std::uint32_t saved_cseq = 0;    ///< CSeq up to here may be used without saving again
+        proto::SteadyTime saved_at{};    ///< in a turn before this one, or in it
         proto::SteadyTime deadline{};    ///< when it expires
         WatchId watch = 0;               ///< 0: none, for watcher information, or when it was refused at the restart
         TransactionId under_way = 0;     ///< the NOTIFY not yet answered; 0: none
@@ -117,7 +118,7 @@ class Notifier {
 
     // keeping
     void restore(proto::Now now, const std::string& key, proto::BytesView value);
-    void save(Subscription& subscription);
+    void save(proto::Now now, Subscription& subscription);
     void remove(proto::Now now, Id id);
 
     const SipSettings& settings_;

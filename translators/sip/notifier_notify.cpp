@@ -63,8 +63,10 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
     if (subscription.last_sent)
         host_->erase(*owner_, subscription.kept.dialog.local.tag);
     else if (!subscription.closing && (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq))
-        save(subscription);
-    subscription.under_way = outbox_.send(std::move(request));
+        save(now, subscription);
+    // Of one that ends, and of one saved in this turn, with its CSeq perhaps, the watcher hears when that is committed.
+    const bool rests_on_turn = subscription.closing || subscription.saved_at == now.steady;
+    subscription.under_way = rests_on_turn ? outbox_.send(std::move(request)) : outbox_.tell(std::move(request));
     host_->step(now, "sip.notify", subscription.kept.presentity,
                 subscription.last_sent ? "last" : to_string(view.state));
     by_transaction_[subscription.under_way] = id;
@@ -118,7 +120,8 @@ Body Notifier::body_for(const Subscription& subscription, const View& view) {
     return last_body_.body;
 }
 
-void Notifier::save(Subscription& subscription) {
+void Notifier::save(proto::Now now, Subscription& subscription) {
+    subscription.saved_at = now.steady;
     auto kept = subscription.kept;
     kept.dialog.local_cseq += reserved_cseq;
     kept.expires = std::chrono::time_point_cast<proto::Duration>(std::chrono::ceil<std::chrono::seconds>(kept.expires));
@@ -143,7 +146,7 @@ void Notifier::restore(proto::Now now, const std::string& key, proto::BytesView 
     const auto watch = follow(now, id, *kept);
     const auto left = kept->expires - now.wall;
     auto& subscription = add(now, id, std::move(*kept), watch.value_or(0));
-    save(subscription);
+    save(now, subscription);
     if (left <= proto::Duration::zero()) return end(now, id, "timeout");
     if (!watch) {  // the domain is no longer ours, or not in the federation any more
         host_->count("sip_restore_failures", to_string(watch.error().reason), 1);

@@ -18,16 +18,27 @@ class Outbox {
         return last_;
     }
     void send(Response response) { queue_.emplace_back(std::move(response)); }
+    /// The same for a request that needs nothing that this turn saved: it may go before the rest.
+    TransactionId tell(Request request) {
+        request.transaction = ++last_;
+        news_.emplace_back(std::move(request));
+        return last_;
+    }
 
-    std::optional<Outgoing> poll() {
-        if (queue_.empty()) return std::nullopt;
-        auto front = std::move(queue_.front());
-        queue_.pop_front();
+    std::optional<Outgoing> poll_news() { return poll(news_); }
+    std::optional<Outgoing> poll() { return poll(news_.empty() ? queue_ : news_); }
+
+  private:
+    using Queue = std::deque<Outgoing>;
+    static std::optional<Outgoing> poll(Queue& queue) {
+        if (queue.empty()) return std::nullopt;
+        auto front = std::move(queue.front());
+        queue.pop_front();
         return front;
     }
 
-  private:
-    std::deque<Outgoing> queue_;  // fetched before the turn ends, so bounded by what one turn makes
+    Queue queue_;  // fetched before the turn ends, so bounded by what one turn makes
+    Queue news_;
     TransactionId last_ = 0;
 };
 

@@ -32,6 +32,9 @@ class SipTranslator final : public Translator {
     void handle_input(proto::Now now, const Incoming& message);
     /// What is to be sent, in order, until none. A request's answer comes back to handle_input under its transaction.
     std::optional<Outgoing> poll_output() { return outbox_.poll(); }
+    /// Of that, what confirms nothing and rests on nothing that this turn saved: it may leave before the turn is
+    /// committed, if that holds for the turn (Node::settle).
+    std::optional<Outgoing> poll_news() { return outbox_.poll_news(); }
 
     // ---- Translator
     std::string_view name() const override { return settings_.name; }
