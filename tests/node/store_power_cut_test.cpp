@@ -99,13 +99,12 @@ class ToldStore final : public node::Store {
         const auto number = static_cast<std::uint16_t>(promises_.turns.size() + 1);
         real_.put(node::store_tables::translators, turn_key,
                   proto::Bytes{static_cast<std::uint8_t>(number >> 8), static_cast<std::uint8_t>(number)});
+        CHECK(real_.must_last() == lasts_);
         real_.commit();
+        CHECK_FALSE(real_.must_last());
         promises_.turns.push_back({journal_.ops.size(), std::exchange(lasts_, false), rows_of(real_)});
     }
-    bool must_last() const override {
-        CHECK(real_.must_last() == lasts_);
-        return lasts_;
-    }
+    bool must_last() const override { return lasts_; }
 
   private:
     static bool is_durable(std::string_view table) {

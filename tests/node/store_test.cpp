@@ -57,6 +57,25 @@ TEST_CASE("after a crash the memory store is what it was at the last commit") {
     }));
 }
 
+TEST_CASE("a turn that wrote what users decided must last, another need not") {
+    MemoryStore store;
+    for (const auto table : {store_tables::publications, store_tables::translators, store_tables::rule_logs_seen}) {
+        store.put(table, "k", proto::as_bytes("v"));
+        CHECK_FALSE(store.must_last());
+    }
+    for (const auto table :
+         {store_tables::rules, store_tables::decisions, store_tables::rule_log, store_tables::meta}) {
+        store.put(table, "k", proto::as_bytes("v"));
+        CHECK(store.must_last());
+        store.commit();
+        CHECK_FALSE(store.must_last());
+        store.erase(table, "k");
+        CHECK(store.must_last());
+        store.crash();
+        CHECK_FALSE(store.must_last());
+    }
+}
+
 TEST_CASE("rows come in key order, by prefix, of one table") {
     MemoryStore store;
     store.put("t", "a1", proto::as_bytes("x"));

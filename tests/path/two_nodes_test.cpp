@@ -88,6 +88,44 @@ TEST_CASE("a change at one node is told at the other after one network delay") {
     CHECK(two.last().state == WatchState::active);
 }
 
+TEST_CASE("a change is told before it is committed, what a user decides is not") {
+    Two two;
+    two.publish(online("phone", "first"));
+    two.watch();
+    REQUIRE(two.see("first"));
+    const auto settled = [&](auto work) {
+        const auto now = two.world.now();
+        work(now, two.a.node->service());
+        const bool may_tell = two.a.node->settle(now);
+        two.a.node->end_turn(now);
+        return may_tell;
+    };
+    CHECK(settled([&](proto::Now now, PresenceService& service) {
+        REQUIRE(service.publish(now, {alice, {}, online("laptop", "second"), {}}));
+    }));
+    CHECK_FALSE(settled([&](proto::Now now, PresenceService& service) {
+        REQUIRE(service.set_rules(now, alice, one_rule("*", Handling::block)));
+    }));
+    CHECK_FALSE(settled(
+        [&](proto::Now now, PresenceService& service) { REQUIRE(service.decide(now, alice, xena, Handling::allow)); }));
+}
+
+TEST_CASE("a node that dies after it told of a change and before it saved it: everybody is told what is so") {
+    Two two;
+    const auto etag = two.publish(online("phone", "first"));
+    two.watch();
+    REQUIRE(two.see("first"));
+    two.a.dies_uncommitted = true;
+    two.publish(online("phone", "second"), etag);
+    REQUIRE_FALSE(two.a.node);
+    REQUIRE(two.see("second"));  // on its way before the node died
+    two.world.start(two.a);
+    CHECK(two.see("first"));
+    // The publisher, to whom nothing was confirmed, says it again under the tag that it has.
+    two.publish(online("phone", "second"), etag);
+    CHECK(two.see("second"));
+}
+
 TEST_CASE("watching before there is anything to see") {
     Two two;
     two.watch();

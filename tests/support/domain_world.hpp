@@ -7,6 +7,7 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,11 +72,14 @@ class DomainWorld {
         keeps_disk ? world.crash(p) : world.crash_and_lose_disk(p);
         forget_watches(p);
     }
+    /// Dies of the next device's request: what that changes is told already, and neither saved nor confirmed.
+    void doom(Provider& p) { doomed_.insert(&p); }
     void stop(Provider& p) {
         world.stop(p);
         forget_watches(p);
     }
     void come_back(Provider& p) {
+        doomed_.erase(&p);
         if (p.node) return;
         world.start(p);
         for (const auto& presentity : watched_) watch_at(p, presentity);
@@ -95,9 +99,7 @@ class DomainWorld {
     void remove(Device& device) {
         device.meant.reset();
         if (device.etag.empty()) return;
-        if (device.at->node)
-            request(device, nullptr, std::chrono::seconds{0});
-        else
+        if (!device.at->node || request(device, nullptr, std::chrono::seconds{0}) == Answer::none)
             device.left_behind = true;
         device.etag.clear();
     }
@@ -155,22 +157,34 @@ class DomainWorld {
             device.at = &other(*device.at);
         }
         if (!device.at->node) return;
-        const bool known =
-            !device.etag.empty() && request(device, device.untold ? document_of(device) : nullptr, expires);
-        if (!known) REQUIRE(request(device, document_of(device), expires));
+        auto answer = Answer::unknown;
+        if (!device.etag.empty()) answer = request(device, device.untold ? document_of(device) : nullptr, expires);
+        if (answer == Answer::unknown) answer = request(device, document_of(device), expires);
+        REQUIRE(answer != Answer::unknown);
+        if (answer == Answer::none) {  // it asks again, then another
+            world.run_for(std::chrono::seconds{2});
+            return push(device);
+        }
         device.untold = false;
     }
-    /// False: the node does not know the entity tag.
-    bool request(Device& device, proto::DocumentPtr document, std::chrono::seconds lifetime) {
-        bool done = false;
-        world.turn(*device.at, [&](proto::Now now) {
-            auto receipt =
-                device.at->node->service().publish(now, {device.user, device.etag, std::move(document), lifetime});
-            done = receipt.has_value();
-            if (!done) CHECK(receipt.error().reason == proto::Reason::condition_failed);
-            device.etag = done ? receipt->etag : std::string();
+    enum class Answer { done, unknown, none };  ///< unknown: the entity tag; none: the node died
+    Answer request(Device& device, proto::DocumentPtr document, std::chrono::seconds lifetime) {
+        Provider& node = *device.at;
+        node.dies_uncommitted = doomed_.erase(&node) > 0;
+        auto answer = Answer::none;
+        std::string etag;
+        world.turn(node, [&](proto::Now now) {
+            auto receipt = node.node->service().publish(now, {device.user, device.etag, std::move(document), lifetime});
+            if (!receipt) CHECK(receipt.error().reason == proto::Reason::condition_failed);
+            answer = receipt ? Answer::done : Answer::unknown;
+            etag = receipt ? receipt->etag : std::string();
         });
-        return done;
+        if (!node.node) {
+            forget_watches(node);
+            return Answer::none;
+        }
+        device.etag = etag;
+        return answer;
     }
     static proto::DocumentPtr document_of(const Device& device) {
         auto said = service(device.name, *device.meant);
@@ -182,6 +196,7 @@ class DomainWorld {
     std::map<std::pair<Provider*, translators::WatchId>, proto::PresentityUri> watches_;
     std::map<std::pair<Provider*, proto::PresentityUri>, translators::View> seen_;
     std::vector<proto::PresentityUri> watched_;
+    std::set<Provider*> doomed_;
 };
 
 }  // namespace presmesh::testing

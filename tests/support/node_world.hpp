@@ -40,6 +40,7 @@ class NodeWorld {
         std::unique_ptr<node::Node> node;
         proto::SteadyTime busy_until{};  ///< where turns take time
         std::uint64_t datagrams_handled = 0;
+        bool dies_uncommitted = false;  ///< in its next turn(), having told what may leave, before that is committed
         /// Called after each turn of this node, for translators that have output of their own.
         std::function<void(proto::Now)> after_turn;
     };
@@ -71,6 +72,7 @@ class NodeWorld {
     void crash(Provider& p) {
         p.node.reset();
         p.store.crash();
+        p.dies_uncommitted = false;
     }
     /// The disk goes too: it comes back as if it were new, with the keys it had.
     void crash_and_lose_disk(Provider& p) {
@@ -83,13 +85,16 @@ class NodeWorld {
         p.node.reset();
     }
 
-    /// Work of the outside inside one turn of a node.
+    /// Work of the outside inside one turn of a node, whose output leaves as soon as the daemon's does.
     void turn(Provider& p, const std::function<void(proto::Now)>& work) {
         const auto before = p.diagnostics.calls;
         work(now_);
-        p.node->end_turn(now_);
+        const bool may_tell = p.node->settle(now_);
         p.busy_until = std::max(now_.steady, p.busy_until) +
                        (per_turn + per_step * static_cast<int>(p.diagnostics.calls - before));
+        if (may_tell) send_output(p);
+        if (p.dies_uncommitted) return crash(p);
+        p.node->end_turn(now_);
         send_output(p);
         if (p.after_turn) p.after_turn(now_);
     }

@@ -27,6 +27,72 @@ TEST_CASE("one NOTIFY under way at a time, and the newest state next") {
     CHECK(talk.out.empty());
 }
 
+namespace {
+
+/// What was saved of the one subscription.
+std::optional<sip::SavedSubscription> saved_of(const SipTalk& talk) {
+    const auto rows = talk.host.saved.find(talk.settings.name);
+    if (rows == talk.host.saved.end() || rows->second.empty()) return std::nullopt;
+    return sip::SavedSubscription::decode(rows->second.begin()->second).value();
+}
+
+}  // namespace
+
+TEST_CASE("a NOTIFY leaves before its turn is committed only where nothing that it rests on was saved in the turn") {
+    SipTalk talk;
+    auto committed = saved_of(talk);
+    std::size_t early = 0;
+    std::size_t late = 0;
+    const auto end_turn = [&] {
+        talk.host.tell(talk.now);
+        while (auto news = talk.translator->poll_news()) {
+            const auto& notify = std::get<sip::Request>(*news);
+            CHECK(notify.method == sip::Method::notify);
+            REQUIRE(committed);
+            CHECK(notify.from.tag == committed->dialog.local.tag);
+            CHECK(notify.cseq <= committed->dialog.local_cseq);
+            CHECK_FALSE(has(notify.subscription_state, "terminated"));
+            talk.out.emplace_back(*news);
+            ++early;
+        }
+        while (auto message = talk.translator->poll_output()) {
+            late += std::holds_alternative<sip::Request>(*message) ? 1 : 0;
+            talk.out.push_back(std::move(*message));
+        }
+        committed = saved_of(talk);
+    };
+    const auto answer = [&](const sip::Request& request) {
+        sip::Response response;
+        response.transaction = request.transaction;
+        response.status = 200;
+        talk.translator->handle_input(talk.now, response);
+        end_turn();
+    };
+    auto request = talk.subscribe("sip:bob@b.example", 7200);
+    request.transaction = 1;
+    talk.translator->handle_input(talk.now, request);
+    end_turn();
+    CHECK(std::holds_alternative<sip::Response>(talk.take()));  // the 200 before the first NOTIFY
+    answer(talk.take_request());
+    CHECK(late == 1);
+    for (int i = 0; i < 600; ++i) {
+        talk.turn_to(talk.now.steady + 10s);
+        talk.host.show(talk.now, bob, open_document("state " + std::to_string(i)));
+        end_turn();
+        REQUIRE(talk.out.size() == 1);
+        answer(talk.take_request());
+    }
+    CHECK(late <= 5);  // the first body, and a new share of CSeq numbers twice
+    CHECK(early + late == 601);
+    talk.pass(7200s - 600 * 10s - 1ms);
+    const auto before = early;
+    talk.turn_to(talk.now.steady + 1ms);
+    talk.translator->handle_timeout(talk.now);
+    end_turn();
+    CHECK(early == before);
+    CHECK(talk.take_request().subscription_state == "terminated;reason=timeout");
+}
+
 TEST_CASE("RFC 3856 section 6.10: a burst, then one per interval, and the newest in the end") {
     SipTalk talk;
     subscribe(talk);  // takes the first of the burst
