@@ -315,8 +315,12 @@ void Channel::watch_lease(proto::Now now) {
     lease_.set_owed(now, watcher_.watches() > 0);
     if (lease_.take_question(now) && watched()) outbox_.push(lease_slot);
     const auto liveness = lease_.liveness(now);
-    flight_.set_patience(liveness == Liveness::unknown && lease_.heard_at() ? limits::resend_unknown
-                                                                            : limits::resend_most);
+    if (liveness == Liveness::unknown && lease_.heard_at())
+        flight_.set_patience(limits::resend_unknown);
+    else if (liveness == Liveness::live && lease_.asks())
+        flight_.set_patience(std::min<proto::Duration>(Lease::ask_again(bound_), limits::resend_most));
+    else
+        flight_.set_patience(limits::resend_most);
     if (liveness == liveness_) return;
     count_lease(liveness);
     liveness_ = liveness;

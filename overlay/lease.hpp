@@ -39,6 +39,11 @@ class Lease {
         // alive.
         if (owed && was_live && !std::exchange(granted_, true)) since_ = now.steady;
     }
+    /// How long an answer is waited for at most, before the question goes again: there is an eighth of the bound until
+    /// doubt, and three seconds of a dead network must not use it up.
+    static proto::Duration ask_again(proto::Duration bound) { return bound / 30; }
+    /// The question of this silence is on its way.
+    bool asks() const { return asked_; }
     /// Whether it is to be asked if it is there: once in a silence.
     bool take_question(proto::Now now) {
         if (now.steady < question_at()) return false;

@@ -37,6 +37,7 @@ void SealedTransport::Impl::handle_input(Now now, const Endpoint& from, BytesVie
     counters_.bytes_in += bytes.size();
     if (sweep_at_ == proto::never) {
         sweep_at_ = now.steady + limits::transport_sweep;
+        swept_ = now.steady;
     }
     const auto take = [&]() -> Result<void> {
         switch (bytes.empty() ? 0 : bytes[0]) {
@@ -56,6 +57,10 @@ void SealedTransport::Impl::handle_input(Now now, const Endpoint& from, BytesVie
     };
     if (const auto taken = take(); !taken) {
         counters_.refused(taken.error().reason);
+    }
+    // Not before: who sent this may have been silent for long.
+    if (now.steady - swept_ >= limits::transport_sweep_busy) {
+        sweep(now);
     }
 }
 
@@ -144,6 +149,7 @@ void SealedTransport::Impl::sweep(Now now) {
     }
     sweep_hellos(now);
     guard_.sweep(now.steady);
+    swept_ = now.steady;
     const bool idle = peers_.size() == 0 && hellos_.empty() && pending_.size() == 0 && guard_.addresses() == 0;
     sweep_at_ = idle ? proto::never : now.steady + limits::transport_sweep;
 }
@@ -165,14 +171,19 @@ void SealedTransport::Impl::drop_old(Now now, PeerState& peer) {
 }
 
 void SealedTransport::Impl::sweep_hellos(Now now) {
-    for (auto entry = hellos_.begin(); entry != hellos_.end();) {
-        const auto age = now.steady - entry->second.at;
-        if (age >= limits::transport_sweep) {
+    for (; !welcomes_.empty() && now.steady - welcomes_.front().first >= limits::welcome_kept; welcomes_.pop_front()) {
+        const auto& [at, node] = welcomes_.front();
+        if (const auto entry = hellos_.find(node); entry != hellos_.end() && entry->second.at == at) {
             entry->second.answer.reset();
         }
-        const bool over = age >= limits::hello_memory && peers_.find(entry->first) == nullptr;
-        entry = over ? hellos_.erase(entry) : std::next(entry);
     }
+    if (now.steady < hellos_due_) {
+        return;
+    }
+    hellos_due_ = now.steady + limits::hello_memory / 4;
+    std::erase_if(hellos_, [&](const auto& entry) {
+        return now.steady - entry.second.at >= limits::hello_memory && peers_.find(entry.first) == nullptr;
+    });
 }
 
 void SealedTransport::Impl::set_federation(std::shared_ptr<const proto::Federation> federation) {

@@ -250,6 +250,7 @@ Result<void> SealedTransport::Impl::answer_hello(Now now, const Endpoint& from, 
     peers_.offer(**admitted, std::make_unique<Session>(session, remote, *keys, false, now.steady), from, now.steady);
     hellos_[node] = {hello.timestamp_us, std::make_unique<HelloMemory::Answer>(HelloMemory::Answer{digest, welcome}),
                      now.steady};
+    welcomes_.emplace_back(now.steady, node);
     ++counters_.handshakes_answered;
     emit(from, welcome);
     return {};

@@ -103,12 +103,15 @@ class SealedTransport::Impl {
     PeerTable peers_;
     HandshakeQueue pending_;
     std::unordered_map<proto::NodeId, HelloMemory, NodeIdHash> hellos_;  ///< looked up, never listed
+    proto::Fifo<std::pair<proto::SteadyTime, proto::NodeId>> welcomes_;  ///< kept in hellos_, the oldest first
+    proto::SteadyTime hellos_due_ = proto::SteadyTime::min();            ///< to be looked through for old ones
     std::map<proto::NodeId, std::size_t> held_;
     proto::Fifo<proto::Datagram> output_;
     proto::Fifo<TransportEvent> events_;
     TransportCounters counters_;
     std::uint64_t last_timestamp_us_ = 0;
     proto::SteadyTime sweep_at_ = proto::never;
+    proto::SteadyTime swept_{};
 };
 
 }  // namespace presmesh::overlay

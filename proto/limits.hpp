@@ -25,7 +25,7 @@ inline constexpr auto record_clock_skew = 5min;         ///< how far in the futu
 inline constexpr std::size_t certificates_verified = 8192;  ///< certificates whose signature was found good; 400 bytes each
 inline constexpr std::size_t delegations_verified = 8192;   ///< likewise; one provider may host the users of thousands of domains
 inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 700 bytes each. Eight replicas answer a look-up within seconds
-inline constexpr auto records_verified_for = 5min;       ///< then a copy is verified anew: a refresh of the record has another signature
+inline constexpr auto records_verified_for = 1min;       ///< then a copy is verified anew: a refresh of the record has another signature
 
 // Names
 inline constexpr std::size_t uri_bytes = 1024;          ///< scheme, user and domain of any spelling: the longest user, all of it percent-encoded
@@ -151,8 +151,9 @@ inline constexpr int hello_attempts = 5;                    ///< the last one wa
 inline constexpr int hello_cookies = 3;                     ///< taken for one HELLO: its secret may change meanwhile, not more often
 inline constexpr int hello_bad_answers = 8;                 ///< WELCOMEs looked at for one HELLO; each costs two signature checks
 inline constexpr std::size_t addresses_per_peer = 4;        ///< where a node was last reached: who sends there finds its session
-inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session
-inline constexpr auto session_idle = 20s;                   ///< and until the next transport_sweep; unless held. Over the DHT two nodes speak once, or again after many minutes: 1 min saved 3% of the packets of idle nodes, 5 min one handshake in eight, and kept every session that long
+inline constexpr auto hello_memory = 10min;                 ///< how long a node's last HELLO time is remembered after its session, and a quarter longer at most
+inline constexpr auto welcome_kept = 10s;                   ///< an answer to a HELLO, to be sent again: longer than the other end asks
+inline constexpr auto session_idle = 20s;                   ///< and until the next sweep; unless held. Over the DHT two nodes speak once, or again after many minutes: 1 min saved 3% of the packets of idle nodes, 5 min one handshake in eight, and kept every session that long
 inline constexpr auto session_silence = 10s;                ///< nothing back for that long while we send what wants an answer: shake hands again
 inline constexpr std::uint32_t session_silence_sent = 3;    ///< and so many datagrams that want one
 inline constexpr auto shake_again_gap = 1s;                 ///< between handshakes with a node that has a session
@@ -161,7 +162,8 @@ inline constexpr std::uint64_t session_rekey_bytes = 1ull << 36;  ///< 64 GB
 inline constexpr auto session_overlap = 30s;                ///< an old session still opens what was on the way
 inline constexpr auto session_unconfirmed = 10s;            ///< we answered a HELLO and no data came
 inline constexpr std::size_t replay_window = 2'048;         ///< counters
-inline constexpr auto transport_sweep = 30s;
+inline constexpr auto transport_sweep = 30s;                ///< what is over is looked for as often at least,
+inline constexpr auto transport_sweep_busy = 10s;           ///< and as often by who is awake anyway: most of what a DHT's node keeps is of peers it heard once
 // Channel: what two nodes keep about each other
 inline constexpr std::size_t records_per_answer = 2;       ///< of other sources, in one answer; two fit a datagram
 inline constexpr std::size_t reason_bytes = 64;            ///< RFC 6665's reasons are far shorter

@@ -103,6 +103,27 @@ TEST_CASE("three seconds of nothing raise no alarm, whenever they come") {
     }
 }
 
+TEST_CASE("nor do they where they begin with a lease, which is lost with the first questions") {
+    Pair pair(13);
+    pair.publish("here");
+    const auto watch = pair.watch();
+    REQUIRE(pair.shows(watch, "here"));
+    for (int i = 0; i < 300; ++i) {
+        CAPTURE(i);
+        bool told = false;
+        pair.network.on_send = [&](const auto& from, const auto&, const auto&) {
+            told = told || from == pair.source.endpoint;
+            if (told) pair.network.partition({pair.source.endpoint});
+        };
+        REQUIRE(pair.network.run_until([&] { return told; }, 16s));
+        pair.network.on_send = {};
+        const auto doubts = [&] { return pair.liveness(watch) != Liveness::live; };
+        REQUIRE_FALSE(pair.network.run_until(doubts, 3s));
+        pair.network.heal();
+        REQUIRE_FALSE(pair.network.run_until(doubts, 20s));
+    }
+}
+
 TEST_CASE("following an idle source costs a datagram per half of the bound, and a question a minute") {
     Pair pair;
     pair.publish("here");
