@@ -44,7 +44,6 @@ Channel::Channel(std::uint64_t memory, proto::Duration crash_bound, ChannelTrace
       trace_(trace),
       source_(outbox_, trace_),
       watcher_(outbox_, trace_),
-      rules_(outbox_),
       lease_(crash_bound) {
     outbox_.push(lease_slot);  // the peer learns our bound before anything else
 }
@@ -59,7 +58,7 @@ auto Channel::with_end(Slot slot, const Do& what) {
             return what(source_);
         case SlotKind::rules_ask:
         case SlotKind::rules:
-            return what(rules_);
+            return what(rules());
         default:
             return what(watcher_);
     }
@@ -106,7 +105,7 @@ void Channel::peer_has_memory(std::uint64_t memory) {
     outbox_.push(lease_slot);
     source_.forget(source_events_);
     watcher_.ask_again();
-    rules_.peer_forgot();
+    if (rules_) rules_->peer_forgot();
 }
 
 /// False when something in it came too early: the packet is left unacknowledged, so that it comes again.
@@ -245,7 +244,7 @@ void Channel::told_lost(const SentItems& items) {
 void Channel::session_made() {
     told_lost(flight_.abandon());
     outbox_.push(lease_slot);
-    rules_.ask_again();  // its process may be another one
+    if (rules_) rules_->ask_again();  // its process may be another one
 }
 
 void Channel::forget_peer(std::uint64_t memory) {
@@ -254,7 +253,7 @@ void Channel::forget_peer(std::uint64_t memory) {
     outbox_.clear();
     source_.forget(source_events_);
     watcher_.ask_again();
-    rules_.peer_forgot();
+    if (rules_) rules_->peer_forgot();
     move_events(source_events_, events_);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -38,7 +39,10 @@ class Channel {
 
     ChannelSource& source() { return source_; }
     ChannelWatcher& watcher() { return watcher_; }
-    ChannelRules& rules() { return rules_; }
+    ChannelRules& rules() {
+        if (!rules_) rules_ = std::make_unique<ChannelRules>(outbox_);
+        return *rules_;
+    }
     const ChannelSource& source() const { return source_; }
     const ChannelWatcher& watcher() const { return watcher_; }
 
@@ -74,7 +78,7 @@ class Channel {
     /// Does either end watch the other?
     bool watched() const { return source_.watches() > 0 || watcher_.watches() > 0; }
     /// Nobody needs it.
-    bool idle() const { return !watched() && !rules_.asks(); }
+    bool idle() const { return !watched() && !(rules_ && rules_->asks()); }
     std::optional<proto::SteadyTime> heard_at() const { return lease_.heard_at(); }
     std::uint64_t resends() const { return flight_.resends(); }
     /// What waits to be sent, or was sent and not acknowledged: our watches and questions, and documents of ours.
@@ -111,7 +115,7 @@ class Channel {
     Flight flight_;
     ChannelSource source_;
     ChannelWatcher watcher_;
-    ChannelRules rules_;
+    std::unique_ptr<ChannelRules> rules_;  ///< none but between nodes of one domain
     Lease lease_;
     TokenBucket packets_{proto::limits::channel_packets_per_second_per_peer};
     TokenBucket memories_{proto::limits::memories_per_second_per_peer, proto::limits::memories_burst_per_peer};

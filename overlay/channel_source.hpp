@@ -2,6 +2,8 @@
 // to them. Watches with the same (presentity, view) share a stream. Only the newest document of a stream is ever kept.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
+#include <boost/container/flat_set.hpp>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -112,7 +114,8 @@ class ChannelSource {
     bool write_answer(std::uint64_t number, PacketBuilder& packet);
     bool turn_away(std::uint64_t watch);
     void bury(std::uint64_t watch);
-    using Answers = std::map<std::uint64_t, proto::SourcesMessage>;
+    // Short and mostly empty, as nearly all channels have them.
+    using Answers = boost::container::flat_map<std::uint64_t, proto::SourcesMessage>;
     Answers& answers_of(std::uint64_t query) { return (query & proto::announcement) != 0 ? announced_ : answers_; }
 
     Outbox& outbox_;
@@ -126,10 +129,12 @@ class ChannelSource {
     Answers announced_;
     std::uint64_t announcements_ = 0;
     bool introduced_ = false;
-    std::map<std::uint64_t, std::uint64_t> turned_away_;  // watches without room, until the peer knows: revision
+    boost::container::flat_map<std::uint64_t, std::uint64_t>
+        turned_away_;  // watches without room, until the peer knows: revision
     std::uint64_t last_stream_ = 0;
     std::uint64_t last_version_ = 0;
-    std::set<std::uint64_t> buried_;  // ended watches: a late copy of their start must not begin them again
+    boost::container::flat_set<std::uint64_t>
+        buried_;  // ended watches: a late copy of their start must not begin them again
     proto::Fifo<std::uint64_t> buried_order_;
 };
 

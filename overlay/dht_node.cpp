@@ -1,6 +1,8 @@
 // With dht_searches and dht_terms the one place that knows OpenDHT. What it does about 2.4.12 and why:
 //   max_store_size, max_searches = -1: a full store loops for ever, a full search table goes deaf; RecordStore bounds
 //       instead;
+//   a value of a type without a policy is taken from anybody, and may squat: no packet with another type than ours gets
+//       in (dht_admission);
 //   both request rates = -1: one alone isolates the node; senders are bounded in dht_admission, per node;
 //   values stay under 600 bytes packed: beyond it OpenDHT sends parts, and does that badly;
 //   a value put again byte for byte, or refreshed, passes no policy: what we keep is emptied in place when it runs out,
@@ -43,8 +45,6 @@ std::uint8_t shards_for(std::size_t presentities) {
 
 namespace {
 
-constexpr dht::ValueType::Id well_known_types_end =
-    16;  ///< OpenDHT's own lie below; others are refused packet by packet
 // {id, dat: {body: {type, data}}} around a record: measured 38 bytes for the longest id. Beyond 600 OpenDHT sends
 // parts.
 constexpr std::size_t value_header_bytes = 40;
@@ -171,12 +171,6 @@ DhtNode::Impl::Impl(DhtSettings settings)
             settings_.ipv6);
         Shard made;
         made.dht = std::make_unique<dht::Dht>(std::move(socket), config, std::shared_ptr<dht::Logger>{});
-        const auto refuse = [](dht::InfoHash, const ValuePtr&, const dht::InfoHash&, const dht::SockAddr&) {
-            return false;
-        };
-        for (dht::ValueType::Id id = 0; id < well_known_types_end; ++id) {
-            made.dht->registerType(dht::ValueType(id, "refused", limits::record_lifetime, refuse));
-        }
         made.dht->registerType(make_type(shard));
         shards_.push_back(std::move(made));
     }

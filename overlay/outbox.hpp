@@ -47,7 +47,7 @@ class Outbox {
   private:
     static constexpr std::size_t few = 16;  ///< looked through one by one
 
-    std::size_t& count_of(SlotKind kind) { return counts_[static_cast<std::size_t>(kind)]; }
+    std::uint32_t& count_of(SlotKind kind) { return counts_[static_cast<std::size_t>(kind)]; }
     bool waits(Slot slot) {
         if (waiting_.empty()) waiting_.insert(line_.begin(), line_.end());
         return waiting_.contains(slot);
@@ -55,7 +55,7 @@ class Outbox {
 
     proto::Fifo<Slot> line_;
     std::set<Slot> waiting_;  ///< all in `line_`, or empty while it is short
-    std::array<std::size_t, slot_kinds> counts_{};
+    std::array<std::uint32_t, slot_kinds> counts_{};
 };
 
 class PacketBuilder {

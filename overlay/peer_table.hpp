@@ -45,12 +45,12 @@ struct PeerState {
     std::unique_ptr<Session> next;      ///< we answered its HELLO; unconfirmed until data comes
     proto::SteadyTime previous_until{};
     proto::SteadyTime next_until{};
-    proto::Endpoint next_from{};           ///< where the answer that `next` needs was sent
-    std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
-    std::vector<Plain> unanswered;         ///< last sent since it was last heard, while it is young
-    std::optional<proto::SteadyTime> unanswered_since;
-    std::uint32_t unanswered_sent = 0;  ///< how many in all
+    proto::Endpoint next_from{};        ///< where the answer that `next` needs was sent
     bool suspect = false;               ///< it says that it does not know our session; a handshake is under way
+    std::uint32_t unanswered_sent = 0;  ///< since it was last heard, how many in all,
+    std::vector<Plain> unanswered;      ///< the last of them, while they are young,
+    std::optional<proto::SteadyTime> unanswered_since;
+    std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
     proto::SteadyTime shake_again_at{};
 
     Session* session(SessionId id) const;

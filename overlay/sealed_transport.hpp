@@ -36,10 +36,10 @@ inline constexpr std::uint8_t channel_port = 8;
 struct Peer {
     proto::NodeId node{};
     proto::PublicKey key{};
-    std::string domain;
     std::uint8_t roles = 0;
+    proto::Endpoint endpoint;  ///< where it last answered a handshake from, or read what was sent to it
+    std::string domain;
     std::uint64_t instance = 0;  ///< of the process that the session is with; another one: it started anew
-    proto::Endpoint endpoint;    ///< where it last answered a handshake from, or read what was sent to it
     proto::SteadyTime last_heard{};
 };
 

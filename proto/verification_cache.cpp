@@ -21,7 +21,7 @@ Result<void> VerificationCache::check(Known<SignedStatement<Statement>>& known, 
     const auto same = [&](const auto& one) { return one.key == key && one.statement == statement; };
     if (const auto place = known.place_of(statement.signature); !known.holds(place, statement.signature, same)) {
         if (auto valid = statement.check_signature(key); !valid) return valid;
-        known.remember(place, statement.signature, {key, statement}, now);
+        known.remember(place, {key, statement}, now);
     }
     return statement.check_validity(now);
 }
@@ -44,7 +44,7 @@ bool VerificationCache::verify_record(const PublicKey& key, std::string_view pur
     if (records_.holds(place, signature, same)) return true;
     Bytes message = signed_message(purpose, bytes);
     if (!verify_message(key, message, signature)) return false;
-    records_.remember(place, signature, {key, std::move(message)}, now);
+    records_.remember(place, {key, std::move(message), signature}, now);
     return true;
 }
 

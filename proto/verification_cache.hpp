@@ -3,13 +3,13 @@
 // membership and the right to publish are no part of it: they are looked at every time.
 #pragma once
 
-#include <deque>
-#include <map>
 #include <memory>
+#include <set>
 #include <string_view>
 #include <utility>
 
 #include "proto/bytes.hpp"
+#include "proto/fifo.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
 
@@ -38,6 +38,21 @@ class VerificationCache {
     std::size_t records() const { return records_.size(); }
 
   private:
+    struct BySignature {
+        using is_transparent = void;
+        template <typename Signed>
+        bool operator()(const Signed& one, const Signed& other) const {
+            return one.signature() < other.signature();
+        }
+        template <typename Signed>
+        bool operator()(const Signed& one, const Signature& other) const {
+            return one.signature() < other;
+        }
+        template <typename Signed>
+        bool operator()(const Signature& one, const Signed& other) const {
+            return one < other.signature();
+        }
+    };
     /// What was signed, by its signature. Should one be good for two things, which no honest signer makes, the first
     /// is remembered.
     template <typename Signed>
@@ -51,15 +66,15 @@ class VerificationCache {
             while (!order_.empty()) forget_oldest();
         }
         /// Where `signature` is, or would be. Holds until something is remembered or forgotten.
-        using Place = typename std::map<Signature, Signed>::iterator;
+        using Place = typename std::set<Signed, BySignature>::iterator;
         Place place_of(const Signature& signature) { return known_.lower_bound(signature); }
         template <typename Is>
         bool holds(Place place, const Signature& signature, const Is& is) const {
-            return place != known_.end() && place->first == signature && is(place->second);
+            return place != known_.end() && place->signature() == signature && is(*place);
         }
-        void remember(Place place, const Signature& signature, Signed what, WallTime now) {
-            if (capacity_ == 0 || (place != known_.end() && place->first == signature)) return;
-            order_.emplace_back(now, known_.emplace_hint(place, signature, std::move(what)));
+        void remember(Place place, Signed what, WallTime now) {
+            if (capacity_ == 0 || (place != known_.end() && place->signature() == what.signature())) return;
+            order_.emplace_back(now, known_.emplace_hint(place, std::move(what)));
             if (order_.size() > capacity_) forget_oldest();
         }
         void forget_until(WallTime time) {
@@ -73,18 +88,21 @@ class VerificationCache {
             order_.pop_front();
         }
         std::size_t capacity_;
-        std::map<Signature, Signed> known_;
-        std::deque<std::pair<WallTime, Place>> order_;
+        std::set<Signed, BySignature> known_;
+        Fifo<std::pair<WallTime, Place>> order_;
     };
 
     template <typename Statement>
     struct SignedStatement {
         PublicKey key;
         Statement statement;
+        const Signature& signature() const { return statement.signature; }
     };
     struct SignedRecord {
         PublicKey key;
         Bytes message;  ///< its purpose and its bytes
+        Signature signature_of_it;
+        const Signature& signature() const { return signature_of_it; }
     };
     template <typename Statement>
     Result<void> check(Known<SignedStatement<Statement>>& known, const Statement& statement, const PublicKey& key,
