@@ -15,7 +15,6 @@
 #include <opendht/dht.h>
 
 #include <cerrno>
-#include <deque>
 #include <map>
 #include <set>
 
@@ -25,6 +24,7 @@
 #include "overlay/dht_terms.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/assert.hpp"
+#include "proto/fifo.hpp"
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/record.hpp"
@@ -139,9 +139,9 @@ class DhtNode::Impl {
     std::map<LookupId, proto::DhtKey> gets_;  ///< those that somebody waits for
     std::map<LookupId, Listen> listens_;
     LookupId last_lookup_ = 0;
-    std::deque<DhtPacket> output_;
-    std::deque<DhtEvent> events_;
-    std::deque<LoopPacket> loop_;
+    proto::Fifo<DhtPacket> output_;
+    proto::Fifo<DhtEvent> events_;
+    proto::Fifo<LoopPacket> loop_;
     std::map<Place, Put> puts_;  ///< those under way
     proto::TimerQueue<Place> failed_puts_;
     proto::SteadyTime next_put_ = proto::SteadyTime::min();  ///< not before: failed ones come again one by one
@@ -502,9 +502,8 @@ LookupId DhtNode::get(Now now, const proto::DhtKey& key) {
 /// search it asks nobody any more, so that goes, unless something else needs it: then it runs to its end unheard.
 void DhtNode::cancel_get(Now now, LookupId get) {
     impl_->begin(now);
-    std::erase_if(impl_->events_, [&](const DhtEvent& event) {
-        return std::visit([&](const auto& told) { return told.lookup == get; }, event);
-    });
+    impl_->events_.erase_if(
+        [&](const DhtEvent& event) { return std::visit([&](const auto& told) { return told.lookup == get; }, event); });
     const auto found = impl_->gets_.find(get);
     if (found == impl_->gets_.end()) return;
     const proto::DhtKey key = found->second;

@@ -177,7 +177,7 @@ void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity
     domain.looking = true;
     domain.lookup = 0;  // set when its turn comes
     domain.asked = now.steady;
-    waiting_.push_front({{}, presentity.domain(), {}, false});  // one look-up that serves many
+    waiting_domains_.push_back({{}, presentity.domain(), {}, false});
     start_waiting_lookups(now);
 }
 
@@ -309,9 +309,10 @@ proto::DhtKey Finder::key_of(const proto::PresentityUri& presentity) const {
 }
 
 void Finder::start_waiting_lookups(proto::Now now) {
-    while (!waiting_.empty() && gets_running_ < limits::lookups_at_once) {
-        auto lookup = std::move(waiting_.front());
-        waiting_.pop_front();
+    while (gets_running_ < limits::lookups_at_once && !(waiting_domains_.empty() && waiting_.empty())) {
+        auto& line = waiting_domains_.empty() ? waiting_ : waiting_domains_;
+        auto lookup = std::move(line.front());
+        line.pop_front();
         if (lookup.presentity.empty()) {
             lookup.key = proto::domain_dht_key(federation_->key, lookup.domain);
         } else {
@@ -464,7 +465,7 @@ void Finder::use(proto::Now now, const proto::PresentityUri& presentity, const p
 
 proto::Fills Finder::fills() const {
     return {{"lookups", gets_running_, limits::lookups_at_once},
-            {"lookups_waiting", waiting_.size(), limits::watches_per_node},
+            {"lookups_waiting", waiting_domains_.size() + waiting_.size(), limits::watches_per_node},
             {"listens", listens_, limits::listens_at_once},
             {"records_known", known_count_, limits::records_known},
             {"certificates_verified", verified_->certificates(), limits::certificates_verified},

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -135,7 +134,8 @@ class Finder {
     std::map<proto::PresentityUri, Search> searches_;
     std::map<std::string, DomainSearch, std::less<>> domains_;
     std::map<LookupId, Lookup> running_;
-    std::deque<Lookup> waiting_;
+    proto::Fifo<Lookup> waiting_domains_;  // first: each serves many
+    proto::Fifo<Lookup> waiting_;
     std::set<proto::PresentityUri> unanswered_;  // their look-up found no node of the DHT
     std::size_t gets_running_ = 0;
     std::size_t listens_ = 0;  // of domains

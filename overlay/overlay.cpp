@@ -497,7 +497,7 @@ class Overlay::Impl {
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
     Rights rights_;                                           // at the last review
     bool keys_to_renew_ = false;
-    std::deque<Event> events_;
+    proto::Fifo<Event> events_;
     std::set<proto::PresentityUri> updated_;          // presentities of whose watches the channels told something
     std::map<proto::Reason, std::uint64_t> refused_;  // of what came over channels
     std::uint64_t watches_in_ = 0;                    // asked of us by other nodes

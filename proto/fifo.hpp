@@ -35,6 +35,12 @@ class Fifo {
             std::vector<T>().swap(items_);
         taken_ = 0;
     }
+    template <typename Is>
+    void erase_if(const Is& is) {
+        drop_taken();
+        std::erase_if(items_, is);
+        if (items_.empty()) clear();
+    }
     // Those that wait, the first first.
     auto begin() const { return items_.begin() + static_cast<std::ptrdiff_t>(taken_); }
     auto end() const { return items_.end(); }

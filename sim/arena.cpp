@@ -34,9 +34,10 @@ constexpr std::size_t chunk_bytes = 64 * 1024;
 constexpr std::size_t region_bytes = std::size_t{256} << 30;  // of addresses; memory is only what was touched
 constexpr std::size_t chunks_in_region = region_bytes / chunk_bytes;
 constexpr std::size_t fine_step = 16;
-constexpr std::size_t fine_most = 512;     // sizes up to here: multiples of 16
-constexpr std::size_t small_most = 16384;  // then four sizes per doubling, many blocks to a chunk; beyond: whole chunks
-constexpr std::size_t classes = 160;
+constexpr std::size_t fine_most = 512;  // sizes up to here: multiples of 16
+constexpr std::size_t small_most =
+    16384;                            // then eight sizes per doubling, many blocks to a chunk; beyond: whole chunks
+constexpr std::size_t classes = 248;  // up to 64 GiB
 constexpr std::size_t give_back = std::size_t{1} << 20;  // freed blocks this large return their memory to the system
 void* const wanted_base = reinterpret_cast<void*>(0x100000000000);
 
@@ -58,9 +59,9 @@ std::array<std::uint8_t, chunks_in_region> class_of_chunk;
 std::size_t geometric_class(std::size_t size) {  // size above fine_most
     const auto doubling =
         static_cast<std::size_t>(std::bit_width(size - 1)) - 1;  // 2^doubling < size <= 2^(doubling+1)
-    const std::size_t quarter = std::size_t{1} << (doubling - 2);
-    const std::size_t part = (size - (std::size_t{1} << doubling) + quarter - 1) / quarter;  // 1 to 4
-    return fine_most / fine_step + (doubling - 9) * 4 + part - 1;
+    const std::size_t eighth = std::size_t{1} << (doubling - 3);
+    const std::size_t part = (size - (std::size_t{1} << doubling) + eighth - 1) / eighth;  // 1 to 8
+    return fine_most / fine_step + (doubling - 9) * 8 + part - 1;
 }
 std::size_t class_of(std::size_t size) {
     if (size <= fine_most) return size == 0 ? 0 : (size - 1) / fine_step;
@@ -69,8 +70,8 @@ std::size_t class_of(std::size_t size) {
 std::size_t size_of(std::size_t number) {
     constexpr std::size_t fine = fine_most / fine_step;
     if (number < fine) return (number + 1) * fine_step;
-    const std::size_t doubling = (number - fine) / 4 + 9;
-    return (std::size_t{1} << doubling) + ((number - fine) % 4 + 1) * (std::size_t{1} << (doubling - 2));
+    const std::size_t doubling = (number - fine) / 8 + 9;
+    return (std::size_t{1} << doubling) + ((number - fine) % 8 + 1) * (std::size_t{1} << (doubling - 3));
 }
 
 std::byte* take_chunks(std::size_t count, std::size_t number) {
