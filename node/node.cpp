@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/epoch.hpp"
+#include "node/saved_contacts.hpp"
 #include "proto/assert.hpp"
 #include "proto/limits.hpp"
 
@@ -32,7 +33,8 @@ class Node::Impl {
           overlay_({settings.node_key, settings.certificate, settings.federation, settings.advertised, epoch_,
                     settings.crash_bound, &diagnostics, settings.verified},
                    std::move(dht), random),
-          service_(with_own_domain(std::move(settings.service), domain_), id_, overlay_, store, random, diagnostics) {
+          service_(with_own_domain(std::move(settings.service), domain_), id_, overlay_, store, random, diagnostics),
+          contacts_(store, overlay_) {
         service_.set_federation(settings.federation);
     }
 
@@ -52,6 +54,7 @@ class Node::Impl {
     std::string domain_;  ///< of the certificate
     overlay::Overlay overlay_;
     PresenceService service_;
+    SavedContacts contacts_;
     std::vector<std::unique_ptr<Translator>> owned_;
     std::vector<Translator*> translators_;
     proto::SteadyTime latest_{};
@@ -104,6 +107,7 @@ void Node::add_translator(Translator& translator) {
 
 void Node::start(Now now) {
     impl_->begin_turn(now);
+    impl_->contacts_.start(now);
     impl_->service_.start(now, impl_->translators_);
     for (Translator* translator : impl_->translators_) translator->start(now, impl_->service_);
     impl_->end_turn(now);
@@ -111,6 +115,7 @@ void Node::start(Now now) {
 
 void Node::stop(Now now) {
     impl_->begin_turn(now);
+    impl_->contacts_.save();
     for (Translator* translator : impl_->translators_) translator->stop(now);
     impl_->end_turn(now);
     impl_->overlay_.leave(now);
@@ -126,12 +131,14 @@ void Node::handle_timeout(Now now) {
     impl_->begin_turn(now);
     impl_->overlay_.handle_timeout(now);
     impl_->service_.handle_timeout(now);
+    impl_->contacts_.handle_timeout(now);
     for (Translator* translator : impl_->translators_) translator->handle_timeout(now);
 }
 
 proto::SteadyTime Node::next_timeout() const {
     if (impl_->unfinished_) return impl_->latest_;
-    auto next = std::min(impl_->overlay_.next_timeout(), impl_->service_.next_timeout());
+    auto next =
+        std::min({impl_->overlay_.next_timeout(), impl_->service_.next_timeout(), impl_->contacts_.next_timeout()});
     for (const Translator* translator : impl_->translators_) next = std::min(next, translator->next_timeout());
     return next;
 }

@@ -24,6 +24,7 @@ inline constexpr std::string_view decisions = "decisions";        ///< presentit
 inline constexpr std::string_view rule_log = "rule_log";          ///< presentity + rule or decision -> its last change
 inline constexpr std::string_view rule_logs_seen = "rule_logs_seen";  ///< node of the domain -> position in its log
 inline constexpr std::string_view translators = "translators";        ///< translator name + its key -> its bytes
+inline constexpr std::string_view contacts = "contacts";              ///< where other members' nodes were met
 
 /// What nobody publishes again when it is lost: the epoch, and what users decided.
 inline constexpr std::array durable{meta, rules, rule_log, decisions};

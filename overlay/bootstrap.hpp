@@ -1,5 +1,6 @@
 // The addresses to knock at first: each is tried, and tried again at a slowing pace, until somebody answers there; then
-// now and then, for a node that lost all it knew, and a DHT that a partition cut in two, find no other way back.
+// now and then, for a node that lost all it knew, and a DHT that a partition cut in two, find no other way back. Where
+// none answers (their names may not resolve, who is listed may be gone), those known from the last run are tried too.
 #pragma once
 
 #include <map>
@@ -18,13 +19,28 @@ class Bootstrap {
     explicit Bootstrap(proto::Random& random) : random_(random) {}
 
     void set(proto::Now now, std::vector<proto::Endpoint> endpoints) {
-        timers_ = {};
-        pauses_.clear();
+        for (const auto& endpoint : endpoints_)
+            if (!contacts_.contains(endpoint)) drop(endpoint);
         if (endpoints.size() > proto::limits::bootstrap_endpoints) endpoints.resize(proto::limits::bootstrap_endpoints);
         endpoints_ = {endpoints.begin(), endpoints.end()};
         for (const auto& endpoint : endpoints) timers_.set(endpoint, now.steady);
     }
-    /// Was it one of these?
+    /// Tried only until joined(), and not at once.
+    void set_contacts(proto::Now now, const std::vector<proto::Endpoint>& contacts) {
+        for (const auto& contact : contacts) {
+            if (contacts_.size() >= proto::limits::contacts) break;
+            if (!contacts_.insert(contact).second || endpoints_.contains(contact)) continue;
+            timers_.set(contact, now.steady + random_.jitter(proto::limits::contacts_after, 0.3));
+        }
+    }
+    /// There is a session with a node that leads to the others.
+    void joined() {
+        for (const auto& contact : contacts_)
+            if (!endpoints_.contains(contact)) drop(contact);
+        contacts_.clear();
+    }
+
+    /// Was it one of the addresses of set()?
     bool answered(proto::Now now, const proto::Endpoint& endpoint) {
         if (!endpoints_.contains(endpoint)) return false;
         pauses_.erase(endpoint);
@@ -46,9 +62,15 @@ class Bootstrap {
     proto::SteadyTime next_timeout() const { return timers_.next(); }
 
   private:
+    void drop(const proto::Endpoint& endpoint) {
+        timers_.erase(endpoint);
+        pauses_.erase(endpoint);
+    }
+
     proto::Random& random_;
     proto::TimerQueue<proto::Endpoint> timers_;
     std::set<proto::Endpoint> endpoints_;
+    std::set<proto::Endpoint> contacts_;
     std::map<proto::Endpoint, proto::Duration> pauses_;
 };
 

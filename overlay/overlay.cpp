@@ -5,6 +5,7 @@
 
 #include "overlay/audience.hpp"
 #include "overlay/bootstrap.hpp"
+#include "overlay/contacts.hpp"
 #include "overlay/finder.hpp"
 #include "overlay/following.hpp"
 #include "overlay/overloaded.hpp"
@@ -100,6 +101,20 @@ class Overlay::Impl {
         for (const auto& endpoint : bootstrap_.due(now)) knock(now, endpoint);
         pump(now);
     }
+
+    void set_contacts(proto::Now now, const std::vector<Contact>& contacts) {
+        auto members = contacts;
+        std::erase_if(members, [this](const Contact& contact) {
+            const auto* member = settings_.federation->find(contact.domain);
+            return member == nullptr || member->revoked.contains(contact.node);
+        });
+        contacts_.set(now, members);
+        std::vector<proto::Endpoint> endpoints;
+        for (const auto& contact : members) endpoints.push_back(contact.endpoint);
+        for (const auto& own : settings_.advertised) std::erase(endpoints, own);
+        bootstrap_.set_contacts(now, endpoints);
+    }
+    std::vector<Contact> contacts() const { return contacts_.all(); }
 
     void set_federation(proto::Now now, FederationPtr federation) {
         settings_.federation = federation;
@@ -260,6 +275,11 @@ class Overlay::Impl {
         const bool lost = peers_.find(node) != nullptr && peers_.unreachable(node);
         peers_.session_up(now, node);
         if ((peer->roles & proto::role_store) != 0) dht_->bootstrap(now, peer->endpoint, knocked || lost);
+        if ((peer->roles & proto::role_store) != 0 && peer->domain != settings_.certificate.domain) {
+            contacts_.met(now, {node, peer->domain, peer->endpoint},
+                          [this](const proto::NodeId& other) { return transport_.peer(other) != nullptr; });
+            bootstrap_.joined();
+        }
         if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
         if (peer->domain == settings_.certificate.domain && !publisher_.domain_record().empty())
             peers_.open(node).source().announce(publisher_.domain_record());
@@ -494,6 +514,7 @@ class Overlay::Impl {
     Finder finder_;
     Siblings siblings_;
     Bootstrap bootstrap_;
+    Contacts contacts_;
     proto::SteadyTime review_at_ = proto::SteadyTime::min();  // when a delegation ends next; at first: not known yet
     Rights rights_;                                           // at the last review
     bool keys_to_renew_ = false;
@@ -590,6 +611,12 @@ std::optional<Event> Overlay::poll_event() {
 }
 void Overlay::set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes) {
     impl_->set_bootstrap(now, std::move(nodes));
+}
+void Overlay::set_contacts(proto::Now now, const std::vector<Contact>& contacts) {
+    impl_->set_contacts(now, contacts);
+}
+std::vector<Contact> Overlay::contacts() const {
+    return impl_->contacts();
 }
 void Overlay::set_federation(proto::Now now, FederationPtr federation) {
     impl_->set_federation(now, std::move(federation));

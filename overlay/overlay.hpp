@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "overlay/contacts.hpp"
 #include "overlay/dht.hpp"
 #include "overlay/trace.hpp"
 #include "proto/channel_messages.hpp"
@@ -148,6 +149,11 @@ class Overlay {
     // ---- joining
     /// Addresses of other members' nodes (the federation file's, resolved). Tried again until somebody answers.
     void set_bootstrap(proto::Now now, std::vector<proto::Endpoint> nodes);
+    /// Where nodes were met in an earlier run, tried when nobody answers for limits::contacts_after: names may not
+    /// resolve, and who is listed may be gone. Those the federation file does not know (any more) are left out.
+    void set_contacts(proto::Now now, const std::vector<Contact>& contacts);
+    /// What to give set_contacts in the next run: nodes of other members that keep records, at most limits::contacts.
+    std::vector<Contact> contacts() const;
     /// The file was read again: sessions, watches and records of removed or revoked members end now.
     void set_federation(proto::Now now, FederationPtr federation);
     /// A clean stop: tells watching nodes that this node's presentities are unknown from now on.

@@ -194,6 +194,11 @@ inline constexpr auto dial_first = 1s;                     ///< between attempts
 inline constexpr std::size_t bootstrap_endpoints = 256;    ///< a node or two of every member
 inline constexpr auto bootstrap_again_most = 1min;
 inline constexpr auto bootstrap_refresh = 10min;           ///< an address that answered is knocked at again; costs a ping
+inline constexpr std::size_t contacts = 8;                 ///< nodes of other members, kept over a restart
+inline constexpr auto contact_stays = 1h;                  ///< not met for so long: another one takes its place
+inline constexpr auto contacts_after = 10s;                ///< nobody answered since the start: those of the last run are tried
+inline constexpr auto contacts_saved_first = 1min;         ///< after the start
+inline constexpr auto contacts_saved_every = 10min;        ///< and at a clean stop
 inline constexpr auto dial_most = 20s;
 
 // Finding
