@@ -445,8 +445,9 @@ std::optional<proto::Record> Finder::take_announcement(proto::Now now, const std
         return std::nullopt;
     }
     const auto node = proto::node_id(record->node_key());
-    if (!node_announced(now, domains_[name], *record)) return std::nullopt;
-    for (const auto& presentity : following_.of_domain(name)) following_.attach(presentity, node, record->endpoints);
+    if (node_announced(now, domains_[name], *record))
+        for (const auto& presentity : following_.of_domain(name))
+            following_.attach(presentity, node, record->endpoints);
     return std::move(*record);
 }
 

@@ -41,8 +41,8 @@ class Finder {
     void handle_event(proto::Now now, const DhtEvent& event);
     /// A signed record that a peer told of.
     void take_record(proto::Now now, const proto::PresentityUri& presentity, proto::BytesView wire);
-    /// A node of this domain told of one, itself perhaps: the users of the domain that we watch are watched there too.
-    /// What was told, if that is news.
+    /// A node of this domain told of one, itself perhaps: the users of the domain that we watch are watched there too,
+    /// unless this is no news. What was told, if it is true.
     std::optional<proto::Record> take_announcement(proto::Now now, const std::string& domain, proto::BytesView wire);
     /// Records in hand about this presentity's other sources, to tell a node that asks.
     std::vector<proto::Bytes> known_records(const proto::PresentityUri& presentity, proto::WallTime now) const;

@@ -466,10 +466,10 @@ class Overlay::Impl {
         if (peer == nullptr) return;
         const auto domain = peer->domain;
         for (const auto& record : records) {
-            const auto news = finder_.take_announcement(now, domain, record);
-            if (!news || domain != settings_.certificate.domain || proto::node_id(news->node_key()) != from) continue;
-            siblings_.take(now, *news);
-            tell_watchers(from, record);
+            const auto told = finder_.take_announcement(now, domain, record);
+            if (!told || domain != settings_.certificate.domain || proto::node_id(told->node_key()) != from) continue;
+            // The finder may have it from the DHT or from a third node: that is nothing to those who watch here.
+            if (siblings_.take(now, *told)) tell_watchers(from, record);
         }
     }
 

@@ -41,13 +41,15 @@ std::optional<proto::Record> Siblings::handle_event(proto::Now now, const DhtEve
     return std::move(*record);
 }
 
-void Siblings::take(proto::Now now, const proto::Record& record) {
+bool Siblings::take(proto::Now now, const proto::Record& record) {
     const auto node = proto::node_id(record.node_key());
     if (!known_.contains(node) && known_.size() >= limits::peers_per_domain)
         std::erase_if(known_, [&](const auto& entry) { return entry.second.expires <= now.wall; });
-    if (!known_.contains(node) && known_.size() >= limits::peers_per_domain) return;
+    if (!known_.contains(node) && known_.size() >= limits::peers_per_domain) return false;
     auto& known = known_[node];
-    if (known.issued < record.issued) known = {record.issued, record.expires, record.wire};
+    if (known.issued >= record.issued) return false;
+    known = {record.issued, record.expires, record.wire};
+    return true;
 }
 
 std::vector<proto::Bytes> Siblings::introductions(proto::Now now, const proto::NodeId& except) const {

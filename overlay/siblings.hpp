@@ -29,8 +29,8 @@ class Siblings {
     /// The domain record of a sibling, if this event brings one.
     std::optional<proto::Record> handle_event(proto::Now now, const DhtEvent& event,
                                               const proto::Federation& federation);
-    /// One told of itself. Of each the newest record is kept (limits::peers_per_domain).
-    void take(proto::Now now, const proto::Record& record);
+    /// One told of itself. Of each the newest record is kept (limits::peers_per_domain). False: this is no newer.
+    bool take(proto::Now now, const proto::Record& record);
     void forget(const proto::NodeId& node) { known_.erase(node); }
     /// The records of those that told of themselves last, but for this one's: with us, as many as a watcher asks
     /// (limits::nodes_asked_per_domain) and one more, so that it knows where there are others.

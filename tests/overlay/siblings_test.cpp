@@ -83,6 +83,41 @@ TEST_CASE("who begins to watch at one node of a domain is told of the others, an
     CHECK(world.network.run_until([&] { return note_of(watcher, again) == "anna"; }, 1s));
 }
 
+TEST_CASE(
+    "a node that heard of another one of its domain from a third, before that one itself, tells its watchers of it") {
+    SiblingsWorld world;
+    auto& three = world.add("a.example", {&world.meeting_point});
+    REQUIRE(world.meet());
+    REQUIRE(world.network.run_until(
+        [&] { return three.siblings.contains(world.one.id()) && three.siblings.contains(world.two.id()); },
+        proto::limits::siblings_again * 2));
+    // As nodes do, for each other's rules: so their sessions stay, and each hears of the other as it announces itself.
+    world.two->ask_rules(world.now(), three.id(), {7, 0});
+    three->ask_rules(world.now(), world.two.id(), {7, 0});
+    world.network.run_for(10min);  // for the last time in a while
+    world.crash(world.one);
+    world.network.run_for(1min);
+    world.one.siblings.clear();
+    world.start(world.one, {&three});
+    // By this watch three tells it of two.
+    world.one->watch(world.now(), uri("anna@a.example"), uri("carl@a.example"));
+    REQUIRE(world.network.run_until([&] { return world.one.siblings.contains(world.two.id()); }, 5s));
+    world.network.run_for(5s);
+    world.crash(three);
+    world.one->set_document(world.now(), alice, 0, online("phone", "at one"));
+    world.two->set_document(world.now(), alice, 0, online("desk", "at two"));
+    auto& watcher = world.add("b.example", {&world.one});
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), uri("bob@b.example"), alice);
+    CHECK(world.network.run_until(
+        [&] {
+            std::size_t documents = 0;
+            for (const auto& source : watcher->sources(watch)) documents += source.document ? 1 : 0;
+            return documents == 2;
+        },
+        5s));
+}
+
 TEST_CASE("who is told that there are none looks no more, though nobody answered") {
     OverlayWorld world(22);
     world.dht->reachable = false;
