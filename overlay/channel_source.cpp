@@ -85,7 +85,8 @@ void ChannelSource::forget(std::vector<SourceEvent>& events) {
     streams_.clear();
     stream_of_.clear();
     answers_.clear();
-    announced_.clear();
+    // What the peer was to hear, a process of it that has just started hears all the same: it is told before it speaks.
+    for (const auto& [number, announcement] : announced_) outbox_.push({SlotKind::answer, number});
     introduced_ = false;
     asked_ = 0;
     turned_away_.clear();

@@ -18,6 +18,12 @@ proto::RulesMessage one_rule(std::uint64_t since) {
     return {7, since, since + 1, {{alice, false, "*", std::uint8_t{0}, 1}}};
 }
 
+std::size_t documents_of(const OverlayHost& host, overlay::WatchId watch) {
+    std::size_t documents = 0;
+    for (const auto& source : host->sources(watch)) documents += source.document ? 1 : 0;
+    return documents;
+}
+
 /// Two nodes of one domain that know nobody but a node of another.
 struct SiblingsWorld : OverlayWorld {
     SiblingsWorld() : OverlayWorld(21) {
@@ -68,12 +74,7 @@ TEST_CASE("who begins to watch at one node of a domain is told of the others, an
     const auto gets = world.dht->gets;
     const auto bob = uri("bob@b.example");
     const auto watch = watcher->watch(world.now(), bob, alice);
-    const auto documents = [&] {
-        std::size_t n = 0;
-        for (const auto& source : watcher->sources(watch)) n += source.document ? 1 : 0;
-        return n;
-    };
-    CHECK(world.network.run_until([&] { return documents() == 2; }, 1s));
+    CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 1s));
     CHECK(world.dht->gets == gets);
     // Again after its last watch: there may be others by then.
     watcher->unwatch(world.now(), watch);
@@ -109,13 +110,27 @@ TEST_CASE(
     auto& watcher = world.add("b.example", {&world.one});
     world.network.run_for(5s);
     const auto watch = watcher->watch(world.now(), uri("bob@b.example"), alice);
-    CHECK(world.network.run_until(
-        [&] {
-            std::size_t documents = 0;
-            for (const auto& source : watcher->sources(watch)) documents += source.document ? 1 : 0;
-            return documents == 2;
-        },
-        5s));
+    CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 5s));
+}
+
+TEST_CASE("a node that starts anew hears at once of those that had a session with it, and tells who watches there") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.one->ask_rules(world.now(), world.two.id(), {7, 0});
+    world.two->ask_rules(world.now(), world.one.id(), {7, 0});
+    world.network.run_for(10min);
+    world.crash(world.one);
+    world.network.run_for(1min);
+    world.one.siblings.clear();
+    world.start(world.one, {&world.two});
+    REQUIRE(world.network.run_until([&] { return world.one.siblings.contains(world.two.id()); }, 5s));
+    world.network.run_for(5s);
+    world.one->set_document(world.now(), alice, 0, online("phone", "at one"));
+    world.two->set_document(world.now(), alice, 0, online("desk", "at two"));
+    auto& watcher = world.add("b.example", {&world.one});
+    world.network.run_for(5s);
+    const auto watch = watcher->watch(world.now(), uri("bob@b.example"), alice);
+    CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 5s));
 }
 
 TEST_CASE("who is told that there are none looks no more, though nobody answered") {
