@@ -173,7 +173,8 @@ void Finder::start_domain(proto::Now now, const proto::PresentityUri& presentity
     domain.waiting.insert(presentity);
     search.looking = true;
     search.deadline = now.steady + limits::lookup_patience;
-    if (domain.looking && now.steady < domain.asked + limits::lookup_patience) return;
+    const bool waits_for_turn = domain.lookup == 0;
+    if (domain.looking && (waits_for_turn || now.steady < domain.asked + limits::lookup_patience)) return;
     domain.looking = true;
     domain.lookup = 0;  // set when its turn comes
     domain.asked = now.steady;
@@ -326,7 +327,13 @@ void Finder::start_waiting_lookups(proto::Now now) {
         ++lookups_;
         ++gets_running_;
         const auto id = dht_.get(now, lookup.key);
-        (lookup.presentity.empty() ? domains_.at(lookup.domain).lookup : searches_.at(lookup.presentity).lookup) = id;
+        if (lookup.presentity.empty()) {
+            auto& domain = domains_.at(lookup.domain);
+            domain.lookup = id;
+            domain.asked = now.steady;
+        } else {
+            searches_.at(lookup.presentity).lookup = id;
+        }
         running_.emplace(id, std::move(lookup));
     }
 }

@@ -280,6 +280,32 @@ TEST_CASE("a look-up goes on for those who wait for all of a domain's nodes, and
     CHECK(world.network.gets == 2);
 }
 
+TEST_CASE("a look-up of a domain's nodes that waits for its turn is not asked for again") {
+    FinderWorld world;
+    proto::Federation federation = *world.federation;
+    std::vector<proto::PresentityUri> users;
+    for (std::size_t i = 0; i < 2 * limits::lookups_at_once; ++i) {
+        proto::Member member = *federation.find("a.example");
+        member.domain = "d" + std::to_string(i) + ".example";
+        users.push_back(testing::uri("user@" + member.domain));
+        federation.add(std::move(member));
+    }
+    world.finder.set_federation(world.now, std::make_shared<const proto::Federation>(federation));
+    for (const auto& user : users) {
+        world.following.watch(bob, user);
+        world.finder.begin(world.now, user);
+    }
+    const auto waiting = [&] {
+        for (const auto& fill : world.finder.fills())
+            if (fill.name == "lookups_waiting") return fill.used;
+        return std::size_t{0};
+    };
+    REQUIRE(waiting() == limits::lookups_at_once + 1);
+    world.pass(limits::lookup_patience);
+    // Those under way have taken too long and are begun anew; those that wait are not.
+    CHECK(waiting() == 2 * limits::lookups_at_once + 1);
+}
+
 TEST_CASE("a node that is watched at already ends no look-up: it is gone, or knows nothing") {
     FinderWorld world;
     const auto a = world.kit.node("a.example");
