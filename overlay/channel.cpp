@@ -192,7 +192,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
     trace_.at(now);
     bool content = std::exchange(owes_content_ack_, false);
     for (const auto& ack : flight_.take_acks()) packet.add_unreliable(ack);
-    if (std::exchange(lease_due_, false) && !may_send) packet.add_unreliable(lease());
+    const bool lease_due = std::exchange(lease_due_, false);
     while (may_send) {
         const auto slot = outbox_.peek();
         if (!slot) break;
@@ -211,6 +211,7 @@ std::optional<proto::Bytes> Channel::poll_output(proto::Now now) {
         outbox_.push(*slot);
         break;
     }
+    if (lease_due && packet.messages() == 0) packet.add_unreliable(lease());  // anything else says the same
     if (packet.messages() == 0) return std::nullopt;
     traffic_ = content ? proto::Traffic::content : proto::Traffic::channel;
     sent_at_ = now.steady;

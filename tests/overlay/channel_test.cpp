@@ -559,6 +559,17 @@ TEST_CASE("packets beyond a peer's rate are refused by name; acknowledgements ar
     CHECK(peer.channel.handle_input(at(peer.time), one));
 }
 
+TEST_CASE("a lease that is due leaves though what waited before it is over") {
+    Peer peer;
+    peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});
+    peer.hear();
+    peer.say({proto::AckMessage{1, 0}});
+    peer.hear();
+    peer.wait(15750ms);
+    peer.channel.watcher().unwatch(peer.channel.watcher().watch(alice, bob));
+    CHECK(peer.hear_all<proto::LeaseMessage>().size() == 1);
+}
+
 TEST_CASE("whom we follow is asked whether it is back, gone with a word or without") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
