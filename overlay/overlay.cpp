@@ -66,6 +66,7 @@ class Overlay::Impl {
         finder_.handle_timeout(now);
         publisher_.handle_timeout(now);
         siblings_.handle_timeout(now, *settings_.federation);
+        for (const auto& endpoint : siblings_.due(now)) transport_.connect(now, endpoint);
         for (const auto& endpoint : bootstrap_.due(now)) knock(now, endpoint);
         pump(now);
     }
@@ -283,6 +284,7 @@ class Overlay::Impl {
         if ((peer->roles & proto::role_publish) != 0) finder_.node_up(now, node, peer->domain);
         if (peer->domain == settings_.certificate.domain && !publisher_.domain_record().empty())
             peers_.open(node).source().announce(publisher_.domain_record());
+        siblings_.met(node);
         if (is_sibling(node)) events_.emplace_back(SiblingFound{node});
         publisher_.go_online(now);
         siblings_.go_online(now);
@@ -300,6 +302,7 @@ class Overlay::Impl {
         const auto node = proto::node_id(record.node_key());
         if (transport_.peer(node) != nullptr) return;
         for (const auto& endpoint : record.endpoints) transport_.connect(now, endpoint);
+        siblings_.miss(now, record);
     }
 
     template <typename Message>

@@ -12,6 +12,7 @@ void Siblings::seek(proto::Now now, bool wanted) {
     if (wanted == wanted_) return;
     wanted_ = wanted;
     next_ = wanted && online_ ? now.steady : proto::never;
+    if (!wanted) absent_.clear();
 }
 
 void Siblings::go_online(proto::Now now) {
@@ -39,6 +40,24 @@ std::optional<proto::Record> Siblings::handle_event(proto::Now now, const DhtEve
         return std::nullopt;
     if (proto::node_id(record->node_key()) == self_) return std::nullopt;
     return std::move(*record);
+}
+
+void Siblings::miss(proto::Now now, const proto::Record& record) {
+    if (!wanted_) return;
+    const auto node = proto::node_id(record.node_key());
+    if (!absent_.contains(node) && absent_.size() >= limits::peers_per_domain) return;
+    absent_[node] = {record.expires, record.endpoints};
+    if (dial_at_ == proto::never) dial_at_ = now.steady + random_.jitter(limits::look_again_most, 0.3);
+}
+
+std::vector<proto::Endpoint> Siblings::due(proto::Now now) {
+    std::vector<proto::Endpoint> endpoints;
+    if (now.steady < dial_at_) return endpoints;
+    std::erase_if(absent_, [&](const auto& entry) { return entry.second.expires <= now.wall; });
+    for (const auto& [node, absent] : absent_)
+        endpoints.insert(endpoints.end(), absent.endpoints.begin(), absent.endpoints.end());
+    dial_at_ = absent_.empty() ? proto::never : now.steady + random_.jitter(limits::look_again_most, 0.3);
+    return endpoints;
 }
 
 bool Siblings::take(proto::Now now, const proto::Record& record) {

@@ -133,6 +133,42 @@ TEST_CASE("a node that starts anew hears at once of those that had a session wit
     CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 5s));
 }
 
+TEST_CASE("a node of the domain that is out of reach when it is found is met soon after it is back") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.crash(world.one);
+    world.network.run_for(1min);
+    world.network.partition({world.two.endpoint});
+    world.one.siblings.clear();
+    world.start(world.one, {&world.meeting_point});
+    world.one->seek_siblings(world.now(), true);
+    world.network.run_for(5min);
+    REQUIRE(world.one.siblings.empty());
+    world.network.heal();
+    CHECK(world.network.run_until([&] { return world.one.siblings.contains(world.two.id()); }, 1min));
+}
+
+TEST_CASE("one that does not come back is dialed no longer than its record lasts") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.crash(world.two);
+    world.crash(world.one);
+    world.start(world.one, {&world.meeting_point});
+    world.one->seek_siblings(world.now(), true);
+    const auto dialed = [&](proto::Duration span) {
+        std::size_t n = 0;
+        world.network.on_send = [&](const auto&, const auto& to, const auto&) {
+            n += to == world.two.endpoint ? 1 : 0;
+        };
+        world.network.run_for(span);
+        world.network.on_send = {};
+        return n;
+    };
+    CHECK(dialed(1h) > 0);
+    world.network.run_for(proto::limits::domain_record_lifetime);
+    CHECK(dialed(3h) == 0);
+}
+
 TEST_CASE("who is told that there are none looks no more, though nobody answered") {
     OverlayWorld world(22);
     world.dht->reachable = false;
