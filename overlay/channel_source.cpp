@@ -32,6 +32,7 @@ void ChannelSource::answer(std::uint64_t number, const Answer& answer,
     auto found = watches_.find(number);
     if (found == watches_.end()) return;
     auto& watch = found->second;
+    const auto before = watch.stream;
     watch.answered = true;
     watch.answer = answer;
     watch.answer.reason.resize(std::min(watch.answer.reason.size(), limits::reason_bytes));
@@ -43,6 +44,7 @@ void ChannelSource::answer(std::uint64_t number, const Answer& answer,
         join(watch, answer.view, value);
     else
         leave_stream(watch);
+    if (before != 0 && before != watch.stream) take_off(number, before);
 }
 
 void ChannelSource::set_value(const proto::PresentityUri& presentity, ViewId view, const StreamValue& value) {
@@ -84,6 +86,7 @@ void ChannelSource::forget(std::vector<SourceEvent>& events) {
     watches_.clear();
     streams_.clear();
     stream_of_.clear();
+    leaving_.clear();
     answers_.clear();
     // What the peer was to hear, a process of it that has just started hears all the same: it is told before it speaks.
     for (const auto& [number, announcement] : announced_) outbox_.push({SlotKind::answer, number});
@@ -117,6 +120,25 @@ void ChannelSource::leave_stream(Watch& watch) {
     if (--found->second.watches > 0) return;
     stream_of_.erase({found->second.presentity, found->second.view});
     streams_.erase(found);
+}
+
+/// For the peer the watch still shows this stream, until it has our answer: which may be lost, while what others may
+/// see comes through. So the stream waits.
+void ChannelSource::take_off(std::uint64_t number, std::uint64_t stream) {
+    for (auto at = leaving_.lower_bound({number, 0}); at != leaving_.end() && at->first == number;)
+        at = streams_.contains(at->second) ? std::next(at) : leaving_.erase(at);
+    auto found = streams_.find(stream);
+    if (found != streams_.end() && leaving_.emplace(number, stream).second) ++found->second.leaving;
+}
+
+/// The peer knows what the watch was answered last.
+void ChannelSource::let_go(std::uint64_t number) {
+    for (auto at = leaving_.lower_bound({number, 0}); at != leaving_.end() && at->first == number;) {
+        auto found = streams_.find(at->second);
+        at = leaving_.erase(at);
+        if (found == streams_.end() || --found->second.leaving > 0) continue;
+        if (!found->second.due.empty()) outbox_.push({SlotKind::value, found->first});
+    }
 }
 
 /// All of the stream's value is to be sent.
@@ -167,6 +189,7 @@ void ChannelSource::receive(const proto::UnwatchMessage& message, std::vector<So
     auto found = watches_.find(message.watch);
     if (found == watches_.end()) return;
     leave_stream(found->second);
+    let_go(message.watch);
     events.push_back(InboundUnwatch{message.watch, found->second.presentity, found->second.watcher});
     watches_.erase(found);
     if (watches_.empty()) introduced_ = false;
@@ -218,6 +241,7 @@ bool ChannelSource::write_value(std::uint64_t number, PacketBuilder& packet) {
     auto found = streams_.find(number);
     if (found == streams_.end()) return true;
     auto& stream = found->second;
+    if (stream.leaving > 0) return true;
     const auto& value = stream.value;
     while (!stream.due.empty()) {
         const auto part = *stream.due.begin();
@@ -247,7 +271,10 @@ bool ChannelSource::write_answer(std::uint64_t number, PacketBuilder& packet) {
 
 void ChannelSource::acknowledged(const SentItem& item) {
     if (item.slot.kind == SlotKind::answer) answers_of(item.slot.id).erase(item.slot.id);
-    if (item.slot.kind == SlotKind::state) turned_away_.erase(item.slot.id);
+    if (item.slot.kind != SlotKind::state) return;
+    turned_away_.erase(item.slot.id);
+    auto found = watches_.find(item.slot.id);
+    if (found != watches_.end() && found->second.state_revision == item.version) let_go(item.slot.id);
 }
 
 void ChannelSource::lost(const SentItem& item) {

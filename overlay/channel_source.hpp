@@ -102,12 +102,15 @@ class ChannelSource {
         ViewId view = 0;
         std::size_t watches = 0;
         StreamValue value;
+        std::size_t leaving = 0;      // watches that were taken off it, which the peer does not know yet
         std::uint64_t version = 0;    // of what is to be sent; a new one makes all earlier packets meaningless
         bool held = false;            // the peer said that it holds this very document
         std::set<std::uint16_t> due;  // parts to send
     };
     void join(Watch& watch, ViewId view, const StreamValue& value);
     void leave_stream(Watch& watch);
+    void take_off(std::uint64_t number, std::uint64_t stream);
+    void let_go(std::uint64_t number);
     void renew(std::uint64_t number, Stream& stream);
     bool write_state(std::uint64_t number, PacketBuilder& packet);
     bool write_value(std::uint64_t number, PacketBuilder& packet);
@@ -124,7 +127,8 @@ class ChannelSource {
     std::map<std::uint64_t, Watch> watches_;
     std::map<std::uint64_t, Stream> streams_;
     std::map<std::pair<proto::PresentityUri, ViewId>, std::uint64_t> stream_of_;
-    Answers answers_;        // to questions
+    boost::container::flat_set<std::pair<std::uint64_t, std::uint64_t>> leaving_;  // watch, stream
+    Answers answers_;                                                              // to questions
     std::size_t asked_ = 0;  // questions that the owner has not answered yet
     Answers announced_;
     std::uint64_t announcements_ = 0;

@@ -256,6 +256,46 @@ TEST_CASE("unacknowledged, a document is sent again at a slowing pace, and only 
     for (const auto& one : again) CHECK(one.sequence.counter == 2);
 }
 
+TEST_CASE("a document does not overtake the answer that takes somebody's sight of it away") {
+    const Answer allowed{WatchState::active, 0, {}};
+    const StreamValue before{{1, 1}, online("phone", "before")};
+    const StreamValue after{{1, 3}, online("phone", "after")};
+    for (const auto& denied : {Answer{WatchState::terminated, 0, "rejected"}, Answer{WatchState::active, 1, {}}}) {
+        Peer peer;
+        auto& source = peer.channel.source();
+        const auto take_all = [&] {  // the newest document that came
+            proto::Sequence newest;
+            for (const auto& bytes : peer.hear()) {
+                for (const auto& one : told<proto::DocumentMessage>(bytes)) newest = std::max(newest, one.sequence);
+                peer.say({proto::AckMessage{proto::decode_channel_packet(bytes)->header.number, 0}});
+            }
+            return newest.counter;
+        };
+        peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});
+        peer.say({proto::WatchMessage{2, 1, alice, uri("carol@b.example"), std::nullopt}});
+        for (const std::uint64_t watch : {1, 2}) source.answer(watch, allowed, std::nullopt, before);
+        CHECK(take_all() == 1);
+
+        source.answer(1, denied, std::nullopt, {{1, 2}, online("phone", "nothing")});
+        CHECK(peer.hear_all<proto::WatchStateMessage>().size() == 1);  // and it is lost
+        source.set_value(alice, 0, after);
+        CHECK(peer.hear_all<proto::DocumentMessage>().empty());
+
+        SUBCASE("the peer has the answer at last") {
+            peer.wait(2s);
+            CHECK(take_all() < 3);
+        }
+        SUBCASE("the peer ends that watch") {
+            peer.say({proto::UnwatchMessage{1}});
+        }
+        SUBCASE("allowed again") {
+            source.answer(1, allowed, std::nullopt, after);
+            CHECK(take_all() < 3);
+        }
+        CHECK(take_all() == 3);
+    }
+}
+
 TEST_CASE("a peer that has forgotten us: its watches end, ours are asked again with what we hold") {
     Peer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);
