@@ -74,7 +74,7 @@ void ChannelWatcher::ask_again() {
     parts_.clear();
     ending_.clear();  // what the peer has forgotten need not be ended
     for (auto& [number, watch] : watches_) {
-        watch.answered = watch.shown = watch.ask_whole = watch.sent = false;
+        watch.answered = watch.shown = watch.coming = watch.ask_whole = watch.sent = false;
         watch.stream = 0;
         watch.state_revision = 0;
         outbox_.push({SlotKind::watch, number});
@@ -86,6 +86,7 @@ void ChannelWatcher::receive(const proto::WatchStateMessage& message, std::vecto
     auto found = watches_.find(message.watch);
     if (found == watches_.end() || message.revision <= found->second.state_revision) return;
     auto& watch = found->second;
+    if (watch.answered && watch.stream != message.stream) watch.coming = true;
     watch.state_revision = message.revision;
     watch.state = message.state;
     watch.reason = message.reason;
@@ -189,6 +190,7 @@ void ChannelWatcher::show(Streams::value_type& named, const proto::Sequence& seq
 
 void ChannelWatcher::show_to(OutWatch& watch, const Stream& stream) {
     watch.shown = true;
+    watch.coming = false;
     if (!proto::same_document(watch.document, stream.document)) watch.since = stream.since;
     watch.document = stream.document;
     watch.sequence = stream.sequence;

@@ -31,6 +31,7 @@ struct OutWatch {
     proto::Sequence sequence;     ///< of it
     proto::SteadyTime since{};    ///< when it came
     bool gone = false;            ///< the peer says that there is no source
+    bool coming = false;          ///< what may be seen from now on is on its way
 
     // the channel's own
     std::uint32_t revision = 1;

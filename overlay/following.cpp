@@ -81,11 +81,13 @@ std::optional<SourceView> Following::view_of(const proto::NodeId& node, const At
     const auto* watch =
         channel != nullptr && number != attached.watches.end() ? channel->watcher().find(number->second) : nullptr;
     if (watch == nullptr || (!watch->was_answered && !attached.record)) return std::nullopt;
+    // A node that is there and shows the watch something else now brings what is newer than any record.
+    const bool newer_comes = watch->coming && channel->liveness() != Liveness::unknown;
     return SourceView{node,
                       watch->state,
                       watch->reason,
                       channel->liveness(),
-                      last_known(*watch, attached.record, now),
+                      newer_comes ? watch->document : last_known(*watch, attached.record, now),
                       watch->since,
                       channel->heard_at().value_or(proto::SteadyTime{})};
 }

@@ -169,6 +169,31 @@ TEST_CASE("a record older than what the source itself told never takes its place
     CHECK(note_of(world.watcher, world.id) == "told the watcher");
 }
 
+TEST_CASE("who may see at last is shown no record from before, while the document is on its way") {
+    for (const auto& before :
+         {overlay::Answer{overlay::WatchState::pending, 0, {}}, overlay::Answer{overlay::WatchState::active, 7, {}}}) {
+        Pair pair;
+        pair.publish("long ago");
+        pair.source->set_document(pair.now(), alice, 7, online("phone", "nothing"));
+        pair.source.verdict = before;
+        const auto id = pair.watch();
+        pair.network.run_for(5s);
+        pair.network.partition({pair.source.endpoint});
+        pair.network.run_for(2min);  // long enough to look for a record
+        REQUIRE(pair.liveness(id) == overlay::Liveness::unknown);
+        const std::string note(3 * limits::document_part_bytes, 'x');
+        pair.publish(note);
+        pair.source->answer(pair.now(), alice, bob, {overlay::WatchState::active, 0, {}});
+        pair.network.heal();
+        bool shown_before = false;
+        REQUIRE(pair.network.run_until([&] {
+            shown_before = shown_before || note_of(pair.watcher, id) == "long ago";
+            return note_of(pair.watcher, id) == note;
+        }));
+        CHECK_FALSE(shown_before);
+    }
+}
+
 TEST_CASE("a record that ran out says nothing any more") {
     CutOff world;
     world.network.run_for(limits::record_rewrite_least);
