@@ -90,6 +90,8 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
         flight_.received(header.number);
         owes_content_ack_ = owes_content_ack_ || carries_document(*packet);
     }
+    // What it missed goes with the first answer, since by that it takes us for live.
+    if (flight_.unheard()) told_lost(flight_.left_before(now.steady - limits::resend_heard));
     move_events(source_events_, events_);
     move_events(watcher_events_, events_);
     return {};
@@ -322,11 +324,13 @@ void Channel::watch_lease(proto::Now now) {
     else
         flight_.set_patience(limits::resend_most);
     if (liveness == liveness_) return;
+    const bool back = doubted_ && liveness_ == Liveness::unknown;
     count_lease(liveness);
     liveness_ = liveness;
     // Gone, with a word or without: asked again and again, so that its return is noticed. The question from before the
     // doubt is still under way where there was one: the two, each sent again after resend_unknown, halve the wait.
-    if (liveness == Liveness::unknown && watcher_.watches() > 0) outbox_.push(lease_slot);
+    // Back: it knows by the question that we hear it, and tells what we missed.
+    if ((liveness == Liveness::unknown || back) && watcher_.watches() > 0) outbox_.push(lease_slot);
     events_.emplace_back(LivenessChanged{liveness});
 }
 

@@ -49,17 +49,20 @@ SentItems Flight::acknowledged(proto::Now now, const proto::AckMessage& ack) {
     return items;
 }
 
-SentItems Flight::overdue(proto::Now now) {
+SentItems Flight::left_before(proto::SteadyTime then) {
     SentItems items;
-    const auto patience = wait();
-    bool any = false;
-    while (!packets_.empty() && packets_.begin()->second.sent_at + patience <= now.steady) {
+    while (!packets_.empty() && packets_.begin()->second.sent_at <= then) {
         append(items, packets_.begin()->second.items);
         packets_.erase(packets_.begin());
         ++resends_;
-        any = true;
     }
-    if (any) {
+    return items;
+}
+
+SentItems Flight::overdue(proto::Now now) {
+    const auto before = packets_.size();
+    auto items = left_before(now.steady - wait());
+    if (packets_.size() < before) {
         backoff_ = std::min(backoff_ + 1, 16U);
         window_ = std::max(window_ / 2, proto::limits::channel_window_least);
     }

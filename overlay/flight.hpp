@@ -42,6 +42,8 @@ class Flight {
     SentItems acknowledged(proto::Now now, const proto::AckMessage& ack);
     /// The items of the packets that were not acknowledged in time.
     SentItems overdue(proto::Now now);
+    /// The items of the packets that left so long ago: the peer may hear us again.
+    SentItems left_before(proto::SteadyTime then);
     /// Gives up all that is on its way: the items, to be sent again at once.
     SentItems abandon();
     proto::SteadyTime next_timeout() const;

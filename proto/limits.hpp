@@ -178,6 +178,7 @@ inline constexpr std::size_t channel_window_most = 256;    ///< about 300 kB in 
 inline constexpr auto resend_first = 500ms;                ///< before a round trip was measured
 inline constexpr auto resend_least = 50ms;
 inline constexpr auto resend_most = 5s;                    ///< so that a healed partition is noticed within this
+inline constexpr auto resend_heard = 1s;                   ///< to a peer that acknowledged nothing for a while, and is heard: it may be back, and shows as live what it missed changes of
 inline constexpr auto resend_unknown = 20s;                ///< to a peer whose lease ran out
 inline constexpr auto peer_forget = 10min;                 ///< a peer silent for so long: its watches end
 inline constexpr auto peer_quiet = 1min;                   ///< whom we do not follow owes us no sign of life: asked for one after so long, and a bit

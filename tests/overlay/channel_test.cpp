@@ -256,6 +256,54 @@ TEST_CASE("unacknowledged, a document is sent again at a slowing pace, and only 
     for (const auto& one : again) CHECK(one.sequence.counter == 2);
 }
 
+TEST_CASE("who is heard again after a silence is told what it missed with the first answer") {
+    for (const auto silence : {40s, 300s}) {
+        Peer peer;
+        peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});
+        peer.channel.source().answer(1, {WatchState::active, 0, {}}, std::nullopt, {{1, 1}, online("phone", "1")});
+        peer.hear();
+        peer.say({proto::AckMessage{1, 0}});
+        peer.channel.source().set_value(alice, 0, {{1, 2}, online("phone", "2")});
+        const auto resends = [&](proto::Duration span) {
+            std::size_t count = 0;
+            for (const auto end = peer.time + span; peer.time < end; peer.wait(100ms))
+                count += peer.hear_all<proto::DocumentMessage>().size();
+            return count;
+        };
+        resends(silence);
+        while (resends(100ms) == 0) continue;
+        resends(2s);
+        peer.say({proto::LeaseMessage{30'000}});
+        const auto packets = peer.hear();
+        REQUIRE(!packets.empty());
+        CHECK(told<proto::AckMessage>(packets.front()).size() == 1);
+        CHECK(told<proto::DocumentMessage>(packets.front()).size() == 1);
+        // Who goes on talking and acknowledges nothing makes no more of it than one a second.
+        std::size_t again = 0;
+        for (int i = 0; i < 100; ++i) {
+            peer.say({proto::LeaseMessage{30'000}});
+            again += resends(100ms);
+        }
+        CHECK(again <= 11);
+    }
+}
+
+TEST_CASE("a source that is back is asked at once, so that it tells what was missed") {
+    Peer peer;
+    const auto watch = peer.channel.watcher().watch(alice, bob);
+    peer.say({proto::WatchStateMessage{watch, 1, WatchState::active, "", 3, std::nullopt},
+              proto::DocumentMessage{3, {1, 1}, 0, 1, online()->bytes}});
+    for (int i = 0; i < 600; ++i) {
+        peer.wait(100ms);
+        peer.hear();
+    }
+    REQUIRE(peer.channel.liveness() == Liveness::unknown);
+    REQUIRE(peer.channel.handle_input(
+        at(peer.time), encode(proto::ChannelPacket{{peer.memory, 1000, 0}, {proto::LeaseMessage{30'000}}})));
+    CHECK(peer.channel.liveness() == Liveness::live);
+    CHECK(peer.hear_all<proto::LeaseMessage>().size() == 1);
+}
+
 TEST_CASE("a document does not overtake the answer that takes somebody's sight of it away") {
     const Answer allowed{WatchState::active, 0, {}};
     const StreamValue before{{1, 1}, online("phone", "before")};
