@@ -265,6 +265,12 @@ class Load {
         // Kamailio on SQLite may find its file locked while it gets ready; that is not what is measured.
         if (status >= 500 && call.starts_with("sub") && !people_[i].subscribed && ++people_[i].refusals <= 5)
             return subscribe(i);
+        // It may also be locked for longer than it waits for: that change is lost, and counted.
+        if (status >= 500 && call.starts_with("pub") && std::ranges::find(flight_, i) != flight_.end() &&
+            !people_[i].idle()) {
+            people_[i].notified = people_[i].confirmed = true, ++lost_;
+            return;
+        }
         if (status >= 300) {
             std::fprintf(stderr, "%.*s\n", static_cast<int>(std::min<std::size_t>(message.size(), 200)),
                          message.data());
