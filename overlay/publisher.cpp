@@ -7,6 +7,14 @@ namespace presmesh::overlay {
 namespace limits = proto::limits;
 using std::chrono_literals::operator""s;
 
+namespace {
+
+proto::Duration ahead(proto::Now now) {
+    return now.wall.time_since_epoch() - now.steady.time_since_epoch();
+}
+
+}  // namespace
+
 Publisher::Publisher(const Settings& settings, Dht& dht, SequenceCounter& counter, proto::Random& random)
     : settings_(settings), federation_(settings.federation), dht_(dht), counter_(counter), random_(random) {}
 
@@ -14,6 +22,7 @@ void Publisher::go_online(proto::Now now) {
     if (online_since_) return;
     online_since_ = now.steady;
     domain_due_ = next_put_ = next_rewrite_ = now.steady;
+    wall_ahead_ = ahead(now);
 }
 
 void Publisher::set(proto::Now now, const RecordDue& due) {
@@ -138,6 +147,7 @@ proto::SteadyTime Publisher::next_timeout() const {
 
 void Publisher::handle_timeout(proto::Now now) {
     if (!online_since_) return;
+    if (wall_was_set(now)) follow_wall(now);
     if (domain_due_ <= now.steady) write_domain(now);
     // Up to a second's worth may go out together after a quiet second.
     next_put_ = std::max(next_put_, now.steady - proto::Duration{1s});
@@ -147,6 +157,27 @@ void Publisher::handle_timeout(proto::Now now) {
         if (!place) return;
         next_put_ += limits::record_put_interval;
         write(now, *place);
+    }
+}
+
+/// By more than others let pass.
+bool Publisher::wall_was_set(proto::Now now) {
+    const auto by = ahead(now) - wall_ahead_;
+    if (by <= limits::record_clock_skew && by >= -proto::Duration{limits::record_clock_skew}) return false;
+    wall_ahead_ = ahead(now);
+    return true;
+}
+
+/// What was issued in a time that is still to come is refused by everybody; what is about to run out was to be
+/// refreshed long before.
+void Publisher::follow_wall(proto::Now now) {
+    domain_due_ = now.steady;
+    for (auto place = entries_.begin(); place != entries_.end(); ++place) {
+        const auto& entry = place->second;
+        if (entry.value_id == 0 || entry.buried) continue;
+        const proto::Duration left = entry.expires - now.wall;
+        if (left > limits::record_lifetime + limits::record_clock_skew || left < limits::record_lifetime / 4)
+            schedule(place, now.steady);
     }
 }
 

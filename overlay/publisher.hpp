@@ -10,6 +10,8 @@
 // the last known state for when this node is gone. Who waits longest goes first, so a record is behind by
 // limits::record_rewrite_least, and then by as long as those that wait before it take; once it is old it is written in
 // any case.
+//
+// Where the wall clock was set, or stood still with the machine, what was written with the wrong time is written again.
 #pragma once
 
 #include <cstdint>
@@ -82,6 +84,8 @@ class Publisher {
     void write(proto::Now now, Entries::iterator place);
     void forget(proto::Now now, Entries::iterator place);
     void write_domain(proto::Now now);
+    bool wall_was_set(proto::Now now);
+    void follow_wall(proto::Now now);
     proto::Record draft(proto::Now now, proto::RecordKind kind, proto::Duration lifetime);
     bool put(proto::Now now, proto::Record& record);
     proto::Duration refresh_after(proto::Now now);
@@ -102,6 +106,7 @@ class Publisher {
     unsigned turns_ = 0;
     std::uint64_t last_due_ = 0;
     proto::SteadyTime domain_due_ = proto::never;
+    proto::Duration wall_ahead_{};  // of the steady clock, since the wall clock was set last
     proto::Bytes domain_record_;
     std::optional<proto::Bytes> fresh_domain_record_;
     proto::SteadyTime next_put_{};

@@ -117,6 +117,55 @@ TEST_CASE("a source withdrawn in the second of its announcement is buried as wel
     CHECK(tombstone->expires - tombstone->issued <= limits::record_lifetime);
 }
 
+TEST_CASE("where the wall clock was wrong and is set right, what was written meanwhile is written again") {
+    for (const auto& [wrong, right] : {std::pair{3h, 0h}, {0h, 3h}, {0h, 20h}}) {
+        CAPTURE(wrong.count());
+        CAPTURE(right.count());
+        Pair pair;
+        pair.network.wall_ahead = wrong;
+        pair.publish("here");
+        pair.network.run_for(8min);  // so that the node is new no longer
+        CHECK(stored(pair, pair.alice));
+        pair.network.wall_ahead = right;
+        pair.network.run_for(1min);
+        const auto record = stored(pair, pair.alice);
+        REQUIRE(record);
+        CHECK(record->expires - pair.now().wall > limits::record_lifetime / 4);
+        CHECK(record->issued <= pair.now().wall);
+        const auto key = proto::domain_dht_key(pair.federation->key, "a.example");
+        std::size_t found = 0;
+        for (const auto& [id, wire] : pair.dht->values(pair.now(), key)) {
+            const auto domain = proto::read_record(wire, *pair.federation, pair.now().wall, &key);
+            if (domain && domain->issued <= pair.now().wall &&
+                domain->expires - pair.now().wall > limits::domain_record_lifetime - 2min)
+                ++found;
+        }
+        CHECK(found == 1);
+    }
+}
+
+TEST_CASE("a wall clock set by a little has nothing written again, one set an hour ahead the domain's record only") {
+    Pair pair;
+    pair.publish("here");
+    pair.network.run_for(8min);
+    const auto key = proto::domain_dht_key(pair.federation->key, "a.example");
+    const auto domain = [&] {
+        const auto wire = pair.dht->values(pair.now(), key).begin()->second;
+        return proto::read_record(wire, *pair.federation, pair.now().wall)->sequence;
+    };
+    const auto presentity = stored(pair, pair.alice)->sequence;
+    const auto before = domain();
+    for (const proto::Duration by : {proto::Duration{4min}, proto::Duration{-4min}}) {
+        pair.network.wall_ahead += by;
+        pair.network.run_for(1min);
+        CHECK(domain() == before);
+    }
+    pair.network.wall_ahead += 1h;
+    pair.network.run_for(1min);
+    CHECK(domain() > before);
+    CHECK(stored(pair, pair.alice)->sequence == presentity);
+}
+
 TEST_CASE("many announcements are spread out, and a new one does not wait behind them") {
     Pair pair;
     pair.network.run_for(2 * limits::join_time);
