@@ -279,6 +279,7 @@ std::string read_secret(TomlSection& section, const std::string& name, SecretFil
     const auto file = section.text(file_key);
     if (direct && file) section.fault(file_key, "has both " + name + " and " + file_key);
     if (direct && direct->empty()) section.fault(name, name + " must not be empty");
+    files.direct = files.direct || direct;
     if (direct || !file) return direct.value_or("");
     const auto path = resolve_path(files.folder, *file);
     files.named.insert(path);
@@ -316,6 +317,8 @@ ParsedConfig parse_config(std::string_view text, const std::string& folder) {
     config.sip = read_sip(sections.tables("sip"), secrets, config.node.domain, listens);
     config.xmpp = read_xmpp(sections.tables("xmpp"), secrets);
     config.secret_files = std::move(secrets.named);
+    parsed.holds_secret =
+        secrets.direct || std::ranges::any_of(config.sip, [](const auto& sip) { return !sip.accounts.empty(); });
     sections.finish();
     config.written = written_keys(root);
     check_listens(listens, parsed.faults);
@@ -339,7 +342,9 @@ std::vector<std::string> keys_for_restart(const WrittenKeys& running, const Writ
 proto::Result<ParsedConfig> load_config(const std::string& path) {
     auto text = read_file(path);
     if (!text) return tl::make_unexpected(text.error());
-    return parse_config(*text, folder_of(path));
+    auto parsed = parse_config(*text, folder_of(path));
+    if (parsed.holds_secret) parsed.config.secret_files.insert(path);
+    return parsed;
 }
 
 }  // namespace presmesh::daemon

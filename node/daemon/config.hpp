@@ -69,7 +69,8 @@ struct Config {
     LogConfig log;
     std::vector<translators::sip::SipSettings> sip;
     std::vector<translators::xmpp::XmppSettings> xmpp;
-    std::set<std::string> secret_files;  ///< whole paths of those that [[sip]] and [[xmpp]] name
+    /// Whole paths of those that [[sip]] and [[xmpp]] name, and the configuration's own where it holds a secret.
+    std::set<std::string> secret_files;
 };
 
 /// An address that a section listens on.
@@ -82,6 +83,7 @@ struct Listening {
 
 struct ParsedConfig {
     Config config;
+    bool holds_secret = false;  ///< a password, a secret or an account's hash stands in the text itself
     int state_line = 0;
     int log_file_line = 0;
     std::vector<proto::FileFault> faults;  ///< in the order of their lines; `config` is to be used only when empty

@@ -21,6 +21,7 @@ std::vector<proto::Endpoint> read_endpoints(TomlSection& section, std::string_vi
 struct SecretFiles {
     std::string folder;           ///< from which relative paths are taken
     std::set<std::string> named;  ///< whole paths, of the sections read so far
+    bool direct = false;          ///< one of them holds a secret itself
 };
 /// The key `name` ("secret"), or the file that `name`_file names (without its line end); empty when there is neither.
 std::string read_secret(TomlSection& section, const std::string& name, SecretFiles& files);

@@ -11,8 +11,8 @@ namespace presmesh::daemon {
 /// The domain key when it lies beside the node's own files: who breaks into the node then has the whole provider.
 /// Empty: it does not.
 std::string domain_key_here(const Config& config);
-/// Of the keys, tokens, the federation file and the attached servers' secrets, those that more than owner (0600) and
-/// group may read (0640), a sentence each.
+/// Of the keys, tokens, the federation file, the attached servers' secrets and a configuration that holds one, those
+/// that more than owner (0600) and group may read (0640), a sentence each.
 std::vector<std::string> exposed_secrets(const Config& config);
 
 }  // namespace presmesh::daemon

@@ -76,3 +76,31 @@ components = [
     CHECK(found[0].starts_with(folder.file("component.secret") + " is secret and has mode 0604"));
     CHECK(found[1].starts_with(folder.file("sip.password") + " is secret and has mode 0644"));
 }
+
+TEST_CASE("a configuration that holds a password, a secret or an account is secret itself") {
+    const testing::TempFolder folder;
+    const auto exposed = [&](const std::string& section) {
+        const auto path = folder.write("presmesh.toml", R"([node]
+domain = "a.example"
+key = "node.key"
+certificate = "node.cert"
+federation = "federation.toml"
+listen = "127.0.0.1:4000"
+)" + section);
+        REQUIRE(::chmod(path.c_str(), 0644) == 0);
+        const auto parsed = daemon::load_config(path);
+        REQUIRE(parsed);
+        REQUIRE(parsed->faults.empty());
+        return daemon::exposed_secrets(parsed->config);
+    };
+    const std::string attach = "[[sip]]\nmode = \"attach\"\nserver = \"sip:127.0.0.1:5070\"\n";
+    CHECK(exposed(attach).empty());
+    const auto found = exposed(attach + "user = \"presmesh\"\npassword = \"swordfish\"\n");
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].starts_with(folder.file("presmesh.toml") + " is secret and has mode 0644"));
+    CHECK(exposed("[[xmpp]]\ndomain = \"x.example\"\ncomponents = [{ host = \"b.example\", secret = \"s3cret\" }]\n")
+              .size() == 1);
+    CHECK(exposed("[[sip]]\nmode = \"serve\"\nlisten = [\"127.0.0.1:5060\"]\nauthenticate = true\n"
+                  "accounts = [{ user = \"alice\", ha1_md5 = \"0123456789abcdef0123456789abcdef\" }]\n")
+              .size() == 1);
+}
