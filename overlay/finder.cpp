@@ -418,15 +418,15 @@ Finder::DomainNode* Finder::node_found(proto::Now now, DomainSearch& domain, con
         if (nodes.size() >= limits::peers_per_domain) return nullptr;
     }
     auto& known = nodes[node];
-    if (known.issued > record.issued) return nullptr;
-    known = {record.issued, record.expires, record.endpoints, known.told};
+    if (known.sequence > record.sequence) return nullptr;
+    known = {record.sequence, record.issued, record.expires, record.endpoints, known.told};
     return &known;
 }
 
 /// False when those who rest have been told by this very record: it costs nothing then.
 bool Finder::node_announced(proto::Now now, DomainSearch& domain, const proto::Record& record) {
     auto* known = node_found(now, domain, record);
-    if (known == nullptr || std::exchange(known->told, record.issued) >= record.issued) return false;
+    if (known == nullptr || std::exchange(known->told, record.sequence) >= record.sequence) return false;
     const auto node = proto::node_id(record.node_key());
     for (const auto& presentity : std::set(domain.resting)) {
         following_.attach(presentity, node, record.endpoints);

@@ -69,10 +69,11 @@ class Finder {
         LookupId lookup = 0;
     };
     struct DomainNode {
+        proto::Sequence sequence;
         proto::WallTime issued{};
         proto::WallTime expires{};
         std::vector<proto::Endpoint> endpoints;
-        proto::WallTime told{};  // the record by which those who watch elsewhere were told of it
+        proto::Sequence told;  // of the record by which those who watch elsewhere were told of it
     };
     struct DomainSearch {
         std::map<proto::NodeId, DomainNode> nodes;

@@ -12,6 +12,14 @@ using proto::Reason;
 using proto::refuse;
 using proto::Result;
 
+namespace {
+
+std::uint64_t wall_us(Now now) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.time_since_epoch().count()));
+}
+
+}  // namespace
+
 // ---- our handshakes
 
 PendingHandshake* SealedTransport::Impl::start_handshake(Now now, const Endpoint& to) {
@@ -21,8 +29,7 @@ PendingHandshake* SealedTransport::Impl::start_handshake(Now now, const Endpoint
     if (sweep_at_ == proto::never) {
         sweep_at_ = now.steady + limits::transport_sweep;
     }
-    const auto wall = static_cast<std::uint64_t>(std::max<std::int64_t>(0, now.wall.time_since_epoch().count()));
-    last_timestamp_us_ = std::max(wall, last_timestamp_us_ + 1);
+    last_timestamp_us_ = std::max(wall_us(now), last_timestamp_us_ + 1);
     PendingHandshake pending;
     pending.to = to;
     pending.session = random_.next();
@@ -194,7 +201,8 @@ Result<void> SealedTransport::Impl::on_hello(Now now, const Endpoint& from, Byte
         if (answer != nullptr && answer->hello == hello_digest(bytes)) {
             return answer_again(now, from, *answer);
         }
-        if (hello->timestamp_us <= memory->second.timestamp_us) {
+        // Where that one lies ahead of our time, a clock was wrong, and was perhaps set right since.
+        if (hello->timestamp_us <= memory->second.timestamp_us && memory->second.timestamp_us <= wall_us(now)) {
             return refuse(Reason::replayed, "hello");
         }
     }

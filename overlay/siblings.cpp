@@ -66,8 +66,8 @@ bool Siblings::take(proto::Now now, const proto::Record& record) {
         std::erase_if(known_, [&](const auto& entry) { return entry.second.expires <= now.wall; });
     if (!known_.contains(node) && known_.size() >= limits::peers_per_domain) return false;
     auto& known = known_[node];
-    if (known.issued >= record.issued) return false;
-    known = {record.issued, record.expires, record.wire};
+    if (known.sequence >= record.sequence) return false;
+    known = {record.sequence, record.issued, record.expires, record.wire};
     return true;
 }
 

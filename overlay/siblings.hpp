@@ -48,6 +48,7 @@ class Siblings {
 
   private:
     struct Known {
+        proto::Sequence sequence;
         proto::WallTime issued{};
         proto::WallTime expires{};
         proto::Bytes wire;

@@ -141,6 +141,28 @@ TEST_CASE("one side restarts: UNKNOWN makes a new session and what was lost is s
     CHECK(world.alice.up[1].restarted);
 }
 
+TEST_CASE("who starts anew after its wall clock was set back is answered at once") {
+    TransportPair world;
+    const auto connect = [&](proto::Duration ahead) {
+        world.alice.up.clear();
+        const proto::Now hers{world.now.steady, world.now.wall + ahead};
+        REQUIRE(world.alice.transport->connect(hers, world.bob.endpoint));
+        world.run(1s);
+        return world.alice.up.size() == 1;
+    };
+    SUBCASE("its own alone") {
+        REQUIRE(connect(2h));
+        world.start(world.alice);
+        CHECK(connect(0h));
+    }
+    SUBCASE("everybody's") {
+        REQUIRE(connect(0h));
+        world.now.wall -= 2h;
+        world.start(world.alice);
+        CHECK(connect(0h));
+    }
+}
+
 TEST_CASE("what was sent long before the restart is not sent again") {
     TransportPair world;
     world.open();

@@ -148,6 +148,25 @@ TEST_CASE("a node of the domain that is out of reach when it is found is met soo
     CHECK(world.network.run_until([&] { return world.one.siblings.contains(world.two.id()); }, 1min));
 }
 
+TEST_CASE("what a node said of itself while the clocks ran ahead counts no longer when they are set right") {
+    SiblingsWorld world;
+    REQUIRE(world.meet());
+    world.one->ask_rules(world.now(), world.two.id(), {7, 0});
+    world.two->ask_rules(world.now(), world.one.id(), {7, 0});
+    world.network.wall_ahead = 2h;
+    world.network.run_for(1min);
+    world.network.wall_ahead = 0h;
+    world.network.run_for(1min);
+    world.one->set_document(world.now(), alice, 0, online("phone", "at one"));
+    world.two->set_document(world.now(), alice, 0, online("desk", "at two"));
+    auto& watcher = world.add("b.example", {&world.one});
+    world.network.run_for(5s);
+    const auto gets = world.dht->gets;
+    const auto watch = watcher->watch(world.now(), uri("bob@b.example"), alice);
+    CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 5s));
+    CHECK(world.dht->gets == gets);
+}
+
 TEST_CASE("one that does not come back is dialed no longer than its record lasts") {
     SiblingsWorld world;
     REQUIRE(world.meet());
