@@ -65,3 +65,21 @@ TEST_CASE("activities that begin and end at once make no flood") {
     CHECK(shows(world).size() == 60);
     CHECK(world.translator->next_timeout() > world.now.steady);
 }
+
+TEST_CASE("a resource that asks while a young watch knows nothing is shown what was shown before to others") {
+    XmppWorld world;
+    world.connect();
+    world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
+    proto::Presence presence;
+    presence.services.resize(1);
+    presence.services[0].id = "desk";
+    presence.services[0].basic = proto::Basic::open;
+    world.show("alice@a.example", live(presence));
+    world.sent.clear();
+    world.show("alice@a.example", {tr::WatchState::active, "", tr::Liveness::live, nullptr});
+    world.feed("<presence type='probe' from='juliet@x.example/phone' to='alice@a.example'/>");
+    CHECK(world.sent.empty());  // it may come back yet
+    world.show("alice@a.example", live(presence));
+    REQUIRE(world.sent.size() == 1);
+    CHECK(xm::to_wire(world.sent.front()) == R"(<presence from="alice@a.example/desk" to="juliet@x.example"/>)");
+}

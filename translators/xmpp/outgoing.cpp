@@ -136,6 +136,8 @@ void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, cons
     if (entry.view.state != WatchState::active || is_unknown(entry.view)) {
         if (now.steady >= entry.since + limits::xmpp_settle)
             wire_.send(now, pair.user, {}, from, answer_to(probe, unavailable(true)));
+        else  // who asks has none of what others were shown before
+            forget_sent(entry);
         return;
     }
     for (const auto& stanza : stanzas_of(pair, entry.view.document->presence(), now.wall))
@@ -160,8 +162,13 @@ void Outgoing::resync(proto::Now now, const Pair& pair) {
     auto& entry = found->second;
     // The approval itself may have been lost with the last stream; a server that knows of it drops it (RFC 6121 A.3.3).
     if (has_from(subscriptions_.state(pair))) wire_.send(now, pair.user, pair.contact.jid(), "subscribed");
-    for (auto& [resource, shown] : entry.shown) shown.hash = 0;
+    forget_sent(entry);
     if (entry.viewed) apply(now, pair, entry);
+}
+
+/// What comes next is sent whatever was sent before.
+void Outgoing::forget_sent(Entry& entry) {
+    for (auto& [resource, shown] : entry.shown) shown.hash = 0;
 }
 
 void Outgoing::stop(proto::Now now) {

@@ -80,6 +80,7 @@ class Outgoing {
     void answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe);
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);
     void take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown);
+    static void forget_sent(Entry& entry);
     void set_due(const Pair& pair, Entry& entry, proto::SteadyTime due);
     void save_shown(const Pair& pair, const Entry& entry);
     void erase(proto::Now now, const Pair& pair);
