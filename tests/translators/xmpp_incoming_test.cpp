@@ -131,3 +131,22 @@ TEST_CASE("one domain's unanswered requests leave room for another's") {
     world.wanted("juliet@x.example", "bob@k.example");
     CHECK(world.translator->subscriptions() == proto::limits::xmpp_requests_per_domain + 1);
 }
+
+TEST_CASE("one resource's news to somebody who was never asked about is not taken for all there is") {
+    XmppWorld world;
+    world.connect();
+    world.wanted("juliet@x.example", "alice@a.example");
+    world.feed("<presence type='subscribed' from='juliet@x.example' to='alice@a.example'/>");
+    world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'/>");
+    world.feed("<presence from='juliet@x.example/chamber' to='alice@a.example'/>");
+    world.boot();  // whoever watched comes back later
+    world.connect();
+    world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'><show>away</show></presence>");
+    world.sent.clear();
+    world.wanted("juliet@x.example", "alice@a.example");
+    REQUIRE(world.sent.size() == 1);
+    CHECK(world.sent.front().get("type") == "probe");
+    world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'><show>away</show></presence>");
+    world.feed("<presence from='juliet@x.example/chamber' to='alice@a.example'/>");
+    CHECK(world.host.documents.at(world.uri("juliet@x.example"))->presence().services.size() == 2);
+}

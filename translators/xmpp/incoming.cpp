@@ -139,6 +139,7 @@ void Incoming::forget_refusals(proto::Now now) {
 
 void Incoming::handle_presence(proto::Now now, const Pair& pair, const Element& stanza) {
     if (!has_to(subscriptions_.state(pair))) return host_->count("xmpp_dropped", "presence_without_subscription");
+    if (!follows(pair)) return;
     auto& copy = copy_of(pair);
     if (!take(pair, copy, stanza)) return;
     copy.known = true;
@@ -150,6 +151,15 @@ void Incoming::handle_presence(proto::Now now, const Pair& pair, const Element& 
         set_due(pair, copy, proto::never);
     }
     reconcile(now, pair.contact);
+}
+
+/// News of one resource, where nothing was had or asked of the others, is not all there is: who wants it has it asked.
+bool Incoming::follows(const Pair& pair) const {
+    const auto contact = contacts_.find(pair.contact);
+    if (contact == contacts_.end()) return false;
+    const auto copy = contact->second.copies.find(pair.user);
+    if (copy == contact->second.copies.end()) return false;
+    return copy->second.known || copy->second.asked || copy->second.due != proto::never;
 }
 
 bool Incoming::take(const Pair& pair, Copy& copy, const Element& stanza) {

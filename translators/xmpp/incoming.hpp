@@ -106,6 +106,7 @@ class Incoming {
     void probe(proto::Now now, const Pair& pair, Copy& copy);
     void close_probe(proto::Now now, const Pair& pair, Copy& copy);
     static ServicePtr offline(Contact& contact);
+    bool follows(const Pair& pair) const;
     bool take(const Pair& pair, Copy& copy, const Element& stanza);
     void refused(proto::Now now, const Pair& pair, std::string reason);
     void decide(proto::Now now, const Pair& pair, WatchState state, std::string reason = {});
