@@ -150,3 +150,31 @@ TEST_CASE("one resource's news to somebody who was never asked about is not take
     world.feed("<presence from='juliet@x.example/chamber' to='alice@a.example'/>");
     CHECK(world.host.documents.at(world.uri("juliet@x.example"))->presence().services.size() == 2);
 }
+
+TEST_CASE(
+    "a server that says nothing of a contact is asked by the word that it answers where it knows of the approval") {
+    // ejabberd is silent of who is offline and of who took the approval back while the stream was away. A `subscribe`
+    // it answers by itself where the approval stands; where not, the contact is asked.
+    XmppWorld world;
+    world.connect();
+    world.wanted("juliet@x.example", "alice@a.example");
+    world.feed("<presence type='subscribed' from='juliet@x.example' to='alice@a.example'/>");
+    world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'/>");
+    world.drop();
+    world.connect();
+    world.sent.clear();
+    world.wait(35s);
+    REQUIRE(world.sent.size() == 2);
+    CHECK(world.sent[0].get("type") == "probe");
+    CHECK(world.sent[1].get("type") == "subscribe");
+    CHECK(world.host.documents.at(world.uri("juliet@x.example"))->presence().services.at(0).basic ==
+          proto::Basic::closed);
+    // She is asked anew, and allows it.
+    world.feed("<presence type='subscribed' from='juliet@x.example' to='alice@a.example'/>");
+    world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'/>");
+    CHECK(world.host.documents.at(world.uri("juliet@x.example"))->presence().services.at(0).basic ==
+          proto::Basic::open);
+    // Or refuses.
+    world.feed("<presence type='unsubscribed' from='juliet@x.example' to='alice@a.example'/>");
+    CHECK(world.host.decisions.at({"juliet@x.example", "alice@a.example"}).first == tr::WatchState::terminated);
+}

@@ -224,11 +224,14 @@ void Incoming::resync(proto::Now now, const Pair& pair) {
     if (copy.wanted || copy.known) probe(now, pair, copy);
 }
 
+/// Of who took its approval back while the stream was away a server may say as little as of who is offline (ejabberd).
+/// `subscribe` is answered by the server itself where the approval stands, and else by the contact, who is asked anew.
 void Incoming::probe(proto::Now now, const Pair& pair, Copy& copy) {
-    copy.asked = wire_.send(now, pair.user, pair.contact.jid(), "probe");
+    ++copy.tries;
+    const bool silent = copy.tries == limits::xmpp_probe_tries;
+    copy.asked = wire_.send(now, pair.user, pair.contact.jid(), silent ? "subscribe" : "probe");
     copy.answered = false;
     copy.confirmed.clear();
-    ++copy.tries;
     set_due(pair, copy, copy.asked ? now.steady + limits::xmpp_answer_wait * copy.tries : proto::never);
 }
 
