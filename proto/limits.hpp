@@ -122,6 +122,7 @@ inline constexpr auto xmpp_ask_again = 10min;                      ///< a refusa
 inline constexpr auto xmpp_unanswered_linger = 24h;                ///< then a request that nobody waits for is taken back
 inline constexpr std::size_t xmpp_swept_at_once = 2'000;           ///< authorizations given back in one turn
 inline constexpr auto xmpp_settle = 10s;                           ///< a fresh watch takes its time to find the sources: until then "nothing known" and "pending" take nothing down
+inline constexpr auto xmpp_unsure = 2min;                          ///< what was sent so long ago a stream that is still up has brought
 inline constexpr auto xmpp_retry_least = 30s;                      ///< before a watch that ended is made again; doubles,
 inline constexpr auto xmpp_retry_most = 1h;                        ///< up to this
 inline constexpr auto xmpp_look_again_most = 24h;                  ///< at what activities begin or end later; the two clocks may part

@@ -83,3 +83,70 @@ TEST_CASE("a resource that asks while a young watch knows nothing is shown what 
     REQUIRE(world.sent.size() == 1);
     CHECK(xm::to_wire(world.sent.front()) == R"(<presence from="alice@a.example/desk" to="juliet@x.example"/>)");
 }
+
+namespace {
+
+proto::Presence devices(std::initializer_list<const char*> names) {
+    proto::Presence presence;
+    for (const auto* name : names) {
+        presence.services.emplace_back();
+        presence.services.back().id = name;
+        presence.services.back().basic = proto::Basic::open;
+    }
+    return presence;
+}
+
+/// What juliet is told when her server's stream ends and comes back: "from type", in order.
+std::vector<std::string> told_anew(XmppWorld& world) {
+    world.drop();
+    world.sent.clear();
+    world.connect();
+    std::vector<std::string> out;
+    for (const auto& stanza : std::exchange(world.sent, {}))
+        out.push_back(std::string(stanza.get("from")) + " " + std::string(stanza.get("type")));
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("what ended just before a stream did is said again on the next") {
+    XmppWorld world;
+    world.connect();
+    world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
+    world.show("alice@a.example", live(devices({"desk", "phone"})));
+    world.wait(20s);
+    using Lines = std::vector<std::string>;
+    SUBCASE("a device is gone") {
+        world.show("alice@a.example", live(devices({"desk"})));
+        const Lines all{"alice@a.example subscribed", "alice@a.example/phone unavailable", "alice@a.example/desk "};
+        CHECK(told_anew(world) == all);
+        CHECK(told_anew(world) == all);  // that stream did not last either
+        world.show("alice@a.example", live(devices({"desk", "phone"})));
+        CHECK(told_anew(world) ==
+              Lines{"alice@a.example subscribed", "alice@a.example/desk ", "alice@a.example/phone "});
+    }
+    SUBCASE("the node is restarted besides") {
+        world.show("alice@a.example", live(devices({"desk"})));
+        world.boot();
+        CHECK(told_anew(world) ==
+              Lines{"alice@a.example subscribed", "alice@a.example/phone unavailable", "alice@a.example/desk "});
+    }
+    SUBCASE("nothing is known any more") {
+        world.show("alice@a.example", {tr::WatchState::active, "", tr::Liveness::unknown, nullptr});
+        CHECK(told_anew(world) == Lines{"alice@a.example subscribed", "alice@a.example/desk unavailable",
+                                        "alice@a.example/phone unavailable"});
+    }
+    SUBCASE("she may see alice no more") {
+        world.show("alice@a.example", {tr::WatchState::terminated, "rejected", tr::Liveness::live, nullptr});
+        CHECK(world.translator->subscriptions() == 0);
+        CHECK(told_anew(world) == Lines{"alice@a.example/desk unavailable", "alice@a.example/phone unavailable",
+                                        "alice@a.example unsubscribed"});
+        world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
+        for (const auto& line : told_anew(world)) CHECK(line != "alice@a.example unsubscribed");
+    }
+    SUBCASE("a stream that goes on for minutes has brought it") {
+        world.show("alice@a.example", live(devices({"desk"})));
+        world.wait(3min);
+        CHECK(told_anew(world) == Lines{"alice@a.example subscribed", "alice@a.example/desk "});
+    }
+}

@@ -157,11 +157,12 @@ void Outgoing::view_changed(proto::Now now, WatchId watch, const View& view) {
 }
 
 void Outgoing::resync(proto::Now now, const Pair& pair) {
+    // The approval itself may have been lost with the last stream; a server that knows of it drops it (RFC 6121 A.3.3).
+    if (has_from(subscriptions_.state(pair))) wire_.send(now, pair.user, pair.contact.jid(), "subscribed");
+    end_again(now, pair);
     const auto found = entries_.find(pair);
     if (found == entries_.end()) return;
     auto& entry = found->second;
-    // The approval itself may have been lost with the last stream; a server that knows of it drops it (RFC 6121 A.3.3).
-    if (has_from(subscriptions_.state(pair))) wire_.send(now, pair.user, pair.contact.jid(), "subscribed");
     forget_sent(entry);
     if (entry.viewed) apply(now, pair, entry);
 }
@@ -169,6 +170,31 @@ void Outgoing::resync(proto::Now now, const Pair& pair) {
 /// What comes next is sent whatever was sent before.
 void Outgoing::forget_sent(Entry& entry) {
     for (auto& [resource, shown] : entry.shown) shown.hash = 0;
+}
+
+Outgoing::Ended& Outgoing::ending(proto::Now now, const Pair& pair) {
+    auto& ended = ended_[pair];
+    const auto until = now.steady + limits::xmpp_unsure;
+    if (ended.until != until) ended_until_.emplace_back(until, pair);
+    ended.until = until;
+    return ended;
+}
+
+void Outgoing::add_ended(std::set<Pair>& pairs) const {
+    for (const auto& [pair, ended] : ended_) pairs.insert(pair);
+}
+
+void Outgoing::end_again(proto::Now now, const Pair& pair) {
+    if (!ended_.contains(pair)) return;
+    const auto& ended = ending(now, pair);
+    const auto entry = entries_.find(pair);
+    for (const auto& resource : ended.resources) {
+        if (entry != entries_.end() && entry->second.shown.contains(resource)) continue;
+        wire_.send(now, pair.user, resource, pair.contact.jid(), unavailable(ended.unknown));
+    }
+    const auto state = subscriptions_.state(pair);
+    if (ended.refused && !has_from(state) && !has_pending_in(state))
+        wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed");
 }
 
 void Outgoing::stop(proto::Now now) {
@@ -212,6 +238,7 @@ void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) 
         take_down(now, pair, entry, false);
         const auto step = outbound(state, SubscriptionKind::unsubscribed);
         if (step.pass && !wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed")) return;
+        ending(now, pair).refused = true;
         subscriptions_.set_state(pair, step.next);
         return erase(now, pair);
     }
@@ -243,6 +270,9 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
             if (!wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(false))) return;
             changed = true;
         }
+        auto& ended = ending(now, pair);
+        ended.unknown = false;
+        ended.resources.insert(it->first);
         it = entry.shown.erase(it);
     }
     for (const auto& stanza : stanzas) {
@@ -277,9 +307,12 @@ bool Outgoing::send_shown(proto::Now now, const Pair& pair, Entry& entry, const 
 
 void Outgoing::take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown) {
     if (entry.shown.empty()) return;
+    auto& ended = ending(now, pair);
+    ended.unknown = unknown;
     for (auto it = entry.shown.begin(); it != entry.shown.end(); it = entry.shown.erase(it)) {
         if (it->second.available && !wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(unknown)))
             return;
+        ended.resources.insert(it->first);
     }
     save_shown(pair, entry);
 }
@@ -288,6 +321,12 @@ void Outgoing::save_shown(const Pair& pair, const Entry& entry) {
     std::vector<std::string> resources;
     for (const auto& [resource, shown] : entry.shown) {
         if (shown.available) resources.push_back(resource);
+    }
+    // What was taken down just now may not have been heard: after a crash it is taken down once more.
+    if (const auto ended = ended_.find(pair); ended != ended_.end()) {
+        for (const auto& resource : ended->second.resources) {
+            if (!entry.shown.contains(resource)) resources.push_back(resource);
+        }
     }
     if (resources.empty()) return host_->erase(*owner_, shown_key(pair));
     host_->save(*owner_, shown_key(pair), write_strings(resources));
@@ -333,6 +372,11 @@ void Outgoing::set_due(const Pair& pair, Entry& entry, proto::SteadyTime due) {
 }
 
 void Outgoing::handle_timeout(proto::Now now) {
+    while (!ended_until_.empty() && ended_until_.front().first <= now.steady) {
+        const auto found = ended_.find(ended_until_.front().second);
+        if (found != ended_.end() && found->second.until <= now.steady) ended_.erase(found);
+        ended_until_.pop_front();
+    }
     while (!due_.empty() && due_.begin()->first <= now.steady) {
         const auto pair = due_.begin()->second;
         auto& entry = entries_.at(pair);
@@ -346,7 +390,8 @@ void Outgoing::handle_timeout(proto::Now now) {
 }
 
 proto::SteadyTime Outgoing::next_timeout() const {
-    return due_.empty() ? proto::never : due_.begin()->first;
+    const auto due = due_.empty() ? proto::never : due_.begin()->first;
+    return ended_until_.empty() ? due : std::min(due, ended_until_.front().first);
 }
 
 }  // namespace presmesh::translators::xmpp

@@ -4,10 +4,12 @@
 //
 // A contact is sent one stanza per service (resource), and only what differs from what it was sent before. What is
 // shown to it is remembered across restarts by resource, so that a resource which vanished while the node was away is
-// taken down.
+// taken down. What was taken down not long ago is taken down again when the stream that may not have brought it is
+// back.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -46,6 +48,8 @@ class Outgoing {
 
     /// The stream that carries this pair is up (again): the contact is told everything anew.
     void resync(proto::Now now, const Pair& pair);
+    /// Those to whom something may have to be taken down again.
+    void add_ended(std::set<Pair>& pairs) const;
     /// A clean stop: contacts are told that they know nothing from now on.
     void stop(proto::Now now);
 
@@ -68,6 +72,13 @@ class Outgoing {
         proto::SteadyTime due = proto::never;  ///< of a new watch, or of a second look at what is known
     };
     using Entries = std::map<Pair, Entry>;
+    /// What a contact was told last of, and what the stream may have taken with it when it ended.
+    struct Ended {
+        std::set<std::string> resources;  ///< taken down
+        bool unknown = false;             ///< as such that nothing is known of
+        bool refused = false;             ///< the contact may see the user no more
+        proto::SteadyTime until{};        ///< a stream that is up then has brought it
+    };
 
     bool watch(proto::Now now, const Pair& pair, Entry& entry, proto::Error* why = nullptr);
     void forget_watch(proto::Now now, Entry& entry);
@@ -81,6 +92,8 @@ class Outgoing {
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);
     void take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown);
     static void forget_sent(Entry& entry);
+    Ended& ending(proto::Now now, const Pair& pair);
+    void end_again(proto::Now now, const Pair& pair);
     void set_due(const Pair& pair, Entry& entry, proto::SteadyTime due);
     void save_shown(const Pair& pair, const Entry& entry);
     void erase(proto::Now now, const Pair& pair);
@@ -93,6 +106,8 @@ class Outgoing {
     Entries entries_;
     std::map<WatchId, Pair> by_watch_;
     std::set<std::pair<proto::SteadyTime, Pair>> due_;
+    std::map<Pair, Ended> ended_;
+    std::deque<std::pair<proto::SteadyTime, Pair>> ended_until_;  ///< a pair may stand in it again, later
     bool stopped_ = false;
 };
 

@@ -84,10 +84,12 @@ void XmppTranslator::went_down(proto::Now now, std::size_t i, const ComponentDow
 
 std::set<Pair> XmppTranslator::pairs_of(std::size_t i) const {
     std::set<Pair> pairs;
-    for (const auto& [pair, entry] : subscriptions_.all()) {
+    for (const auto& [pair, entry] : subscriptions_.all()) pairs.insert(pairs.end(), pair);
+    outgoing_.add_ended(pairs);
+    std::erase_if(pairs, [&](const Pair& pair) {
         const auto address = wire_.addresses().of_user(pair.user);
-        if (address && address->component == i) pairs.insert(pairs.end(), pair);
-    }
+        return !address || address->component != i;
+    });
     return pairs;
 }
 
