@@ -259,6 +259,33 @@ TEST_CASE("behind a proxy, silence is the proxy's restart: the dialog goes on, f
     }
 }
 
+TEST_CASE("what an attached server was away for is sent when it is back, however long it was away") {
+    auto settings = SipTalk::attached();
+    settings.ping_every = 10s;
+    SipTalk talk(settings);
+    auto request = talk.subscribe("sip:bob@b.example", 86'400);
+    request.routes = {"<sip:127.0.0.1:5060;lr>"};
+    talk.ask(request);
+    talk.reply(talk.take_request(), 200);
+    talk.host.show(talk.now, bob, open_document("news"));
+    talk.end_turn();
+    const auto silent = [](auto& response) { response.local = true; };
+    for (int i = 0; i < 30; ++i) {
+        while (!talk.out.empty()) talk.reply(talk.take_request(), 408, silent);
+        talk.pass(10s);
+    }
+    int notifies = 0;
+    for (int i = 0; i < 2; ++i) {
+        while (!talk.out.empty()) {
+            const auto next = talk.take_request();
+            notifies += next.method == sip::Method::notify ? 1 : 0;
+            talk.reply(next, 200);
+        }
+        talk.pass(1s);
+    }
+    CHECK(notifies == 1);
+}
+
 TEST_CASE("RFC 3261 section 18.1.1: a large state goes over UDP only to who has answered from there") {
     SipTalk talk;
     const auto large = std::string(2'000, 'x');

@@ -252,6 +252,16 @@ void Notifier::fail(proto::Now now, Id id, const Response& response) {
     schedule(id, subscription);
 }
 
+void Notifier::server_returned(proto::Now now) {
+    const auto spread_ms = 200 + subscriptions_.size() * 1'000 / proto::limits::sip_resubscribes_per_second;
+    for (auto& [id, subscription] : subscriptions_) {
+        if (subscription.failures == 0 || subscription.under_way != 0) continue;
+        const auto soon = now.steady + std::chrono::milliseconds{random_.below(spread_ms)};
+        subscription.not_before = std::min(subscription.not_before, soon);
+        schedule(id, subscription);
+    }
+}
+
 void Notifier::view_changed(proto::Now now, WatchId watch, const View& view) {
     const auto found = by_watch_.find(watch);
     if (found == by_watch_.end()) return;

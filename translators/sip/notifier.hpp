@@ -46,6 +46,8 @@ class Notifier {
     void view_changed(proto::Now now, WatchId watch, const View& view);
     void watchers_changed(proto::Now now, const proto::PresentityUri& presentity,
                           const std::vector<WatcherChange>& changes);
+    /// The attached server, behind which the watchers are, was away: what it did not take is sent again soon.
+    void server_returned(proto::Now now);
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const { return timers_.next(); }
 

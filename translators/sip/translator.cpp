@@ -101,8 +101,9 @@ void SipTranslator::publish(proto::Now now, const Request& request) {
 }
 
 void SipTranslator::handle_response(proto::Now now, const Response& response) {
-    if (!notifier_.handle_response(now, response) && !watcher_.handle_response(now, response))
-        host_->count("sip_stray_responses", "response", 1);
+    if (notifier_.handle_response(now, response)) return;
+    if (!watcher_.handle_response(now, response)) return host_->count("sip_stray_responses", "response", 1);
+    if (watcher_.take_return()) notifier_.server_returned(now);
 }
 
 void SipTranslator::view_changed(proto::Now now, WatchId watch, const View& view) {

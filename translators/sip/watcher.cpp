@@ -367,6 +367,7 @@ void Watcher::handle_pong(proto::Now now, const Response& response) {
     last_pong_ = now.steady;
     if (!server_away_) return;
     server_away_ = false;
+    returned_ = true;
     host_->count("sip_server_returns", settings_.name, 1);
     for (auto& [id, follow] : follows_) {
         if (follow.stopped) continue;
@@ -384,6 +385,7 @@ void Watcher::handle_forgotten(proto::Now now, Id id) {
     subscribe_anew(now, id);
     if (!forgot_again) return;
     doubted_ = now.steady;
+    returned_ = true;
     host_->count("sip_server_forgot", settings_.name, 1);
     for (const auto& [other, follow] : follows_)
         if (other != id && follow.established && !follow.stopped) ask_at(other, spread(now));

@@ -47,6 +47,8 @@ class Watcher {
     bool handle_response(proto::Now now, const Response& response);
     void handle_timeout(proto::Now now);
     proto::SteadyTime next_timeout() const;
+    /// Has the server come back since this was asked last?
+    bool take_return() { return std::exchange(returned_, false); }
 
     std::size_t size() const { return follows_.size(); }
     /// How the server takes what we ask; untried until it answers something, or does not in time.
@@ -140,6 +142,7 @@ class Watcher {
     proto::SteadyTime next_ping_ = proto::never;
     proto::SteadyTime last_pong_{};
     bool server_away_ = false;
+    bool returned_ = false;
     Id last_pinged_ = 0;
     LinkStatus link_;
     std::optional<proto::SteadyTime> accepted_;  ///< when the server last took a SUBSCRIBE
