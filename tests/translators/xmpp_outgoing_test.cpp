@@ -144,6 +144,25 @@ TEST_CASE("what ended just before a stream did is said again on the next") {
         world.feed("<presence type='subscribe' from='juliet@x.example' to='alice@a.example'/>");
         for (const auto& line : told_anew(world)) CHECK(line != "alice@a.example unsubscribed");
     }
+    SUBCASE("a device has another name each time: the last ones, and those of the last minutes") {
+        const auto rename = [&](int number) {
+            const auto name = "phone" + std::to_string(number);
+            world.show("alice@a.example", live(devices({name.c_str()})));
+        };
+        for (int i = 0; i < 40; ++i) {
+            rename(i);
+            world.wait(1s);
+        }
+        const auto all = told_anew(world);
+        CHECK(all.size() == 2 + proto::limits::xmpp_resources);
+        CHECK(std::ranges::find(all, "alice@a.example/phone38 unavailable") != all.end());
+        world.wait(110s);
+        rename(40);
+        world.wait(11s);
+        rename(41);
+        CHECK(told_anew(world) == Lines{"alice@a.example subscribed", "alice@a.example/phone39 unavailable",
+                                        "alice@a.example/phone40 unavailable", "alice@a.example/phone41 "});
+    }
     SUBCASE("a stream that goes on for minutes has brought it") {
         world.show("alice@a.example", live(devices({"desk"})));
         world.wait(3min);

@@ -172,12 +172,24 @@ void Outgoing::forget_sent(Entry& entry) {
     for (auto& [resource, shown] : entry.shown) shown.hash = 0;
 }
 
-Outgoing::Ended& Outgoing::ending(proto::Now now, const Pair& pair) {
+Outgoing::Ended* Outgoing::ending(proto::Now now, const Pair& pair) {
+    if (!ended_.contains(pair) && ended_.size() >= limits::xmpp_pairs) return nullptr;
     auto& ended = ended_[pair];
     const auto until = now.steady + limits::xmpp_unsure;
     if (ended.until != until) ended_until_.emplace_back(until, pair);
     ended.until = until;
-    return ended;
+    return &ended;
+}
+
+void Outgoing::note_down(proto::Now now, const Pair& pair, const std::string& resource, bool unknown) {
+    auto* ended = ending(now, pair);
+    if (ended == nullptr) return;
+    ended->unknown = unknown;
+    auto& resources = ended->resources;
+    std::erase_if(resources, [&](const auto& one) { return one.second <= now.steady; });
+    if (resources.size() >= limits::xmpp_resources)
+        resources.erase(std::ranges::min_element(resources, {}, [](const auto& one) { return one.second; }));
+    resources[resource] = ended->until;
 }
 
 void Outgoing::add_ended(std::set<Pair>& pairs) const {
@@ -186,10 +198,11 @@ void Outgoing::add_ended(std::set<Pair>& pairs) const {
 
 void Outgoing::end_again(proto::Now now, const Pair& pair) {
     if (!ended_.contains(pair)) return;
-    const auto& ended = ending(now, pair);
+    auto& ended = *ending(now, pair);  // this stream may end as early
     const auto entry = entries_.find(pair);
-    for (const auto& resource : ended.resources) {
+    for (auto& [resource, until] : ended.resources) {
         if (entry != entries_.end() && entry->second.shown.contains(resource)) continue;
+        until = ended.until;
         wire_.send(now, pair.user, resource, pair.contact.jid(), unavailable(ended.unknown));
     }
     const auto state = subscriptions_.state(pair);
@@ -238,7 +251,7 @@ void Outgoing::apply_terminated(proto::Now now, const Pair& pair, Entry& entry) 
         take_down(now, pair, entry, false);
         const auto step = outbound(state, SubscriptionKind::unsubscribed);
         if (step.pass && !wire_.send(now, pair.user, pair.contact.jid(), "unsubscribed")) return;
-        ending(now, pair).refused = true;
+        if (auto* ended = ending(now, pair)) ended->refused = true;
         subscriptions_.set_state(pair, step.next);
         return erase(now, pair);
     }
@@ -270,9 +283,7 @@ void Outgoing::show_document(proto::Now now, const Pair& pair, Entry& entry) {
             if (!wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(false))) return;
             changed = true;
         }
-        auto& ended = ending(now, pair);
-        ended.unknown = false;
-        ended.resources.insert(it->first);
+        note_down(now, pair, it->first, false);
         it = entry.shown.erase(it);
     }
     for (const auto& stanza : stanzas) {
@@ -307,12 +318,10 @@ bool Outgoing::send_shown(proto::Now now, const Pair& pair, Entry& entry, const 
 
 void Outgoing::take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown) {
     if (entry.shown.empty()) return;
-    auto& ended = ending(now, pair);
-    ended.unknown = unknown;
     for (auto it = entry.shown.begin(); it != entry.shown.end(); it = entry.shown.erase(it)) {
         if (it->second.available && !wire_.send(now, pair.user, it->first, pair.contact.jid(), unavailable(unknown)))
             return;
-        ended.resources.insert(it->first);
+        note_down(now, pair, it->first, unknown);
     }
     save_shown(pair, entry);
 }
@@ -324,7 +333,7 @@ void Outgoing::save_shown(const Pair& pair, const Entry& entry) {
     }
     // What was taken down just now may not have been heard: after a crash it is taken down once more.
     if (const auto ended = ended_.find(pair); ended != ended_.end()) {
-        for (const auto& resource : ended->second.resources) {
+        for (const auto& [resource, until] : ended->second.resources) {
             if (!entry.shown.contains(resource)) resources.push_back(resource);
         }
     }

@@ -74,10 +74,10 @@ class Outgoing {
     using Entries = std::map<Pair, Entry>;
     /// What a contact was told last of, and what the stream may have taken with it when it ended.
     struct Ended {
-        std::set<std::string> resources;  ///< taken down
-        bool unknown = false;             ///< as such that nothing is known of
-        bool refused = false;             ///< the contact may see the user no more
-        proto::SteadyTime until{};        ///< a stream that is up then has brought it
+        std::map<std::string, proto::SteadyTime> resources;  ///< taken down, each with an `until` of its own
+        bool unknown = false;                                ///< as such that nothing is known of
+        bool refused = false;                                ///< the contact may see the user no more
+        proto::SteadyTime until{};                           ///< a stream that is up then has brought it
     };
 
     bool watch(proto::Now now, const Pair& pair, Entry& entry, proto::Error* why = nullptr);
@@ -92,7 +92,8 @@ class Outgoing {
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);
     void take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown);
     static void forget_sent(Entry& entry);
-    Ended& ending(proto::Now now, const Pair& pair);
+    Ended* ending(proto::Now now, const Pair& pair);
+    void note_down(proto::Now now, const Pair& pair, const std::string& resource, bool unknown);
     void end_again(proto::Now now, const Pair& pair);
     void set_due(const Pair& pair, Entry& entry, proto::SteadyTime due);
     void save_shown(const Pair& pair, const Entry& entry);
