@@ -147,7 +147,7 @@ class Subscriber:
             self.sip.dialogs.pop(self.call_id, None)
         self.call_id, self.tag, self.to = self.sip.token(), self.sip.token(), f"<sip:{self.presentity}>"
         self.cseq, self.remote_cseq, self.branches, self.target = 0, -1, set(), f"sip:{self.presentity}"
-        self.ended = ""
+        self.ended, self.routes = "", []
         self.kicked.clear()
         self.sip.dialogs[self.call_id] = self
 
@@ -159,7 +159,7 @@ class Subscriber:
             answer = await self.sip.request(self.node.sip_port, "SUBSCRIBE", self.target, [
                 ("From", f"<sip:{self.watcher}>;tag={self.tag}"), ("To", self.to), ("Call-ID", self.call_id),
                 ("CSeq", f"{self.cseq} SUBSCRIBE"), ("Event", "presence"), ("Accept", "application/pidf+xml"),
-                ("Expires", str(self.expires))])
+                ("Expires", str(self.expires)), *(("Route", route) for route in self.routes)])
             if answer and answer[0] == 481 and self.cseq > 1 and not self.ended:
                 self.gone_dialogs += 1
                 self.watch.dialog_lost()
@@ -170,6 +170,8 @@ class Subscriber:
                 await asyncio.sleep(3)
                 self.fresh()
                 continue
+            if self.cseq == 1:
+                self.routes = answer[1].get("record-route", [])[::-1]
             self.to = answer[1]["to"][0]
             self.target = re.search(r"<([^>]*)>", answer[1]["contact"][0])[1]
             granted = int(answer[1]["expires"][0])
@@ -189,6 +191,11 @@ class Subscriber:
         self.early = True
         self.kicked.set()
 
+    def read(self, body):
+        """(notes of the open tuples, how many tuples)"""
+        tuples = ET.fromstring(body).findall(PIDF + "tuple")
+        return [n.text for t in tuples if t.findtext(f"{PIDF}status/{PIDF}basic") == "open" for n in t.findall(PIDF + "note")], len(tuples)
+
     def notified(self, headers, body):
         cseq = int(headers["cseq"][0].split()[0])
         branch = re.search(r"branch=([^;]+)", headers["via"][0])[1]
@@ -201,13 +208,7 @@ class Subscriber:
         self.remote_cseq = cseq
         self.notifies += 1
         state = headers["subscription-state"][0]
-        notes, tuples = [], 0
-        if body:
-            root = ET.fromstring(body)
-            for one in root.findall(PIDF + "tuple"):
-                tuples += 1
-                if one.findtext(f"{PIDF}status/{PIDF}basic") == "open":
-                    notes += [n.text for n in one.findall(PIDF + "note")]
+        notes, tuples = self.read(body) if body else ([], 0)
         word = state.split(";")[0]
         self.watch.shown(word, "live" if tuples else "unknown", read_notes(notes), state)
         if word == "terminated":

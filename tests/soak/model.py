@@ -250,6 +250,9 @@ class Watch:
                 world.violate("never published", f"{self}: {name} {n} of {user}")
                 continue
             self.notes[name] = n
+            meant = getattr(device, "directed", {}).get(n)
+            if meant not in (None, self.watcher):
+                world.violate("leak", f"{self} was shown {device} {n}, which was for {meant}")
             blocked = self.user.block_acked.get(self.watcher)
             if blocked is not None and self.user.rule_node is device.taken_by.get(n, device.node) and device.issued[n] > blocked:
                 world.violate("blocked", f"{self} was shown {device} {n}, {now - blocked:.2f} s after the block was confirmed")
@@ -267,7 +270,7 @@ class Watch:
             if self.notes.get(name, now) >= max(self.seen.get(name, 0), self.gone.get(name, 0)) or name not in self.notes:
                 world.flickers.append(now - began)
                 del self.doubtful[name]
-        if state == "active" and live == "live":
+        if state == "active" and live == "live" and self.kind != "xmpp":  # there each device comes and goes by itself
             for device in self.user.devices:
                 if device.name not in self.notes and device.withdrawn and device.possible() == {None}:
                     self.gone[device.name] = device.withdrawn

@@ -43,6 +43,7 @@ class World:
         self.rss, self.files = collections.defaultdict(list), collections.defaultdict(list)
         self.flickers, self.hardships = [], 0
         self.publishing = False
+        self.rosters = []
         self.owed = {}  # (watch, device) -> (when its node was killed or stopped, which)
 
     def now(self):
@@ -379,7 +380,7 @@ class Soak(World):
         began = last = self.now()
         self.log("calm")
         while True:
-            wrong = [(w, text) for w in self.watches if (text := w.wrong())]
+            wrong = [(w, text) for w in self.watches + self.rosters if (text := w.wrong())]
             if wrong:
                 last = self.now()
             elif self.now() - last > 5:
@@ -463,25 +464,30 @@ def main():
     parser.add_argument("--log", default="info", help="level of the daemons' logs (info)")
     parser.add_argument("--keep", action="store_true", help="leave the folder with logs and trace.jsonl")
     parser.add_argument("--verbose", action="store_true", help="print each hardship as it begins")
-    args = parser.parse_args()
+    soak(Soak, parser.parse_args(), "soak")
+
+
+def soak(kind, args, name):
     print(f"seed {args.seed}", flush=True)
-    with Lab("soak", keep_folder=args.keep) as lab:
-        soak = Soak(args)
-        soak.trace = open(lab.folder / "trace.jsonl", "w")
+    with Lab(name, keep_folder=args.keep) as lab:
+        world = kind(args)
+        world.trace = open(lab.folder / "trace.jsonl", "w")
         print(f"folder {lab.folder}", flush=True)
-        soak.preload = lab.folder / "loss.so"
-        run("cc", "-shared", "-fPIC", "-O1", "-o", soak.preload, pathlib.Path(__file__).with_name("loss.c"), "-ldl")
+        world.preload = lab.folder / "loss.so"
+        run("cc", "-shared", "-fPIC", "-O1", "-o", world.preload, pathlib.Path(__file__).with_name("loss.c"), "-ldl")
         try:
-            asyncio.run(soak.run(lab))
+            asyncio.run(asyncio.wait_for(world.run(lab), args.minutes * 60 + 600))
         except (KeyboardInterrupt, SystemExit):
             pass
+        except TimeoutError:
+            world.violate("end", "the soak did not come to its end")
         finally:
             for process in lab.processes:
                 if process.running():
-                    os.kill(process.pid, signal.SIGCONT)
-        soak.report()
-        soak.trace.close()
-    sys.exit(1 if soak.violations else 0)
+                    os.killpg(process.pid, signal.SIGCONT)
+        world.report()
+        world.trace.close()
+    sys.exit(1 if world.violations else 0)
 
 
 if __name__ == "__main__":
