@@ -237,6 +237,7 @@ void Notifier::fail(proto::Now now, Id id, const Response& response) {
     const auto most = proxy_away ? proto::limits::sip_notify_failures_proxy : proto::limits::sip_notify_failures;
     const bool ends = subscription.failures >= most || (!proxy_away && ends_subscription(response.status));
     if (response.local) subscription.reads = false;
+    subscription.unanswered = response.local;
     host_->count("sip_notify_failures", std::to_string(response.status), 1);
     if (subscription.closing || ends) return remove(now, id);
     constexpr auto longest = std::chrono::seconds{300};
@@ -255,7 +256,7 @@ void Notifier::fail(proto::Now now, Id id, const Response& response) {
 void Notifier::server_returned(proto::Now now) {
     const auto spread_ms = 200 + subscriptions_.size() * 1'000 / proto::limits::sip_resubscribes_per_second;
     for (auto& [id, subscription] : subscriptions_) {
-        if (subscription.failures == 0 || subscription.under_way != 0) continue;
+        if (subscription.failures == 0 || !subscription.unanswered || subscription.under_way != 0) continue;
         const auto soon = now.steady + std::chrono::milliseconds{random_.below(spread_ms)};
         subscription.not_before = std::min(subscription.not_before, soon);
         schedule(id, subscription);

@@ -75,6 +75,7 @@ class Notifier {
         bool moved = false;              ///< to another Contact, since the last NOTIFY
         bool withheld = false;           ///< the last NOTIFY left out a state that is too large for who never answered
         std::uint32_t failures = 0;      ///< of NOTIFYs in a row
+        bool unanswered = false;         ///< the last of them was silence, not an answer that says when to come back
         proto::SteadyTime not_before{};  ///< of the next NOTIFY: back-off, or the wait for a first state
         proto::SteadyTime sent_at{};     ///< the last NOTIFY
         double tokens = 0;
