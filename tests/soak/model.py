@@ -270,7 +270,7 @@ class Watch:
             if self.notes.get(name, now) >= max(self.seen.get(name, 0), self.gone.get(name, 0)) or name not in self.notes:
                 world.flickers.append(now - began)
                 del self.doubtful[name]
-        if state == "active" and live == "live" and self.kind != "xmpp":  # there each device comes and goes by itself
+        if state == "active" and live == "live" and self.is_prompt():
             for device in self.user.devices:
                 if device.name not in self.notes and device.withdrawn and device.possible() == {None}:
                     self.gone[device.name] = device.withdrawn
@@ -278,6 +278,10 @@ class Watch:
             world.flickers.append(now - self.beyond.pop(key))
         for device in self.user.devices:
             self.settle_debt(device)
+
+    def is_prompt(self):
+        """Is what is shown now how it is now, and all of it?"""
+        return True
 
     def shows(self, device):
         return self.live != "unknown" and device.name in self.notes

@@ -150,6 +150,9 @@ class Reader(Subscriber):
 class View(Watch):
     """What a SIP watcher is shown."""
 
+    def is_prompt(self):
+        return all(self.world.now() - self.world.bad_at[domain] > 3 for domain in (self.node.domain, self.user.domain))
+
     def wrong(self):
         if self.watcher in self.user.blocked or self.watcher in getattr(self.user, "ripe", ()):
             return f"refused, and sees {self.notes}" if self.notes and self.watcher in self.user.blocked else ""

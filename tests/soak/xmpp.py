@@ -383,6 +383,9 @@ class Window(Watch):
     def __str__(self):
         return f"{self.resource}->{self.user}"
 
+    def is_prompt(self):
+        return False  # each device comes and goes by itself
+
     def wrong(self):
         if not self.resource.online:
             return "not logged in" if self.resource.wanted else ""
