@@ -22,7 +22,7 @@ inline constexpr auto record_lifetime = 24h;            ///< OpenDHT value types
 inline constexpr auto record_clock_skew = 5min;         ///< how far in the future `issued` may lie
 
 // Trust
-inline constexpr std::size_t certificates_verified = 8192;  ///< certificates whose signature was found good; 400 bytes each
+inline constexpr std::size_t certificates_verified = 8192;  ///< certificates whose signature was found good; 100 bytes each
 inline constexpr std::size_t delegations_verified = 8192;   ///< likewise; one provider may host the users of thousands of domains
 inline constexpr std::size_t records_verified = 4096;    ///< records whose signature was found good lately; 700 bytes each. Eight replicas answer a look-up within seconds
 inline constexpr auto records_verified_for = 1min;       ///< then a copy is verified anew: a refresh of the record has another signature

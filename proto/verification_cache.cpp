@@ -13,15 +13,22 @@ bool is_message(BytesView message, std::string_view purpose, BytesView bytes) {
            std::ranges::equal(message.subspan(purpose.size() + 1), bytes);
 }
 
+template <typename Statement>
+Digest digest_of(const Statement& statement, const PublicKey& key) {
+    Bytes all = statement.encode();
+    all.insert(all.end(), key.begin(), key.end());
+    return blake2b_256(all);
+}
+
 }  // namespace
 
 template <typename Statement>
-Result<void> VerificationCache::check(Known<SignedStatement<Statement>>& known, const Statement& statement,
-                                      const PublicKey& key, WallTime now) {
-    const auto same = [&](const auto& one) { return one.key == key && one.statement == statement; };
-    if (const auto place = known.place_of(statement.signature); !known.holds(place, statement.signature, same)) {
+Result<void> VerificationCache::check(Known<SignedStatement>& known, const Statement& statement, const PublicKey& key,
+                                      WallTime now) {
+    const Digest name = digest_of(statement, key);
+    if (const auto place = known.place_of(name); !known.holds(place, name)) {
         if (auto valid = statement.check_signature(key); !valid) return valid;
-        known.remember(place, {key, statement}, now);
+        known.remember(place, {name}, now);
     }
     return statement.check_validity(now);
 }
@@ -37,11 +44,9 @@ Result<void> VerificationCache::check(const Delegation& delegation, const Public
 bool VerificationCache::verify_record(const PublicKey& key, std::string_view purpose, BytesView bytes,
                                       const Signature& signature, WallTime now) {
     records_.forget_until(now - limits::records_verified_for);
-    const auto same = [&](const SignedRecord& one) {
-        return one.key == key && is_message(one.message, purpose, bytes);
-    };
     const auto place = records_.place_of(signature);
-    if (records_.holds(place, signature, same)) return true;
+    if (records_.holds(place, signature) && place->key == key && is_message(place->message, purpose, bytes))
+        return true;
     Bytes message = signed_message(purpose, bytes);
     if (!verify_message(key, message, signature)) return false;
     records_.remember(place, {key, std::move(message), signature}, now);

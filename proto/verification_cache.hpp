@@ -16,8 +16,9 @@
 namespace presmesh::proto {
 
 /// Bounded; the oldest is forgotten first. Bad signatures are not remembered: forgeries never push out what is good.
-/// What is remembered is the key, the signature and all that is signed, to be compared whole: most records are new, and
-/// to find that out costs a look at the signature.
+/// Of a record the key, the signature and all that is signed are remembered, to be compared whole: most records are
+/// new, and to find that out costs a look at the signature. Of certificates and delegations, which stay long, a hash of
+/// the same.
 class VerificationCache {
   public:
     explicit VerificationCache(std::size_t certificates = limits::certificates_verified,
@@ -38,42 +39,33 @@ class VerificationCache {
     std::size_t records() const { return records_.size(); }
 
   private:
-    struct BySignature {
+    template <typename Signed>
+    struct ByName {
         using is_transparent = void;
-        template <typename Signed>
-        bool operator()(const Signed& one, const Signed& other) const {
-            return one.signature() < other.signature();
-        }
-        template <typename Signed>
-        bool operator()(const Signed& one, const Signature& other) const {
-            return one.signature() < other;
-        }
-        template <typename Signed>
-        bool operator()(const Signature& one, const Signed& other) const {
-            return one < other.signature();
-        }
+        using Name = typename Signed::Name;
+        bool operator()(const Signed& one, const Signed& other) const { return one.name() < other.name(); }
+        bool operator()(const Signed& one, const Name& other) const { return one.name() < other; }
+        bool operator()(const Name& one, const Signed& other) const { return one < other.name(); }
     };
-    /// What was signed, by its signature. Should one be good for two things, which no honest signer makes, the first
-    /// is remembered.
+    /// What was signed, by its name. Should one be good for two things, which no honest signer makes, the first is
+    /// remembered.
     template <typename Signed>
     class Known {
       public:
         explicit Known(std::size_t capacity) : capacity_(capacity) {}
         Known(const Known&) = delete;
         Known& operator=(const Known&) = delete;
-        /// Oldest first, so that the order in which memory is given back does not hang on the bytes of signatures.
+        /// Oldest first, so that the order in which memory is given back does not hang on the bytes of names.
         ~Known() {
             while (!order_.empty()) forget_oldest();
         }
-        /// Where `signature` is, or would be. Holds until something is remembered or forgotten.
-        using Place = typename std::set<Signed, BySignature>::iterator;
-        Place place_of(const Signature& signature) { return known_.lower_bound(signature); }
-        template <typename Is>
-        bool holds(Place place, const Signature& signature, const Is& is) const {
-            return place != known_.end() && place->signature() == signature && is(*place);
-        }
+        using Name = typename Signed::Name;
+        /// Where `name` is, or would be. Holds until something is remembered or forgotten.
+        using Place = typename std::set<Signed, ByName<Signed>>::iterator;
+        Place place_of(const Name& name) { return known_.lower_bound(name); }
+        bool holds(Place place, const Name& name) const { return place != known_.end() && place->name() == name; }
         void remember(Place place, Signed what, WallTime now) {
-            if (capacity_ == 0 || (place != known_.end() && place->signature() == what.signature())) return;
+            if (capacity_ == 0 || holds(place, what.name())) return;
             order_.emplace_back(now, known_.emplace_hint(place, std::move(what)));
             if (order_.size() > capacity_) forget_oldest();
         }
@@ -88,28 +80,28 @@ class VerificationCache {
             order_.pop_front();
         }
         std::size_t capacity_;
-        std::set<Signed, BySignature> known_;
+        std::set<Signed, ByName<Signed>> known_;
         Fifo<std::pair<WallTime, Place>> order_;
     };
 
-    template <typename Statement>
     struct SignedStatement {
-        PublicKey key;
-        Statement statement;
-        const Signature& signature() const { return statement.signature; }
+        using Name = Digest;
+        Digest all;  ///< of the key, the statement and its signature
+        const Name& name() const { return all; }
     };
     struct SignedRecord {
+        using Name = Signature;
         PublicKey key;
         Bytes message;  ///< its purpose and its bytes
-        Signature signature_of_it;
-        const Signature& signature() const { return signature_of_it; }
+        Signature signature;
+        const Name& name() const { return signature; }
     };
     template <typename Statement>
-    Result<void> check(Known<SignedStatement<Statement>>& known, const Statement& statement, const PublicKey& key,
-                       WallTime now);
+    static Result<void> check(Known<SignedStatement>& known, const Statement& statement, const PublicKey& key,
+                              WallTime now);
 
-    Known<SignedStatement<Certificate>> certificates_;
-    Known<SignedStatement<Delegation>> delegations_;
+    Known<SignedStatement> certificates_;
+    Known<SignedStatement> delegations_;
     Known<SignedRecord> records_;
 };
 
