@@ -39,7 +39,7 @@ class Pipe:
     def __init__(self, to):
         self.to, self.flows = to, asyncio.Event()
         self.flows.set()
-        self.open_, self.writers = True, set()
+        self.open_, self.pairs, self.kept = True, [], []
 
     async def start(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
@@ -53,11 +53,13 @@ class Pipe:
             other_reader, other = await asyncio.open_connection("127.0.0.1", self.to)
         except OSError:
             return writer.transport.abort()
-        self.writers |= {writer, other}
+        pair = (writer, other)
+        self.pairs.append(pair)
         await asyncio.gather(self.copy(reader, other), self.copy(other_reader, writer), return_exceptions=True)
-        for one in (writer, other):
-            one.transport.abort()
-            self.writers.discard(one)
+        self.pairs.remove(pair)
+        for one in pair:
+            if one not in self.kept:
+                one.transport.abort()
 
     async def copy(self, reader, writer):
         try:
@@ -66,11 +68,23 @@ class Pipe:
                 writer.write(data)
                 await writer.drain()
         finally:
-            writer.close()
+            if writer not in self.kept:
+                writer.close()
 
     def cut(self):
-        for writer in list(self.writers):
-            writer.transport.abort()
+        for one in [one for pair in self.pairs for one in pair]:
+            one.transport.abort()
+
+    def halve(self):
+        """The node's side is reset; the server hears nothing of it."""
+        self.kept += [server for _, server in self.pairs]
+        for node, _ in self.pairs:
+            node.transport.abort()
+
+    def end_halves(self):
+        for one in self.kept:
+            one.transport.abort()
+        self.kept.clear()
 
 
 class Edge:
@@ -251,7 +265,7 @@ class Servers(Soak):
                         self.contact[(node.name, other.name)] = now
             for domain, node in self.by_domain.items():
                 edge, pipe = self.edges.get(domain), self.pipes.get(domain)
-                if not node.up or (edge and not edge.up) or (pipe and not (pipe.open_ and pipe.flows.is_set())):
+                if not node.up or (edge and not edge.up) or (pipe and (pipe.kept or not (pipe.open_ and pipe.flows.is_set()))):
                     spans = self.bad_spans[domain]
                     if not spans or now - spans[-1][1] > 1:
                         spans.append([now, now])
@@ -336,6 +350,13 @@ class Servers(Soak):
         await asyncio.sleep(rng.choice([0.1, 1, 5, 15, 30]))
         pipe.open_ = True
 
+    async def pipe_half(self, edge, rng):
+        """Only the node sees that the connection ended, as where what lies between them forgot it."""
+        pipe = self.pipes[edge.domain]
+        pipe.halve()
+        await asyncio.sleep(rng.uniform(2, 25))
+        pipe.end_halves()
+
     async def pipe_stall(self, edge, rng):
         """Nothing passes; then all that waited, or nothing of it."""
         pipe = self.pipes[edge.domain]
@@ -359,7 +380,7 @@ class Servers(Soak):
                 where, what = self.fate.choice(free), self.fate.choice(of_nodes)
             elif len(idle) > 1:
                 where = self.fate.choice(idle)
-                what = self.fate.choice(of_servers + ([self.pipe_cut] * 3 + [self.pipe_stall] * 3 if where.domain in self.pipes else []))
+                what = self.fate.choice(of_servers + ([self.pipe_cut] * 3 + [self.pipe_stall] * 3 + [self.pipe_half] * 2 if where.domain in self.pipes else []))
             else:
                 continue
             task = asyncio.create_task(self.hardship(where, what))

@@ -178,3 +178,42 @@ TEST_CASE(
     world.feed("<presence type='unsubscribed' from='juliet@x.example' to='alice@a.example'/>");
     CHECK(world.host.decisions.at({"juliet@x.example", "alice@a.example"}).first == tr::WatchState::terminated);
 }
+
+TEST_CASE(
+    "after an end that the server may not have seen everything is asked again, for it may send a share to nobody") {
+    // ejabberd takes a second stream of a component and gives each of the two some of the stanzas.
+    XmppWorld world;
+    world.connect();
+    world.wanted("juliet@x.example", "alice@a.example");
+    world.feed("<presence type='subscribed' from='juliet@x.example' to='alice@a.example'/>");
+    const auto balcony = [&](std::string show) {
+        world.feed("<presence from='juliet@x.example/balcony' to='alice@a.example'>" + show + "</presence>");
+    };
+    balcony("");
+    const auto probes_in = [&](proto::Duration time) {
+        int probes = 0;
+        for (proto::Duration passed{}; passed < time; passed += 1s) {
+            world.wait(1s);
+            for (const auto& stanza : std::exchange(world.sent, {})) {
+                if (stanza.get("type") != "probe") continue;
+                ++probes;
+                balcony("<show>away</show>");
+            }
+        }
+        return probes;
+    };
+    SUBCASE("the server ended it") {
+        world.drop("closed-by-server");
+    }
+    SUBCASE("the network ended it") {
+        world.drop("connection-reset");
+    }
+    const bool seen = world.translator->links()[0].reason == "closed-by-server";
+    world.connect();
+    CHECK(probes_in(30s) == 1);
+    CHECK(probes_in(2min) == (seen ? 0 : 1));
+    CHECK(probes_in(1h) == (seen ? 0 : 2));
+    world.drop("closed-by-server");
+    world.connect();
+    CHECK(probes_in(2h) == 1);
+}

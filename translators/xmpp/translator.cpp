@@ -1,6 +1,7 @@
 #include "translators/xmpp/translator.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace presmesh::translators::xmpp {
@@ -10,8 +11,15 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr proto::Duration resync_every = 50ms;  // a batch of XmppSettings::probes_per_second
+/// After an end that the server may not have seen: by the last it has given up what nobody reads (tcp(7), 15 min).
+constexpr std::array<proto::Duration, 3> resync_again{20min, 5min, 1min};
 constexpr proto::Duration sweep_every = 1h;
 constexpr proto::Duration sweep_more = 1min;
+
+/// Not by the server, as far as we can tell: it may hold the stream to be there.
+bool ended_by_network(std::string_view reason) {
+    return reason == "connection-reset" || reason == "connection-failed" || reason == "ping-timeout";
+}
 
 }  // namespace
 
@@ -70,16 +78,26 @@ void XmppTranslator::came_up(proto::Now now, std::size_t i) {
     host_->count("xmpp_streams", "up");
     link_status_[i].set(now, LinkState::up);
     links_[i].hold_until = proto::never;
-    links_[i].to_resync = pairs_of(i);
+    if (std::exchange(links_[i].doubted, false)) {
+        for (const auto after : resync_again) links_[i].again.push_back(now.steady + after);
+    }
     incoming_.stream_up(i);
+    resync_all(now, i);
+}
+
+void XmppTranslator::resync_all(proto::Now now, std::size_t i) {
+    links_[i].to_resync = pairs_of(i);
     if (!links_[i].to_resync.empty()) resync_at_ = std::min(resync_at_, now.steady);
 }
 
 void XmppTranslator::went_down(proto::Now now, std::size_t i, const ComponentDown& down) {
     host_->count("xmpp_streams", down.reason);
     if (stream(i).state() != ComponentState::stopped) link_status_[i].set(now, LinkState::down, down.reason);
-    links_[i].to_resync.clear();
-    if (down.was_up) links_[i].hold_until = now.steady + settings_.outage_hold;
+    auto& link = links_[i];
+    link.to_resync.clear();
+    link.doubted = link.doubted || !link.again.empty() || (down.was_up && ended_by_network(down.reason));
+    link.again.clear();
+    if (down.was_up) link.hold_until = now.steady + settings_.outage_hold;
 }
 
 std::set<Pair> XmppTranslator::pairs_of(std::size_t i) const {
@@ -236,6 +254,12 @@ void XmppTranslator::handle_timeout(proto::Now now) {
         links_[i].hold_until = proto::never;
         for (const auto& pair : pairs_of(i)) incoming_.forget(now, pair);
     }
+    for (std::size_t i = 0; i < streams(); ++i) {
+        auto& again = links_[i].again;
+        if (again.empty() || again.back() > now.steady) continue;
+        again.pop_back();
+        resync_all(now, i);
+    }
     if (resync_at_ <= now.steady) resync_some(now);
     outgoing_.handle_timeout(now);
     incoming_.handle_timeout(now);
@@ -247,7 +271,10 @@ void XmppTranslator::handle_timeout(proto::Now now) {
 proto::SteadyTime XmppTranslator::next_timeout() const {
     auto next = std::min({outgoing_.next_timeout(), incoming_.next_timeout(), resync_at_, sweep_at_});
     for (const auto& component : wire_.components()) next = std::min(next, component->next_timeout());
-    for (const auto& link : links_) next = std::min(next, link.hold_until);
+    for (const auto& link : links_) {
+        next = std::min(next, link.hold_until);
+        if (!link.again.empty()) next = std::min(next, link.again.back());
+    }
     return next;
 }
 

@@ -73,6 +73,8 @@ class XmppTranslator final : public Translator {
     struct Link {
         std::set<Pair> to_resync;
         proto::SteadyTime hold_until = proto::never;  ///< away since a while before; then its state is forgotten
+        bool doubted = false;  ///< the server may not know that the stream before ended, and send it a share yet
+        std::vector<proto::SteadyTime> again;  ///< when everything is exchanged anew for that, the last first
     };
 
     void drain(proto::Now now, std::size_t i);
@@ -85,6 +87,7 @@ class XmppTranslator final : public Translator {
     bool permitted(proto::Now now, std::size_t i, const Element& stanza);
     Target target_of(std::size_t i, const Element& stanza) const;
     std::set<Pair> pairs_of(std::size_t i) const;
+    void resync_all(proto::Now now, std::size_t i);
     void resync_some(proto::Now now);
 
     XmppSettings settings_;
