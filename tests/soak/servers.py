@@ -28,7 +28,7 @@ from xmpp import Resource, Window, XmppUser, priority_of, show_of, texts_of
 BOUND = soak.BOUND = 15  # crash_bound, s
 HOLD = 20  # outage_hold of an XMPP server, s
 LAST = 45  # what a server's outage may leave behind for so long: hold, probes, new subscriptions
-soak.SETTLE = 75
+soak.SETTLE = 90  # of which 60 after an end that the server did not see
 A, B, C, D = "a.example", "b.example", "c.example", "d.example"
 NAMES = ["u0", "u1", "u2"]
 
@@ -380,7 +380,7 @@ class Servers(Soak):
                 where, what = self.fate.choice(free), self.fate.choice(of_nodes)
             elif len(idle) > 1:
                 where = self.fate.choice(idle)
-                what = self.fate.choice(of_servers + ([self.pipe_cut] * 3 + [self.pipe_stall] * 3 + [self.pipe_half] * 2 if where.domain in self.pipes else []))
+                what = self.fate.choice(of_servers + ([self.pipe_cut] * 3 + [self.pipe_stall] * 3 + [self.pipe_half] * 4 if where.domain in self.pipes else []))
             else:
                 continue
             task = asyncio.create_task(self.hardship(where, what))
