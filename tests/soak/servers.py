@@ -10,6 +10,8 @@ import os
 import pathlib
 import random
 import signal
+import socket
+import struct
 import sys
 import types
 import xml.etree.ElementTree as ET
@@ -79,6 +81,7 @@ class Pipe:
         """The node's side is reset; the server hears nothing of it."""
         self.kept += [server for _, server in self.pairs]
         for node, _ in self.pairs:
+            node.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no goodbye
             node.transport.abort()
 
     def end_halves(self):
