@@ -118,15 +118,18 @@ TEST_CASE("a source withdrawn in the second of its announcement is buried as wel
 }
 
 TEST_CASE("where the wall clock was wrong and is set right, what was written meanwhile is written again") {
-    for (const auto& [wrong, right] : {std::pair{3h, 0h}, {0h, 3h}, {0h, 20h}}) {
-        CAPTURE(wrong.count());
-        CAPTURE(right.count());
+    struct Clocks {
+        std::chrono::hours wrong, right;
+    };
+    for (const Clocks& clocks : {Clocks{3h, 0h}, {0h, 3h}, {0h, 20h}}) {
+        CAPTURE(clocks.wrong.count());
+        CAPTURE(clocks.right.count());
         Pair pair;
-        pair.network.wall_ahead = wrong;
+        pair.network.wall_ahead = clocks.wrong;
         pair.publish("here");
         pair.network.run_for(8min);  // so that the node is new no longer
         CHECK(stored(pair, pair.alice));
-        pair.network.wall_ahead = right;
+        pair.network.wall_ahead = clocks.right;
         pair.network.run_for(1min);
         const auto record = stored(pair, pair.alice);
         REQUIRE(record);

@@ -328,13 +328,19 @@ void Outgoing::take_down(proto::Now now, const Pair& pair, Entry& entry, bool un
 
 void Outgoing::save_shown(const Pair& pair, const Entry& entry) {
     std::vector<std::string> resources;
+    std::size_t size = 0;
     for (const auto& [resource, shown] : entry.shown) {
-        if (shown.available) resources.push_back(resource);
+        if (!shown.available) continue;
+        size += resource.size();
+        resources.push_back(resource);
     }
     // What was taken down just now may not have been heard: after a crash it is taken down once more.
     if (const auto ended = ended_.find(pair); ended != ended_.end()) {
         for (const auto& [resource, until] : ended->second.resources) {
-            if (!entry.shown.contains(resource)) resources.push_back(resource);
+            if (entry.shown.contains(resource)) continue;
+            size += resource.size();
+            if (size > limits::document_bytes) break;
+            resources.push_back(resource);
         }
     }
     if (resources.empty()) return host_->erase(*owner_, shown_key(pair));
