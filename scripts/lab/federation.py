@@ -52,6 +52,7 @@ class Node:
             lines += ["[[xmpp]]", f'domain = "{self.domain}"', f'server = "127.0.0.1:{self.xmpp.component_port}"',
                       f"components = [{components}]", 'reconnect_min = "1s"', 'reconnect_max = "2s"']
         self.config.write_text("\n".join(lines + self.extra) + "\n")
+        self.config.chmod(0o600)  # it may hold a component's secret
         run(BIN / "presmeshd", "--config", self.config, "--check-config")
 
     def start(self):
