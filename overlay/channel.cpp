@@ -91,7 +91,10 @@ proto::Result<void> Channel::handle_input(proto::Now now, proto::BytesView bytes
         owes_content_ack_ = owes_content_ack_ || carries_document(*packet);
     }
     // What it missed goes with the first answer, since by that it takes us for live.
-    if (flight_.unheard()) told_lost(flight_.left_before(now.steady - limits::resend_heard));
+    if (flight_.unheard() && now.steady >= resent_heard_at_ + limits::resend_heard) {
+        resent_heard_at_ = now.steady;
+        told_lost(flight_.left_before(now.steady));
+    }
     move_events(source_events_, events_);
     move_events(watcher_events_, events_);
     return {};

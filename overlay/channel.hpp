@@ -125,6 +125,7 @@ class Channel {
     bool lease_due_ = false;
     proto::SteadyTime sent_at_{};
     proto::Duration lease_wait_{};  ///< since then; zero until it is drawn
+    proto::SteadyTime resent_heard_at_{};
     bool owes_content_ack_ = false;
     bool wants_answer_ = false;
     proto::Traffic traffic_ = proto::Traffic::channel;
