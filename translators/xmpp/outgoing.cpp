@@ -91,25 +91,27 @@ void Outgoing::handle_subscribe(proto::Now now, const Pair& pair, const Element&
         return resync(now, pair);
     }
     if (!step.pass) return;
+    const auto asked = ask(now, pair);
+    if (asked) return;
+    const auto reason = asked.error().reason;
+    const bool later = reason == proto::Reason::quota || reason == proto::Reason::rate_limited;
+    wire_.send_raw(now, component,
+                   error_reply(stanza, later ? "wait" : "auth", later ? "resource-constraint" : "forbidden"));
+}
+
+/// A request of the contact's; its state is one in which it may ask.
+proto::Result<void> Outgoing::ask(proto::Now now, const Pair& pair) {
     const bool full = subscriptions_.size() >= limits::xmpp_pairs ||
                       subscriptions_.asked_by(pair.contact) >= limits::watches_per_watcher;
-    if (full) {
-        host_->count("xmpp_refused", to_string(proto::Reason::quota));
-        wire_.send_raw(now, component, error_reply(stanza, "wait", "resource-constraint"));
-        return;
-    }
-    auto& entry = entries_[pair];
-    proto::Error why{};
-    if (!watch(now, pair, entry, &why)) {
+    proto::Error why{proto::Reason::quota, "subscriptions"};
+    if (full || !watch(now, pair, entries_[pair], &why)) {
         erase(now, pair);
-        host_->count("xmpp_refused", proto::to_string(why.reason));
-        const bool later = why.reason == proto::Reason::quota || why.reason == proto::Reason::rate_limited;
-        wire_.send_raw(now, component,
-                       error_reply(stanza, later ? "wait" : "auth", later ? "resource-constraint" : "forbidden"));
-        return;
+        host_->count("xmpp_refused", to_string(why.reason));
+        return tl::make_unexpected(why);
     }
-    subscriptions_.set_state(pair, step.next);
+    subscriptions_.set_state(pair, inbound(subscriptions_.state(pair), SubscriptionKind::subscribe).next);
     host_->step(now, "xmpp.subscribe", pair.user, "");
+    return {};
 }
 
 void Outgoing::handle_unsubscribe(proto::Now now, const Pair& pair) {
@@ -126,9 +128,11 @@ void Outgoing::handle_probe(proto::Now now, const Pair& pair, const Element& pro
     const auto state = subscriptions_.state(pair);
     const auto found = entries_.find(pair);
     if (has_from(state) && found != entries_.end()) return answer_probe(now, pair, found->second, probe);
-    // While the request waits, "unsubscribed" would take it back at the contact's server.
     if (has_pending_in(state)) return;
-    wire_.send(now, pair.user, {}, pair.contact.jid(), answer_to(probe, presence_stanza({}, {}, "unsubscribed")));
+    // Its server holds a subscription that we know nothing of: our state file was lost, or is of an older day.
+    // "unsubscribed" (RFC 6121 section 4.3.2) would end it there for good. So it asks (RFC 8048 section 5.2.2), and is
+    // told that word where the rules refuse.
+    (void)ask(now, pair);
 }
 
 void Outgoing::answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe) {

@@ -80,6 +80,7 @@ class Outgoing {
         proto::SteadyTime until{};                           ///< a stream that is up then has brought it
     };
 
+    proto::Result<void> ask(proto::Now now, const Pair& pair);
     bool watch(proto::Now now, const Pair& pair, Entry& entry, proto::Error* why = nullptr);
     void forget_watch(proto::Now now, Entry& entry);
     void apply(proto::Now now, const Pair& pair, Entry& entry);
@@ -87,7 +88,6 @@ class Outgoing {
     void apply_terminated(proto::Now now, const Pair& pair, Entry& entry);
     void show_document(proto::Now now, const Pair& pair, Entry& entry);
     void look_again(proto::Now now, const Pair& pair, Entry& entry, const proto::Presence& presence);
-    void show_unknown(proto::Now now, const Pair& pair, Entry& entry);
     void answer_probe(proto::Now now, const Pair& pair, Entry& entry, const Element& probe);
     bool send_shown(proto::Now now, const Pair& pair, Entry& entry, const std::string& resource, const Element& stanza);
     void take_down(proto::Now now, const Pair& pair, Entry& entry, bool unknown);
