@@ -124,8 +124,12 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
     if (now.steady - peer.current->made() >= 2 * limits::session_rekey_age) {
         return Reason::expired;
     }
+    // The other end has seen the same, and keeps the session as long.
+    const proto::Duration used = peer.info.last_heard - peer.current->made();
+    const auto most =
+        std::clamp<proto::Duration>(limits::session_idle_times * used, limits::session_idle, limits::session_idle_most);
     // Its data is on the way to the session that we have just answered.
-    const bool idle = !peer.next && now.steady - peer.info.last_heard >= limits::session_idle;
+    const bool idle = !peer.next && now.steady - peer.info.last_heard >= most;
     return idle && !held_.contains(peer.info.node) ? std::optional(Reason::unavailable) : std::nullopt;
 }
 

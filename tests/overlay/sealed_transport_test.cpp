@@ -63,6 +63,28 @@ TEST_CASE("answers that nobody answers are no silence: the session stays") {
     CHECK(world.bob.count("handshakes_started") + world.alice.count("handshakes_started") == before);
 }
 
+TEST_CASE("a session that was used for long outlives one that was used once, at both ends") {
+    for (const auto used : {proto::Duration{1s}, proto::Duration{10s}, proto::Duration{10min}}) {
+        TransportPair world;
+        world.open();
+        for (const auto until = world.now.steady + used; world.now.steady < until;) {
+            world.run(std::min<proto::Duration>(used, limits::session_idle) - 100ms);
+            world.say(world.alice, world.bob, "question");
+            world.run(50ms);
+            world.say(world.bob, world.alice, "answer");
+            world.run(50ms);
+        }
+        const auto ended = [&] { return std::pair(world.alice.down.size(), world.bob.down.size()); };
+        const auto both = std::pair<std::size_t, std::size_t>(1, 1);
+        const auto kept = std::clamp<proto::Duration>(limits::session_idle_times * used, limits::session_idle,
+                                                      limits::session_idle_most);
+        world.run(kept - 1s);
+        CHECK(ended() == std::pair<std::size_t, std::size_t>(0, 0));
+        world.run(limits::transport_sweep + 2s);
+        CHECK(ended() == both);
+    }
+}
+
 TEST_CASE("a session that was just answered for does not end with the idle one before it") {
     TransportPair world;
     world.open();
