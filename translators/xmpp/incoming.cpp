@@ -31,6 +31,8 @@ Incoming::Incoming(const XmppSettings& settings, Wire& wire, Subscriptions& subs
 void Incoming::start(proto::Now, Host& host, Translator& owner) {
     host_ = &host;
     owner_ = &owner;
+    for (const auto& [pair, entry] : subscriptions_.all())
+        if (has_to(entry.state) && !entry.idle_since) inherited_.insert(pair.contact);
 }
 
 Incoming::Copy& Incoming::copy_of(const Pair& pair) {
@@ -42,7 +44,7 @@ Incoming::Copy& Incoming::copy_of(const Pair& pair) {
 void Incoming::wanted(proto::Now now, const Pair& pair) {
     if (!wire_.addresses().of_user(pair.user)) return host_->count("xmpp_refused", "no_component_for_domain");
     auto& copy = copy_of(pair);
-    if (!copy.wanted) copy.parked = contacts_.at(pair.contact).published.has_value();  // reconcile() looks closer
+    if (!copy.wanted) set_parked(pair, copy, begins_parked(pair, contacts_.at(pair.contact)));
     copy.wanted = true;
     subscriptions_.set_idle(pair, std::nullopt);
     const auto state = subscriptions_.state(pair);
@@ -61,7 +63,8 @@ void Incoming::unwanted(proto::Now now, const Pair& pair) {
     const auto found = contacts_.find(pair.contact);
     if (found == contacts_.end() || !found->second.copies.contains(pair.user)) return;
     auto& copy = found->second.copies.at(pair.user);
-    copy.wanted = copy.parked = false;
+    copy.wanted = false;
+    set_parked(pair, copy, false);
     subscriptions_.set_idle(pair, now.wall);
     reconcile(now, pair.contact);
     if (!subscriptions_.find(pair) && now.steady >= copy.refused_until) erase(pair);
@@ -80,6 +83,20 @@ void Incoming::ask(proto::Now now, const Pair& pair) {
     host_->step(now, "xmpp.ask", pair.contact, "");
 }
 
+/// Not yet sent what others are shown? reconcile() looks closer. What an earlier run published stands for those whom it
+/// was shown to when that run ended.
+bool Incoming::begins_parked(const Pair& pair, const Contact& contact) const {
+    if (contact.published) return true;
+    if (!inherited_.contains(pair.contact)) return false;
+    const auto* entry = subscriptions_.find(pair);
+    return !entry || !has_to(entry->state) || entry->idle_since || entry->parked;
+}
+
+void Incoming::set_parked(const Pair& pair, Copy& copy, bool parked) {
+    copy.parked = parked;
+    subscriptions_.set_parked(pair, parked);
+}
+
 void Incoming::decide(proto::Now now, const Pair& pair, WatchState state, std::string reason) {
     host_->decide(now, *owner_, pair.contact, pair.user, state, std::move(reason));
 }
@@ -89,9 +106,10 @@ void Incoming::decide(proto::Now now, const Pair& pair, WatchState state, std::s
 void Incoming::handle_subscribed(proto::Now now, const Pair& pair) {
     const auto step = inbound(subscriptions_.state(pair), SubscriptionKind::subscribed);
     if (!step.pass) return;
-    subscriptions_.set_state(pair, step.next);
     auto& copy = copy_of(pair);
-    copy.parked = copy.wanted && contacts_.at(pair.contact).published;
+    const bool parked = copy.wanted && begins_parked(pair, contacts_.at(pair.contact));
+    subscriptions_.set_state(pair, step.next);
+    set_parked(pair, copy, parked);
     copy.refused_until = {};
     if (copy.wanted) {
         decide(now, pair, copy.parked ? WatchState::pending : WatchState::active);
@@ -114,6 +132,7 @@ void Incoming::refused(proto::Now now, const Pair& pair, std::string reason) {
     set_due(pair, copy, proto::never);
     const bool was_wanted = copy.wanted;
     copy = Copy{};
+    set_parked(pair, copy, false);
     copy.wanted = was_wanted;
     copy.refused_until = now.steady + limits::xmpp_ask_again;
     refusals_.emplace_back(copy.refused_until, pair);
@@ -434,7 +453,7 @@ void Incoming::settle(proto::Now now, const proto::PresentityUri& name, Contact&
 void Incoming::park(proto::Now now, const proto::PresentityUri& name, Contact& contact, const Content& content) {
     for (auto& [user, copy] : contact.copies) {
         if (!waits({name, user}, copy) || copy.parked || (copy.known && copy.content == content)) continue;
-        copy.parked = true;
+        set_parked({name, user}, copy, true);
         decide(now, {name, user}, WatchState::pending);
         host_->count("xmpp_parked", copy.known ? "copies_differ" : "copy_unknown");
     }
@@ -445,7 +464,7 @@ void Incoming::show(proto::Now now, const proto::PresentityUri& name, Contact& c
     if (!publish(now, name, contact, content)) return;
     for (auto& [user, copy] : contact.copies) {
         if (!copy.parked || !votes({name, user}, copy) || copy.content != content) continue;
-        copy.parked = false;
+        set_parked({name, user}, copy, false);
         decide(now, {name, user}, WatchState::active);
     }
 }
@@ -492,6 +511,7 @@ bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact
         host_->count("xmpp_refused", proto::to_string(set.error().reason));
         return false;
     }
+    inherited_.erase(name);
     contact.published = (*document)->digest;
     contact.refresh = now.steady + lifetime / 2;
     host_->step(now, "xmpp.publish", name, "");
@@ -499,6 +519,7 @@ bool Incoming::publish(proto::Now now, const proto::PresentityUri& name, Contact
 }
 
 void Incoming::withdraw(proto::Now now, const proto::PresentityUri& name, Contact& contact) {
+    inherited_.erase(name);
     contact.published.reset();
     contact.refresh = proto::never;
     // Nothing published is no fault here: an earlier run may have left something, or not.

@@ -8,7 +8,8 @@
 // those who hold the copy of the few are parked: their authorization goes back to pending until they agree with the
 // others again, so that they see neither another's copy nor an old one as if it were news; the copy of the many is
 // published. Who comes while something is published begins parked, until the same was sent to them too: asking again
-// shows nothing to somebody whom the contact has blocked (XEP-0191).
+// shows nothing to somebody whom the contact has blocked (XEP-0191). What was published last outlives the node's
+// process, and so does who is parked.
 #pragma once
 
 #include <cstdint>
@@ -110,6 +111,8 @@ class Incoming {
     bool take(const Pair& pair, Copy& copy, const Element& stanza);
     void refused(proto::Now now, const Pair& pair, std::string reason);
     void decide(proto::Now now, const Pair& pair, WatchState state, std::string reason = {});
+    bool begins_parked(const Pair& pair, const Contact& contact) const;
+    void set_parked(const Pair& pair, Copy& copy, bool parked);
 
     bool waits(const Pair& pair, const Copy& copy) const;
     bool is_fresh(const Pair& pair, const Copy& copy) const;
@@ -135,6 +138,7 @@ class Incoming {
     Host* host_ = nullptr;
     Translator* owner_ = nullptr;
     std::map<proto::PresentityUri, Contact> contacts_;
+    std::set<proto::PresentityUri> inherited_;  ///< contacts of whom an earlier run may have published something
     std::set<std::pair<proto::SteadyTime, Pair>> copy_due_;
     std::set<std::pair<proto::SteadyTime, proto::PresentityUri>> contact_due_;
     std::deque<std::pair<proto::SteadyTime, Pair>> refusals_;  ///< by their end; a pair may stand in it again, later

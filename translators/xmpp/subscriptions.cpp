@@ -153,20 +153,25 @@ std::optional<Pair> read_key(std::string_view key) {
     return Pair{*contact, *user};
 }
 
-// One byte of state, then eight of idle_since in seconds, big endian, 0 when used.
+constexpr std::uint8_t parked_bit = 0x80;
+
+// One byte of state and parked_bit, then eight of idle_since in seconds, big endian, 0 when used.
 proto::Bytes write_entry(const SubscriptionEntry& entry) {
     const auto seconds = entry.idle_since ? static_cast<std::uint64_t>(proto::to_seconds(*entry.idle_since)) : 0;
-    proto::Bytes bytes{static_cast<std::uint8_t>(entry.state)};
+    const auto state = static_cast<std::uint8_t>(entry.state);
+    proto::Bytes bytes{static_cast<std::uint8_t>(entry.parked ? state | parked_bit : state)};
     for (int shift = 56; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(seconds >> shift));
     return bytes;
 }
 
 std::optional<SubscriptionEntry> read_entry(proto::BytesView bytes) {
-    if (bytes.size() != 9 || bytes[0] < 2 || bytes[0] > states) return std::nullopt;
+    if (bytes.size() != 9) return std::nullopt;
+    const auto state = static_cast<std::uint8_t>(bytes[0] & ~parked_bit);
+    if (state < 2 || state > states) return std::nullopt;
     std::uint64_t seconds = 0;
     for (std::size_t i = 1; i < 9; ++i) seconds = seconds << 8 | bytes[i];
     if (seconds > 253'402'300'799) return std::nullopt;  // the year 9999
-    SubscriptionEntry entry{static_cast<Subscription>(bytes[0]), std::nullopt};
+    SubscriptionEntry entry{static_cast<Subscription>(state), std::nullopt, (bytes[0] & parked_bit) != 0};
     if (seconds != 0) entry.idle_since = proto::wall_from_seconds(static_cast<std::int64_t>(seconds));
     return entry;
 }
@@ -216,6 +221,13 @@ void Subscriptions::set_idle(const Pair& pair, std::optional<proto::WallTime> si
     const auto found = entries_.find(pair);
     if (found == entries_.end() || found->second.idle_since == since) return;
     found->second.idle_since = since;
+    save(pair, found->second);
+}
+
+void Subscriptions::set_parked(const Pair& pair, bool parked) {
+    const auto found = entries_.find(pair);
+    if (found == entries_.end() || found->second.parked == parked) return;
+    found->second.parked = parked;
     save(pair, found->second);
 }
 

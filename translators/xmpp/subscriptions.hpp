@@ -65,6 +65,8 @@ struct SubscriptionEntry {
     Subscription state = Subscription::none;
     /// Since when nobody has used the To side: after XmppSettings::linger it is given back. None while it is used.
     std::optional<proto::WallTime> idle_since;
+    /// The user has not been sent what the contact's other watchers see, and is shown nothing until then.
+    bool parked = false;
     bool operator==(const SubscriptionEntry&) const = default;
 };
 
@@ -79,6 +81,7 @@ class Subscriptions {
     /// None erases the pair.
     void set_state(const Pair& pair, Subscription state);
     void set_idle(const Pair& pair, std::optional<proto::WallTime> since);
+    void set_parked(const Pair& pair, bool parked);
 
     /// In order of contact, then user.
     const std::map<Pair, SubscriptionEntry>& all() const { return entries_; }
