@@ -1,6 +1,8 @@
 """The cases every XMPP server is held to: a real one with slixmpp users at x.example, and SIP users (sipp) at nodes that serve
 SIP themselves: those of a.example have a component of their own, those of b.example are behind a gateway host.
 A test file per server says which one it is; there is nothing to run here."""
+import time
+
 from world import Federation, Publisher, User, Watcher, WorldTest, from_bare, has_tuple, wait_for
 
 GATEWAY = "presence.x.example"
@@ -221,6 +223,23 @@ class XmppCases(WorldTest):
                     user.wait(from_bare(uri, type="available", status=mark), 30, mark)
                     user.say(f"presence status=me {mark}")
                     watcher.wait(has_tuple(note=f"me {mark}"), 30, "me " + mark)  # in the dialog from before
+
+    def test_a_lost_state_file_ends_no_subscription(self):
+        uri, phone, jid, _, watcher = self.watching_each_other("watcher6@a.example")
+        epoch = self.x.status()["epoch"]
+        self.x.stop()
+        for file in self.x.folder.glob("state.sqlite*"):
+            file.unlink()
+        wait_for(lambda: time.time() >= epoch + 1, 2, "a higher epoch, which the clock alone gives now")
+        self.x.start()
+        phone.publish(note="after the loss")
+        again = User(self.lab, self.name("xmpp"), f"{jid}/next", self.server.c2s_port, approve=True)
+        again.wait(from_bare(uri, type="available", status="after the loss"), 20, "who logs in to be shown it")
+        again.say("presence status=me after the loss")
+        watcher.wait(has_tuple(note="me after the loss"), 20)
+        again.say("roster")
+        self.assertIn(again.wait(lambda e: e["event"] == "roster", 5)["items"].get(uri), ("to", "both"))
+        self.assertFalse([e for e in again.heard() if e.get("type") == "unsubscribed"])
 
     def test_a_crashed_source_is_not_shown_online(self):
         uri, phone = self.sip_user()
