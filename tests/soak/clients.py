@@ -147,7 +147,7 @@ class Subscriber:
             self.sip.dialogs.pop(self.call_id, None)
         self.call_id, self.tag, self.to = self.sip.token(), self.sip.token(), f"<sip:{self.presentity}>"
         self.cseq, self.remote_cseq, self.branches, self.target = 0, -1, set(), f"sip:{self.presentity}"
-        self.ended, self.routes = "", []
+        self.ended, self.routes, self.lapses = "", [], 0
         self.kicked.clear()
         self.sip.dialogs[self.call_id] = self
 
@@ -160,7 +160,8 @@ class Subscriber:
                 ("From", f"<sip:{self.watcher}>;tag={self.tag}"), ("To", self.to), ("Call-ID", self.call_id),
                 ("CSeq", f"{self.cseq} SUBSCRIBE"), ("Event", "presence"), ("Accept", "application/pidf+xml"),
                 ("Expires", str(self.expires)), *(("Route", route) for route in self.routes)])
-            if answer and answer[0] == 481 and self.cseq > 1 and not self.ended:
+            lapsed = time.monotonic() >= self.lapses  # its node was away, or frozen, for the rest of what it had granted
+            if answer and answer[0] == 481 and self.cseq > 1 and not self.ended and not lapsed:
                 self.gone_dialogs += 1
                 self.watch.dialog_lost()
             if not answer or answer[0] >= 300 or self.ended:
@@ -175,6 +176,7 @@ class Subscriber:
             self.to = answer[1]["to"][0]
             self.target = re.search(r"<([^>]*)>", answer[1]["contact"][0])[1]
             granted = int(answer[1]["expires"][0])
+            self.lapses = time.monotonic() + granted - 1  # of which the answer's way took a bit
             try:
                 await asyncio.wait_for(self.kicked.wait(), granted * (0.5 + 0.3 * self.sip.rng.random()))
                 if self.early:
