@@ -425,7 +425,7 @@ def main():
     parser.add_argument("--change", type=float, default=6, help="mean seconds between the acts of one device (6)")
     parser.add_argument("--kamailio", choices=["memory", "sqlite"], default="memory", help="where Kamailio keeps what it knows (memory)")
     parser.add_argument("--log", default="info", help="level of the daemons' logs (info)")
-    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and trace.jsonl")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and trace.jsonl after a run without violations, too")
     parser.add_argument("--verbose", action="store_true", help="print each hardship as it begins")
     soak.soak(Servers, parser.parse_args(), "servers")
 

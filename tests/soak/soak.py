@@ -462,7 +462,7 @@ def main():
     parser.add_argument("--watchers", type=int, default=3, help="of each user (3)")
     parser.add_argument("--change", type=float, default=8, help="mean seconds between the acts of one device (8)")
     parser.add_argument("--log", default="info", help="level of the daemons' logs (info)")
-    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and trace.jsonl")
+    parser.add_argument("--keep", action="store_true", help="leave the folder with logs and trace.jsonl after a run without violations, too")
     parser.add_argument("--verbose", action="store_true", help="print each hardship as it begins")
     soak(Soak, parser.parse_args(), "soak")
 
@@ -487,6 +487,7 @@ def soak(kind, args, name):
                     os.killpg(process.pid, signal.SIGCONT)
         world.report()
         world.trace.close()
+        lab.keep_folder = args.keep or bool(world.violations)  # it cannot be had again
     sys.exit(1 if world.violations else 0)
 
 
