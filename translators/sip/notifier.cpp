@@ -239,7 +239,9 @@ void Notifier::fail(proto::Now now, Id id, const Response& response) {
     if (response.local) subscription.reads = false;
     subscription.unanswered = response.local;
     host_->count("sip_notify_failures", std::to_string(response.status), 1);
-    if (subscription.closing || ends) return remove(now, id);
+    // The last word as well, as long as the watcher holds its subscription for alive.
+    const bool over = subscription.closing && (!proxy_away || now.wall >= subscription.kept.expires);
+    if (over || ends) return remove(now, id);
     constexpr auto longest = std::chrono::seconds{300};
     auto wait =
         std::min<std::chrono::seconds>(std::chrono::seconds{5} * (1u << std::min(subscription.failures, 6u)), longest);

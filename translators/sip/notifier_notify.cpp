@@ -60,9 +60,7 @@ void Notifier::send(proto::Now now, Id id, Subscription& subscription) {
     subscription.shown = view.document;
     const bool first_body = request.body && !subscription.kept.body_sent;
     subscription.kept.body_sent |= request.body != nullptr;
-    if (subscription.last_sent)
-        host_->erase(*owner_, subscription.kept.dialog.local.tag);
-    else if (!subscription.closing && (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq))
+    if (!subscription.closing && (first_body || subscription.kept.dialog.local_cseq > subscription.saved_cseq))
         save(now, subscription);
     // Of one that ends, and of one saved in this turn, with its CSeq perhaps, the watcher hears when that is committed.
     const bool rests_on_turn = subscription.closing || subscription.saved_at == now.steady;
