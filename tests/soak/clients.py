@@ -205,7 +205,8 @@ class Subscriber:
             return "200 OK"  # sent again
         self.branches.add(branch)
         if cseq <= self.remote_cseq:
-            self.sip.complain("cseq", f"{self.watch}: NOTIFY {cseq} after {self.remote_cseq}")
+            if not self.routes:  # the processes of a Kamailio that was frozen do not keep the order of what waited
+                self.sip.complain("cseq", f"{self.watch}: NOTIFY {cseq} after {self.remote_cseq}")
             return "500 Out of order"
         self.remote_cseq = cseq
         self.notifies += 1
