@@ -202,13 +202,31 @@ TEST_CASE(
         }
         return probes;
     };
+    bool seen = false;
     SUBCASE("the server ended it") {
         world.drop("closed-by-server");
+        seen = true;
     }
     SUBCASE("the network ended it") {
         world.drop("connection-reset");
     }
-    const bool seen = world.translator->links()[0].reason == "closed-by-server";
+    SUBCASE("we stopped") {
+        world.translator->stop(world.now);
+        world.boot();
+        world.wanted("juliet@x.example", "alice@a.example");
+        seen = true;
+    }
+    SUBCASE("we stopped, after the network had ended it") {
+        world.drop("connection-reset");
+        world.connect();
+        world.translator->stop(world.now);
+        world.boot();
+        world.wanted("juliet@x.example", "alice@a.example");
+    }
+    SUBCASE("we were cut off, perhaps with the machine") {
+        world.boot();
+        world.wanted("juliet@x.example", "alice@a.example");
+    }
     world.connect();
     CHECK(probes_in(30s) == 1);
     CHECK(probes_in(2min) == (seen ? 0 : 1));

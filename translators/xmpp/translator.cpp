@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr proto::Duration resync_every = 50ms;  // a batch of XmppSettings::probes_per_second
 /// After an end that the server may not have seen: by the last it has given up what nobody reads (tcp(7), 15 min).
 constexpr std::array<proto::Duration, 3> resync_again{20min, 5min, 1min};
+/// There while the streams of this run, or of one that was cut off with its machine, may be open at the server.
+constexpr std::string_view running_row = "running";
 constexpr proto::Duration sweep_every = 1h;
 constexpr proto::Duration sweep_more = 1min;
 
@@ -215,7 +217,13 @@ void XmppTranslator::start(proto::Now now, Host& host) {
     subscriptions_.start(host, *this);
     outgoing_.start(now, host, *this);
     incoming_.start(now, host, *this);
-    for (auto& link : links_) link.hold_until = now.steady + settings_.outage_hold;
+    const auto rows = host.load(*this);
+    const bool cut_off = std::ranges::any_of(rows, [](const auto& row) { return row.first == running_row; });
+    if (!cut_off) host.save(*this, running_row, proto::as_bytes("1"));
+    for (auto& link : links_) {
+        link.hold_until = now.steady + settings_.outage_hold;
+        link.doubted = cut_off;
+    }
     for (auto& link : link_status_) link.since = now.wall;
     sweep_at_ = now.steady + sweep_every;
     for (auto& component : wire_.components()) component->start(now);
@@ -224,6 +232,8 @@ void XmppTranslator::start(proto::Now now, Host& host) {
 void XmppTranslator::stop(proto::Now now) {
     outgoing_.stop(now);
     for (auto& component : wire_.components()) component->stop(now);
+    const auto in_doubt = [](const Link& link) { return link.doubted || !link.again.empty(); };
+    if (std::ranges::none_of(links_, in_doubt)) host_->erase(*this, running_row);
 }
 
 void XmppTranslator::view_changed(proto::Now now, WatchId watch, const View& view) {
