@@ -12,6 +12,7 @@
 #include "tests/support/xmpp_world.hpp"
 #include "translators/xmpp/subscriptions.hpp"
 
+using namespace presmesh;
 using namespace presmesh::test;
 using namespace presmesh::translators::xmpp;
 
@@ -175,5 +176,21 @@ TEST_CASE("the requests of a domain that wait are those that stand so, whatever 
             RC_ASSERT(kept.requests_of(domain) == static_cast<std::size_t>(waits));
             RC_ASSERT(loaded.requests_of(domain) == static_cast<std::size_t>(waits));
         }
+    }));
+}
+
+TEST_CASE("what is saved of a pair is read back, whatever it is") {
+    CHECK(rc::check([](std::uint8_t state, bool parked, bool idle, std::uint32_t since) {
+        const Pair pair{XmppWorld::uri("juliet@x.example"), XmppWorld::uri("alice@a.example")};
+        XmppWorld world;
+        Subscriptions kept;
+        kept.start(world.host, *world.translator);
+        kept.set_state(pair, static_cast<Subscription>(1 + state % 9));
+        kept.set_parked(pair, parked);
+        if (idle) kept.set_idle(pair, proto::wall_from_seconds(1 + std::int64_t{since}));
+        Subscriptions loaded;
+        loaded.start(world.host, *world.translator);
+        RC_ASSERT(loaded.all() == kept.all());
+        if (const auto* entry = loaded.find(pair)) RC_ASSERT(entry->parked == parked);
     }));
 }
