@@ -2,16 +2,14 @@
 
 #include <sodium.h>
 
+#include "proto/ed25519.hpp"
+
 namespace presmesh::proto {
 
 namespace {
 
 void sign(std::uint8_t* signature, const std::uint8_t* message, std::size_t size, const std::uint8_t* secret) {
     crypto_sign_detached(signature, nullptr, message, size, secret);
-}
-bool verify(const std::uint8_t* signature, const std::uint8_t* message, std::size_t size,
-            const std::uint8_t* public_key) {
-    return crypto_sign_verify_detached(signature, message, size, public_key) == 0;
 }
 void exchange_public(std::uint8_t* public_key, const std::uint8_t* secret) {
     crypto_scalarmult_base(public_key, secret);
@@ -33,7 +31,7 @@ static_assert(seal_tag_bytes == crypto_aead_chacha20poly1305_ietf_ABYTES);
 
 }  // namespace
 
-const Primitives real_primitives{sign, verify, exchange_public, exchange, seal, open};
+const Primitives real_primitives{sign, verify_ed25519, exchange_public, exchange, seal, open};
 
 namespace {
 const Primitives* in_use = &real_primitives;

@@ -1,5 +1,6 @@
-// The cryptographic primitives that everything above them is built of, as one table: libsodium's, unless a simulator,
-// whose worlds hold no secrets, puts cheap ones of the same lengths in their place. Who calls does not notice.
+// The cryptographic primitives that everything above them is built of, as one table: libsodium's, and Crypto++'s to
+// verify signatures, unless a simulator, whose worlds hold no secrets, puts cheap ones of the same lengths in their
+// place. Who calls does not notice.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +27,7 @@ struct Primitives {
 
 inline constexpr std::size_t seal_tag_bytes = 16;
 
-/// libsodium's.
+/// The real ones.
 extern const Primitives real_primitives;
 /// Those in use in this process.
 const Primitives& primitives();
