@@ -47,6 +47,7 @@ struct PeerState {
     proto::SteadyTime next_until{};
     proto::Endpoint next_from{};        ///< where the answer that `next` needs was sent
     bool suspect = false;               ///< it says that it does not know our session; a handshake is under way
+    bool silent = false;                ///< a handshake is to tell whether it still knows our session
     std::uint32_t unanswered_sent = 0;  ///< since it was last heard, how many in all,
     std::vector<Plain> unanswered;      ///< the last of them, while they are young,
     std::optional<proto::SteadyTime> unanswered_since;
@@ -58,6 +59,7 @@ struct PeerState {
         unanswered.clear();
         unanswered_since.reset();
         unanswered_sent = 0;
+        silent = false;
     }
 };
 

@@ -84,6 +84,7 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
                         now.steady - *peer.unanswered_since >= limits::session_silence;
     const bool worn = peer.current->bytes_sealed() >= limits::session_rekey_bytes;
     if (silent || worn) {
+        peer.silent = peer.silent || silent;
         peer.unanswered_since = now.steady;
         shake_again(now, peer);
     }
@@ -170,7 +171,7 @@ void SealedTransport::Impl::came_up(Now now, PeerState& peer, bool was_up, std::
         tell(PeerUp{peer.info.node, restarted});
     }
     std::vector<Plain> again;
-    if (peer.suspect || restarted) {
+    if (peer.suspect || peer.silent || restarted) {
         again = std::move(peer.unanswered);
         std::erase_if(again, [&](const Plain& plain) { return now.steady - plain.sent > limits::unanswered_age; });
     }

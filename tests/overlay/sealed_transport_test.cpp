@@ -377,6 +377,38 @@ TEST_CASE("a peer that fell silent is asked again while we send") {
     CHECK(world.alice.count("handshakes_started") == 2);
 }
 
+TEST_CASE("what went under a session that its other end has given up is sent again, whichever answer comes first") {
+    TransportPair world;
+    world.open();
+    world.alice.transport->hold(world.bob.id());
+    bool cut = true;
+    bool late = false;
+    std::vector<SeenDatagram> held_up;
+    world.filter = [&](SeenDatagram& flight) {
+        if (!late || world.kind(flight) != MessageKind::data) return !cut;
+        held_up.push_back(flight);
+        return false;
+    };
+    for (int i = 0; i < 6; ++i) {
+        world.say(world.alice, world.bob, "anyone?");
+        world.run(20s);
+    }
+    REQUIRE(world.bob.transport->peers().empty());
+    REQUIRE(world.alice.transport->peer(world.bob.id()) != nullptr);
+    cut = false;
+    SUBCASE("that the session is unknown") {}
+    SUBCASE("the answer to a handshake that began with it") {
+        late = true;
+    }
+    world.say(world.alice, world.bob, "now");
+    world.run(world.delay);
+    late = false;
+    for (const auto& flight : held_up) world.inject(flight);
+    world.run(1s);
+    CHECK(world.bob.texts() == std::vector<std::string>{"now"});
+    CHECK(world.alice.transport->peer(world.bob.id()) != nullptr);
+}
+
 TEST_CASE("datagrams over the bound and too many waiting are refused to the caller by name") {
     TransportPair world;
     const auto large =
