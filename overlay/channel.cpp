@@ -253,6 +253,12 @@ void Channel::session_made() {
     if (rules_) rules_->ask_again();  // its process may be another one
 }
 
+void Channel::ask_now(proto::Now now) {
+    told_lost(flight_.left_before(now.steady));
+    flight_.hope();
+    outbox_.push(lease_slot);
+}
+
 void Channel::forget_peer(std::uint64_t memory) {
     memory_ = memory;
     flight_.forget();

@@ -64,6 +64,8 @@ class Channel {
     void peer_restarted(std::uint64_t memory) { memory_if_older_ = memory; }
     /// There is a (new) session: what was on its way is taken for lost, and the peer learns that we are here.
     void session_made();
+    /// The peer may be in reach again: it is asked, and told what it missed, without waiting for the turn of that.
+    void ask_now(proto::Now now);
     /// Ends the peer's watches of ours, and what we told it about us (a peer silent for limits::peer_forget).
     void forget_peer(std::uint64_t memory);
     /// For a peer out of reach, or one that acknowledges nothing, so much is kept of what is over that forget_peer is

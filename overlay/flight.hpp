@@ -2,6 +2,7 @@
 // told which items a packet carried, and says which of them arrived and which have to be sent again.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -46,6 +47,8 @@ class Flight {
     SentItems left_before(proto::SteadyTime then);
     /// Gives up all that is on its way: the items, to be sent again at once.
     SentItems abandon();
+    /// There is hope again: the next attempts come as if few had failed yet.
+    void hope() { backoff_ = std::min(backoff_, unheard_after - 1); }
     proto::SteadyTime next_timeout() const;
     /// The longest wait between two attempts.
     void set_patience(proto::Duration most) { patience_ = most; }

@@ -10,7 +10,12 @@ namespace limits = proto::limits;
 
 namespace {
 constexpr unsigned memories_per_epoch_bits = 30;  // an epoch is about the time in seconds: 34 bits, for 500 years
+
+/// It was there once.
+bool is_gone(const Channel& channel) {
+    return channel.heard_at() && channel.liveness() == Liveness::unknown;
 }
+}  // namespace
 
 Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t epoch, proto::Duration crash_bound,
              Trace* trace)
@@ -72,8 +77,10 @@ std::string_view Peers::domain(const proto::NodeId& node) const {
 proto::Result<void> Peers::handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes) {
     auto& peer = state(node);
     peer.unreachable = false;
+    const bool was_gone = is_gone(*peer.channel);
     auto result = peer.channel->handle_input(now, bytes);
     drain(node, peer);
+    if (was_gone && !is_gone(*peer.channel)) ask_others(now);
     return result;
 }
 
@@ -156,6 +163,7 @@ void Peers::handle_timeout(proto::Now now) {
         auto& peer = state(*node);
         if (peer.dialing && peer.next_dial <= now.steady) dial_failed(*node, peer);
         forget_when_silent(now, peer);
+        ask_when_due(now, peer);
         peer.channel->handle_timeout(now, random_);
         drain(*node, peer);
     }
@@ -165,6 +173,28 @@ void Peers::forget_when_silent(proto::Now now, State& state) {
     const auto heard = state.channel->heard_at();
     if (heard && *heard + limits::peer_forget <= now.steady && state.channel->source().watches() > 0)
         state.channel->forget_peer(next_memory());
+}
+
+/// Where one is back, a network was cut perhaps, ours or theirs, and is whole again: the others that are gone need not
+/// wait for their turn. One after the other, as each may cost a handshake.
+void Peers::ask_others(proto::Now now) {
+    if (now.steady < others_asked_until_) return;
+    auto when = now.steady;
+    for (auto& [node, state] : states_) {
+        if (!is_gone(*state.channel) || !state.channel->watched()) continue;
+        when += limits::ask_gone_every;
+        state.ask_at = when;
+        timers_.set(node, wake_up(now, state));
+    }
+    others_asked_until_ = when + limits::ask_gone_again;
+}
+
+void Peers::ask_when_due(proto::Now now, State& state) {
+    if (state.ask_at > now.steady) return;
+    state.ask_at = proto::never;
+    if (!is_gone(*state.channel)) return;
+    state.channel->ask_now(now);
+    if (!state.dialing) state.next_dial = {};
 }
 
 void Peers::flush(proto::Now now) {
@@ -223,7 +253,7 @@ void Peers::dial(proto::Now now, const Peer* session, State& state) {
 }
 
 proto::SteadyTime Peers::wake_up(proto::Now now, const State& state) const {
-    auto next = state.channel->next_timeout(now);
+    auto next = std::min(state.channel->next_timeout(now), state.ask_at);
     if (const auto heard = state.channel->heard_at(); heard && state.channel->source().watches() > 0)
         next = std::min<proto::SteadyTime>(next, *heard + limits::peer_forget);
     if (state.next_dial > now.steady) next = std::min(next, state.next_dial);

@@ -75,6 +75,7 @@ class Peers {
         std::size_t next_endpoint = 0;
         proto::Duration pause;
         proto::SteadyTime next_dial{};
+        proto::SteadyTime ask_at = proto::never;  ///< as another node is back
         bool dialing = false;
         bool unreachable = false;
         bool held = false;
@@ -90,6 +91,8 @@ class Peers {
     proto::SteadyTime wake_up(proto::Now now, const State& state) const;
     void flush_one(proto::Now now, const proto::NodeId& node);
     void forget_when_silent(proto::Now now, State& state);
+    void ask_others(proto::Now now);
+    void ask_when_due(proto::Now now, State& state);
 
     SealedTransport& transport_;
     proto::Random& random_;
@@ -101,6 +104,7 @@ class Peers {
     std::set<proto::NodeId> touched_;
     proto::TimerQueue<proto::NodeId> timers_;
     proto::Fifo<PeerEvent> events_;
+    proto::SteadyTime others_asked_until_ = proto::SteadyTime::min();
     std::uint64_t sent_ = 0;
     std::uint64_t resends_of_closed_ = 0;
     bool left_ = false;

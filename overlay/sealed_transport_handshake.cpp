@@ -173,7 +173,12 @@ Result<void> SealedTransport::Impl::on_unknown(Now now, const Endpoint& from, By
         return refuse(Reason::rate_limited, "unknown");
     }
     shake_again(now, *peer);
-    peer->suspect = pending_.find(peer->info.endpoint) != nullptr;
+    PendingHandshake* pending = pending_.find(peer->info.endpoint);
+    // It may have asked for the last time just before the network was whole again.
+    if (pending != nullptr && pending->attempts == limits::hello_attempts) {
+        send_hello(now, *pending);
+    }
+    peer->suspect = pending != nullptr;
     return {};
 }
 

@@ -347,6 +347,26 @@ TEST_CASE("packets beyond a peer's rate are refused by name; acknowledgements ar
     CHECK(peer.channel.handle_input(at(peer.time), one));
 }
 
+TEST_CASE("who may be in reach again is asked at once, and soon once more") {
+    ChannelPeer peer;
+    peer.channel.watcher().watch(alice, bob);
+    peer.hear();
+    peer.say({proto::LeaseMessage{30'000}});
+    for (int i = 0; i < 600; ++i) {
+        peer.wait(1s);
+        peer.hear();
+    }
+    REQUIRE(peer.channel.liveness() == Liveness::unknown);
+    peer.channel.ask_now(at(peer.time));
+    CHECK(peer.hear_all<proto::WatchMessage>().size() == 1);
+    std::size_t again = 0;
+    for (int i = 0; i < 5; ++i) {
+        peer.wait(1s);
+        again += peer.hear_all<proto::WatchMessage>().size();
+    }
+    CHECK(again == 1);
+}
+
 TEST_CASE("a lease that is due leaves though what waited before it is over") {
     ChannelPeer peer;
     peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});

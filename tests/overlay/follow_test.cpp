@@ -241,6 +241,34 @@ TEST_CASE("both ends are equal within a minute after any partition") {
     }
 }
 
+TEST_CASE("when one node is heard again after a cut, the others that are out of reach are asked at once") {
+    const std::vector<std::string> domains = {"c.example", "d.example", "e.example", "f.example", "g.example"};
+    auto all = domains;
+    all.insert(all.end(), {"a.example", "b.example"});
+    OverlayWorld world(3, all);
+    auto& first = world.add("a.example");
+    auto& watcher = world.add("b.example", {&first});
+    std::vector<overlay::WatchId> watches;
+    for (const auto& domain : domains) {
+        auto& source = world.add(domain, {&first});
+        source->set_document(world.now(), uri("alice@" + domain), 0, online("phone", "before"));
+        watches.push_back(watcher->watch(world.now(), uri("bob@b.example"), uri("alice@" + domain)));
+    }
+    const auto live = [&] {
+        return std::count_if(watches.begin(), watches.end(), [&](overlay::WatchId watch) {
+            const auto sources = watcher->sources(watch);
+            return !sources.empty() && sources.front().liveness == Liveness::live;
+        });
+    };
+    REQUIRE(world.network.run_until([&] { return live() == 5; }));
+    world.network.partition({watcher.endpoint});
+    world.network.run_for(5min);
+    CHECK(live() == 0);
+    world.network.heal();
+    REQUIRE(world.network.run_until([&] { return live() > 0; }));
+    CHECK(world.network.run_until([&] { return live() == 5; }, 1s));
+}
+
 TEST_CASE("a source that restarts is followed again, and what it forgot is gone") {
     Pair pair;
     pair.publish("before");

@@ -409,6 +409,29 @@ TEST_CASE("what went under a session that its other end has given up is sent aga
     CHECK(world.alice.transport->peer(world.bob.id()) != nullptr);
 }
 
+TEST_CASE("a handshake that had asked for the last time when the network became whole asks once more") {
+    TransportPair world;
+    world.open();
+    world.alice.transport->hold(world.bob.id());
+    bool cut = true;
+    world.filter = [&](SeenDatagram&) { return !cut; };
+    for (int i = 0; i < 6; ++i) {
+        world.say(world.alice, world.bob, "anyone?");
+        world.run(20s);
+    }
+    REQUIRE(world.bob.transport->peers().empty());
+    const auto started = world.alice.count("handshakes_started");
+    world.say(world.alice, world.bob, "anyone?");
+    world.run(4s);
+    REQUIRE(world.alice.count("handshakes_started") == started + 1);
+    cut = false;
+    world.say(world.alice, world.bob, "now");
+    world.run(500ms);
+    CHECK(world.alice.count("handshakes_started") == started + 1);
+    const auto texts = world.bob.texts();
+    CHECK(std::count(texts.begin(), texts.end(), "now") == 1);
+}
+
 TEST_CASE("datagrams over the bound and too many waiting are refused to the caller by name") {
     TransportPair world;
     const auto large =
