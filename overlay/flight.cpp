@@ -43,7 +43,7 @@ SentItems Flight::acknowledged(proto::Now now, const proto::AckMessage& ack) {
         if (it->first == ack.largest) measure(now.steady - it->second.sent_at);
         append(items, it->second.items);
         it = packets_.erase(it);
-        backoff_ = 0;
+        backoff_ = relief_ = 0;
         window_ = std::min(window_ + 1, proto::limits::channel_window_most);
     }
     return items;
@@ -63,7 +63,10 @@ SentItems Flight::overdue(proto::Now now) {
     const auto before = packets_.size();
     auto items = left_before(now.steady - wait());
     if (packets_.size() < before) {
-        backoff_ = std::min(backoff_ + 1, 16U);
+        if (relief_ > 0)
+            --relief_;
+        else
+            backoff_ = std::min(backoff_ + 1, 16U);
         window_ = std::max(window_ / 2, proto::limits::channel_window_least);
     }
     return items;
@@ -73,7 +76,7 @@ SentItems Flight::abandon() {
     SentItems items;
     for (auto& [number, packet] : packets_) append(items, packet.items);
     packets_.clear();
-    backoff_ = 0;
+    backoff_ = relief_ = 0;
     return items;
 }
 
@@ -134,7 +137,7 @@ void Flight::forget() {
     packets_.clear();
     seen_ = {};
     owed_.clear();
-    backoff_ = 0;
+    backoff_ = relief_ = 0;
 }
 
 void Flight::measure(proto::Duration sample) {  // RFC 6298 section 2
@@ -153,7 +156,7 @@ proto::Duration Flight::wait() const {
     if (smoothed_ != proto::Duration{})
         base = std::max<proto::Duration>(smoothed_ + std::max<proto::Duration>(4 * variation_, resend_margin),
                                          proto::limits::resend_least);
-    return std::min(base * (1 << backoff_), patience_);
+    return std::min(base * (1 << (backoff_ - relief_)), patience_);
 }
 
 }  // namespace presmesh::overlay

@@ -48,7 +48,7 @@ class Flight {
     /// Gives up all that is on its way: the items, to be sent again at once.
     SentItems abandon();
     /// There is hope again: the next attempts come as if few had failed yet.
-    void hope() { backoff_ = std::min(backoff_, unheard_after - 1); }
+    void hope() { relief_ = backoff_ - std::min(backoff_, hopeful); }
     proto::SteadyTime next_timeout() const;
     /// The longest wait between two attempts.
     void set_patience(proto::Duration most) { patience_ = most; }
@@ -77,6 +77,7 @@ class Flight {
         SentItems items;
     };
     static constexpr unsigned unheard_after = 4;  ///< 7.5 s, where no round trip was measured
+    static constexpr unsigned hopeful = 3;        ///< eight times the first wait
     void measure(proto::Duration sample);
     proto::Duration wait() const;
 
@@ -86,6 +87,7 @@ class Flight {
     proto::Duration smoothed_{};  // RFC 6298's names: SRTT, RTTVAR
     proto::Duration variation_{};
     unsigned backoff_ = 0;
+    unsigned relief_ = 0;  ///< so many of it count no longer; at most as many
     proto::Duration patience_;
     std::uint64_t resends_ = 0;
 

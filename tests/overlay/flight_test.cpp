@@ -59,3 +59,37 @@ TEST_CASE("a lost acknowledgement is repeated by the next ones, for 64 packets")
     flight.received(2);  // a late copy of long ago
     CHECK(spoken_for(flight.take_acks()) == std::set<std::uint64_t>{2});
 }
+
+TEST_CASE("with hope the next attempts come sooner and slow down again; unheard is who acknowledges nothing") {
+    using namespace std::chrono_literals;
+    Flight flight;
+    flight.set_patience(20s);
+    proto::Now now{};
+    const auto wait = [&] {
+        const auto sent = now.steady;
+        flight.sent(now, flight.take_number(), {{{overlay::SlotKind::lease, 0}, 0, 0}});
+        now.steady = flight.next_timeout();
+        CHECK(flight.overdue(now).size() == 1);
+        return now.steady - sent;
+    };
+    const auto waits = [&](std::size_t count) {
+        std::vector<proto::Duration> out;
+        for (std::size_t i = 0; i < count; ++i) out.push_back(wait());
+        return out;
+    };
+    CHECK(waits(8) == std::vector<proto::Duration>{500ms, 1s, 2s, 4s, 8s, 16s, 20s, 20s});
+    for (int again = 0; again < 3; ++again) {
+        flight.hope();
+        CHECK(flight.unheard());
+        CHECK(waits(4) == std::vector<proto::Duration>{4s, 8s, 16s, 20s});
+    }
+    waits(20);  // as high as it gets
+    flight.hope();
+    CHECK(waits(4) == std::vector<proto::Duration>{4s, 8s, 16s, 20s});
+    const auto number = flight.take_number();
+    flight.sent(now, number, {{{overlay::SlotKind::lease, 0}, 0, 0}});
+    flight.acknowledged(now, {number, 0});
+    CHECK_FALSE(flight.unheard());
+    flight.hope();
+    CHECK(wait() < 1s);
+}
