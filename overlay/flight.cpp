@@ -65,8 +65,8 @@ SentItems Flight::overdue(proto::Now now) {
     if (packets_.size() < before) {
         if (relief_ > 0)
             --relief_;
-        else
-            backoff_ = std::min(backoff_ + 1, 16U);
+        else if (backoff_ < backoff_most)
+            ++backoff_;
         window_ = std::max(window_ / 2, proto::limits::channel_window_least);
     }
     return items;

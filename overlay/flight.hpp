@@ -48,7 +48,7 @@ class Flight {
     /// Gives up all that is on its way: the items, to be sent again at once.
     SentItems abandon();
     /// There is hope again: the next attempts come as if few had failed yet.
-    void hope() { relief_ = backoff_ - std::min(backoff_, hopeful); }
+    void hope() { relief_ = static_cast<std::uint8_t>(backoff_ - std::min(backoff_, hopeful)); }
     proto::SteadyTime next_timeout() const;
     /// The longest wait between two attempts.
     void set_patience(proto::Duration most) { patience_ = most; }
@@ -76,8 +76,9 @@ class Flight {
         proto::SteadyTime sent_at;
         SentItems items;
     };
+    static constexpr std::uint8_t backoff_most = 16;
     static constexpr unsigned unheard_after = 4;  ///< 7.5 s, where no round trip was measured
-    static constexpr unsigned hopeful = 3;        ///< eight times the first wait
+    static constexpr std::uint8_t hopeful = 3;    ///< eight times the first wait
     void measure(proto::Duration sample);
     proto::Duration wait() const;
 
@@ -86,8 +87,8 @@ class Flight {
     std::size_t window_;
     proto::Duration smoothed_{};  // RFC 6298's names: SRTT, RTTVAR
     proto::Duration variation_{};
-    unsigned backoff_ = 0;
-    unsigned relief_ = 0;  ///< so many of it count no longer; at most as many
+    std::uint8_t backoff_ = 0;
+    std::uint8_t relief_ = 0;  ///< so many of it count no longer; at most as many
     proto::Duration patience_;
     std::uint64_t resends_ = 0;
 

@@ -1,12 +1,11 @@
 // The curve is Crypto++'s. It takes more than libsodium does: a scalar that was not reduced (so that one signature has
-// two spellings), and points that are in no group, under which everything is signed by anybody. That is refused here.
+// two spellings), and points of small order, under which anybody can sign anything. That is refused here.
 #include "proto/ed25519.hpp"
 
 #include <cryptopp/donna.h>
 
 #include <algorithm>
 #include <array>
-#include <iterator>
 
 namespace presmesh::proto {
 
@@ -45,7 +44,7 @@ Word word_at(const std::uint8_t* bytes) {
     return word;
 }
 
-/// Is this the one spelling of a point that is no member of a small group?
+/// Is this the one spelling of a point that is not of small order?
 bool is_sound(const std::uint8_t* point) {
     Word y = word_at(point);
     y.back() &= 0x7f;  // the highest bit is x's sign

@@ -12,13 +12,6 @@ using namespace presmesh::testing;
 using namespace std::chrono_literals;
 namespace limits = presmesh::proto::limits;
 
-namespace {
-
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
-
-}  // namespace
-
 TEST_CASE("unacknowledged, a document is sent again at a slowing pace, and only its newest") {
     ChannelPeer peer;
     peer.say({proto::WatchMessage{1, 1, alice, bob, std::nullopt}});

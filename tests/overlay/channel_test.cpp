@@ -12,13 +12,6 @@ using namespace presmesh::testing;
 using namespace std::chrono_literals;
 namespace limits = presmesh::proto::limits;
 
-namespace {
-
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
-
-}  // namespace
-
 TEST_CASE("a document on a stream that is not known yet comes again: its packet is not acknowledged") {
     ChannelPeer peer;
     const auto watch = peer.channel.watcher().watch(alice, bob);

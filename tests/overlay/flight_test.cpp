@@ -90,6 +90,7 @@ TEST_CASE("with hope the next attempts come sooner and slow down again; unheard 
     flight.sent(now, number, {{{overlay::SlotKind::lease, 0}, 0, 0}});
     flight.acknowledged(now, {number, 0});
     CHECK_FALSE(flight.unheard());
+    CHECK(wait() < 1s);
     flight.hope();
     CHECK(wait() < 1s);
 }

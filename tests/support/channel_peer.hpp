@@ -10,6 +10,9 @@
 
 namespace presmesh::testing {
 
+inline const auto alice = uri("alice@a.example");
+inline const auto bob = uri("bob@b.example");
+
 /// The messages of one kind in a packet.
 template <typename Message>
 std::vector<Message> told(const proto::Bytes& bytes) {
