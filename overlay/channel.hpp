@@ -123,14 +123,14 @@ class Channel {
     TokenBucket memories_{proto::limits::memories_per_second_per_peer, proto::limits::memories_burst_per_peer};
     TokenBucket questions_{proto::limits::watches_per_second_per_peer};
     Liveness liveness_ = Liveness::unknown;
+    proto::Traffic traffic_ = proto::Traffic::channel;
     bool doubted_ = false;  // since it was live last
     bool lease_due_ = false;
+    bool owes_content_ack_ = false;
+    bool wants_answer_ = false;
     proto::SteadyTime sent_at_{};
     proto::Duration lease_wait_{};  ///< since then; zero until it is drawn
     proto::SteadyTime resent_heard_at_{};
-    bool owes_content_ack_ = false;
-    bool wants_answer_ = false;
-    proto::Traffic traffic_ = proto::Traffic::channel;
     std::vector<SourceEvent> source_events_;
     std::vector<WatcherEvent> watcher_events_;
     proto::Fifo<ChannelEvent> events_;

@@ -72,10 +72,10 @@ class Peers {
         std::string domain;
         std::uint64_t instance = 0;  ///< of the process it has its session with, or had its last; 0: none yet
         std::vector<proto::Endpoint> endpoints;
-        std::size_t next_endpoint = 0;
         proto::Duration pause;
         proto::SteadyTime next_dial{};
         proto::SteadyTime ask_at = proto::never;  ///< as another node is back
+        std::uint32_t next_endpoint = 0;
         bool dialing = false;
         bool unreachable = false;
         bool held = false;

@@ -10,7 +10,7 @@ void TokenBucket::fill(proto::SteadyTime now) {
         return;
     }
     const double seconds = std::chrono::duration<double>(now - filled_).count();
-    level_ = std::min(burst_, level_ + seconds * per_second_);
+    level_ = std::min<double>(burst_, level_ + seconds * per_second_);
     filled_ = now;
 }
 
@@ -25,7 +25,7 @@ bool TokenBucket::take(proto::SteadyTime now) {
 
 bool TokenBucket::below_half(proto::SteadyTime now) {
     fill(now);
-    return level_ < burst_ / 2;
+    return level_ < burst_ / 2.0;
 }
 
 bool TokenBucket::full(proto::SteadyTime now) {

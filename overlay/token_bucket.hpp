@@ -16,8 +16,8 @@ class TokenBucket {
 
   private:
     void fill(proto::SteadyTime now);
-    double per_second_;
-    double burst_;
+    int per_second_;
+    int burst_;
     double level_;
     proto::SteadyTime filled_ = proto::SteadyTime::min();
 };
