@@ -140,7 +140,7 @@ struct Seen final : node::Observer {
 struct Member {
     std::string domain;
     proto::Endpoint endpoint;
-    std::unique_ptr<tests::NodeKit> kit;
+    std::unique_ptr<testing::NodeKit> kit;
     std::unique_ptr<proto::SeededRandom> random;
     std::unique_ptr<DiskStore> store = std::make_unique<DiskStore>();
     GateDht::Gate gate;
@@ -156,14 +156,14 @@ class World {
     explicit World(const Options& options) : options_(options) {
         const OthersMemory scope;
         now_ = testing::at(0s);
-        tests::FederationKit kit(7);
+        testing::FederationKit kit(7);
         for (std::size_t i = 0; i <= options.others; ++i) kit.add_domain(domain_of(i));
         federation_ = kit.share();
         for (std::size_t i = 0; i <= options.others; ++i) {
             auto member = std::make_unique<Member>();
             member->domain = domain_of(i);
             member->endpoint = proto::Endpoint::v4(0x0a000001 + static_cast<std::uint32_t>(i), 4000);
-            member->kit = std::make_unique<tests::NodeKit>(kit.node(member->domain));
+            member->kit = std::make_unique<testing::NodeKit>(kit.node(member->domain));
             member->random = std::make_unique<proto::SeededRandom>(100 + i);
             for (std::size_t other = 0; other <= options.others; ++other)
                 member->gate.always.insert(proto::domain_dht_key(federation_->key, domain_of(other)));

@@ -7,7 +7,7 @@
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     if (size < 2 || size > 16384) return 0;

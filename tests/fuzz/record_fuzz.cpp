@@ -5,7 +5,7 @@
 #include "tests/support/record_world.hpp"
 
 using namespace presmesh::proto;
-using namespace presmesh::tests;
+using namespace presmesh::testing;
 
 namespace {
 

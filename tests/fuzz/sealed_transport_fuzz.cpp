@@ -13,11 +13,11 @@ using namespace presmesh::overlay;
 namespace {
 
 struct Kits {
-    tests::FederationKit federation{1};
-    tests::NodeKit alice;
-    tests::NodeKit bob;
+    testing::FederationKit federation{1};
+    testing::NodeKit alice;
+    testing::NodeKit bob;
     Kits() : alice(admit("a.example")), bob(admit("b.example")) {}
-    tests::NodeKit admit(const std::string& domain) {
+    testing::NodeKit admit(const std::string& domain) {
         federation.add_domain(domain);
         return federation.node(domain);
     }
@@ -50,7 +50,7 @@ void mutated_handshake(const Kits& kits, proto::BytesView script) {
     const auto federation = kits.federation.share();
     SealedTransport alice(kits.alice.key, kits.alice.certificate, federation, dice_a);
     SealedTransport bob(kits.bob.key, kits.bob.certificate, federation, dice_b);
-    proto::Now now{proto::SteadyTime{std::chrono::seconds{100}}, proto::wall_from_seconds(tests::kit_epoch_s)};
+    proto::Now now{proto::SteadyTime{std::chrono::seconds{100}}, proto::wall_from_seconds(testing::kit_epoch_s)};
     std::size_t at = 0;
     const auto next = [&]() -> std::uint8_t { return at < script.size() ? script[at++] : 0; };
     const proto::Bytes said{'s', 'a', 'i', 'd'};
@@ -89,7 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     decode_alone(bytes);
     proto::SeededRandom dice(3);
     SealedTransport node(kits.bob.key, kits.bob.certificate, kits.federation.share(), dice);
-    const proto::Now now{proto::SteadyTime{std::chrono::seconds{100}}, proto::wall_from_seconds(tests::kit_epoch_s)};
+    const proto::Now now{proto::SteadyTime{std::chrono::seconds{100}}, proto::wall_from_seconds(testing::kit_epoch_s)};
     node.handle_input(now, alice_at, bytes);
     expect(node.peers().empty());
     int answers = 0;

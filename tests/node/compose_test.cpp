@@ -6,6 +6,7 @@
 #include <random>
 #include <set>
 
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 #include "tests/support/presence_gen.hpp"
 
@@ -18,8 +19,6 @@ using overlay::SourceView;
 using overlay::WatchState;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
 
 SourceView source(std::uint8_t number, Liveness liveness, proto::DocumentPtr document,
                   WatchState state = WatchState::active, std::string reason = {}) {

@@ -302,7 +302,7 @@ std::vector<proto::Endpoint> from_of(const std::string& lines) {
     return parsed.config.sip.at(0).from;
 }
 
-proto::Endpoint address(const std::string& text) {
+proto::Endpoint host(const std::string& text) {
     return proto::Endpoint::parse(text + ":0").value();
 }
 
@@ -310,12 +310,12 @@ proto::Endpoint address(const std::string& text) {
 
 TEST_CASE("SIP: whom an attached node takes SUBSCRIBEs from") {
     using Addresses = std::vector<proto::Endpoint>;
-    CHECK(from_of("server = \"sip:192.0.2.5:5080;transport=tcp\"") == Addresses{address("192.0.2.5")});
-    CHECK(from_of("server = \"sip:proxy@192.0.2.5;lr\"") == Addresses{address("192.0.2.5")});
-    CHECK(from_of("server = \"sip:[2001:db8::5]:5080\"") == Addresses{address("[2001:db8::5]")});
+    CHECK(from_of("server = \"sip:192.0.2.5:5080;transport=tcp\"") == Addresses{host("192.0.2.5")});
+    CHECK(from_of("server = \"sip:proxy@192.0.2.5;lr\"") == Addresses{host("192.0.2.5")});
+    CHECK(from_of("server = \"sip:[2001:db8::5]:5080\"") == Addresses{host("[2001:db8::5]")});
     CHECK(from_of("server = \"sip:k.example\"\nfrom = [\"192.0.2.5\", \"2001:db8::5\", \"[2001:db8::6]\"]") ==
-          Addresses{address("192.0.2.5"), address("[2001:db8::5]"), address("[2001:db8::6]")});
-    CHECK(from_of("server = \"sip:192.0.2.5\"\nfrom = \"127.0.0.1\"") == Addresses{address("127.0.0.1")});
+          Addresses{host("192.0.2.5"), host("[2001:db8::5]"), host("[2001:db8::6]")});
+    CHECK(from_of("server = \"sip:192.0.2.5\"\nfrom = \"127.0.0.1\"") == Addresses{host("127.0.0.1")});
 
     CHECK(has(faults_of(attached("server = \"sip:k.example:5060\"")), "10: [[sip]] server says no address"));
     CHECK(faults_of(attached("server = \"sip:192.0.2.5\"\nfrom = []")) ==
@@ -349,7 +349,7 @@ TEST_CASE("SIP: what is advertised is a host") {
 }
 
 TEST_CASE("the example configurations pass --check-config, beside what init makes") {
-    const tests::RecordWorld keys;
+    const testing::RecordWorld keys;
     for (const std::string name : {"sip-serve", "attach-kamailio", "attach-prosody", "attach-ejabberd"}) {
         CAPTURE(name);
         const auto text = daemon::read_file(std::string(TESTS_DIR) + "/../node/examples/" + name + ".toml");

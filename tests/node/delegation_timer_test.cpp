@@ -12,9 +12,9 @@ using namespace std::chrono_literals;
 namespace {
 
 struct TimerWorld {
-    tests::FederationKit kit{9};
+    testing::FederationKit kit{9};
     boost::asio::io_context io{1};
-    proto::WallTime now = proto::wall_from_seconds(tests::kit_epoch_s);
+    proto::WallTime now = proto::wall_from_seconds(testing::kit_epoch_s);
     std::vector<proto::WallTime> told;
     daemon::DelegationTimer timer{io, [this] { return now; }, [this] { told.push_back(now); }};
 

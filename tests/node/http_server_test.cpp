@@ -14,8 +14,6 @@ namespace limits = proto::limits;
 
 namespace {
 
-const std::string alice = "Authorization: Bearer alices-very-own-token\r\n";
-const std::string presence = "/v1/presence/alice@a.example";
 const std::string health = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// Sends bytes on a fresh connection and expects this one answer, and the connection's end.
@@ -35,7 +33,7 @@ void refused(HttpWorld& world, const std::string& bytes, int status, const std::
 /// An event stream of alice's presence whose client has not read anything beyond the first state.
 std::shared_ptr<HttpWorld::Client> stream_of_alice(HttpWorld& world, int receive_bytes) {
     const auto reader = world.silent_client(receive_bytes);
-    reader->send(HttpWorld::request("GET", presence + "/events", alice));
+    reader->send(HttpWorld::request("GET", alices_presence + "/events", alices_token));
     world.until([&] { return world.node->service().status().watches == 1; });
     return reader;
 }
@@ -97,7 +95,7 @@ TEST_CASE("what is refused unread is answered as itself, whatever came before it
     const auto client = world.client();
     client->send("HEAD /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
     CHECK(client->reply(true).status == 200);
-    client->send("PUT " + presence + " HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
+    client->send("PUT " + alices_presence + " HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
     auto reply = client->reply();
     CHECK(reply.status == 413);
     CHECK(reply.reason() == "too_large");  // read from its body
@@ -147,7 +145,8 @@ TEST_CASE("header fields beyond the bound get 431") {
 TEST_CASE("ten megabytes of body get 413, which their client comes to read") {
     HttpWorld world;
     const std::string megabytes(10'000'000, 'x');
-    const std::string put = "PUT " + presence + " HTTP/1.1\r\n" + alice + "Content-Type: application/json\r\n";
+    const std::string put =
+        "PUT " + alices_presence + " HTTP/1.1\r\n" + alices_token + "Content-Type: application/json\r\n";
     refused(world, put + "Content-Length: 10000000\r\n\r\n" + megabytes, 413, "too_large");
     refused(world, put + "Content-Length: 10000000\r\nExpect: 100-continue\r\n\r\n", 413, "too_large");
 
@@ -160,7 +159,7 @@ TEST_CASE("ten megabytes of body get 413, which their client comes to read") {
 TEST_CASE("a refused client that never stops sending is cut off") {
     HttpWorld world{{.linger = 20ms}};
     const auto client = world.client();
-    client->send("PUT " + presence + " HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
+    client->send("PUT " + alices_presence + " HTTP/1.1\r\nContent-Length: 10000000\r\n\r\n");
     CHECK(client->reply().status == 413);
     while (client->failed_writes == 0) {
         client->send(std::string(100'000, 'x'));
@@ -173,11 +172,11 @@ TEST_CASE("a refused client that never stops sending is cut off") {
 TEST_CASE("a chunked body within the bound is a body like any other") {
     HttpWorld world;
     const auto client = world.client();
-    client->send("PUT " + presence + " HTTP/1.1\r\n" + alice +
+    client->send("PUT " + alices_presence + " HTTP/1.1\r\n" + alices_token +
                  "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
                  "10;name=value\r\n{\"services\":[{\"i\r\na\r\nd\":\"x\"}]}\n\r\n0\r\nTrailer: y\r\n\r\n");
     CHECK(client->reply().status == 201);
-    client->send("PUT " + presence + " HTTP/1.1\r\n" + alice +
+    client->send("PUT " + alices_presence + " HTTP/1.1\r\n" + alices_token +
                  "Content-Type: application/json\r\nContent-Length: 25\r\nExpect: 100-continue\r\n\r\n");
     CHECK(client->reply().status == 100);
     client->send("{\"services\":[{\"id\":\"x\"}]}");
@@ -225,7 +224,7 @@ TEST_CASE("a request that never comes to its end gets 408; a silent connection i
     HttpWorld world{{.idle = 20ms, .request_time = 20ms}};
     refused(world, "GET /heal", 408, "unavailable");
     refused(world, "GET /healthz HTTP/1.1\r\nHost: x\r\n", 408, "unavailable");
-    refused(world, "PUT " + presence + " HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", 408, "unavailable");
+    refused(world, "PUT " + alices_presence + " HTTP/1.1\r\nContent-Length: 100\r\n\r\n{", 408, "unavailable");
 
     const auto silent = world.client();
     CHECK(silent->ends());
@@ -276,7 +275,7 @@ TEST_CASE("a reader of events that takes nothing at all is given up") {
 TEST_CASE("a node that cannot go on tells who waits for an answer, and nobody else") {
     HttpWorld world;
     const auto waits = world.client();
-    waits->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?watcher=alice@a.example&wait=30", alice));
+    waits->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?watcher=alice@a.example&wait=30", alices_token));
     const auto reader = stream_of_alice(world, 0);
     const auto idle = world.client();
     world.until([&] { return world.server->connections() == 3 && world.node->service().status().watches == 2; });

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/fake_host.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 #include "tests/support/recording_translator.hpp"
 
@@ -11,12 +12,10 @@ using namespace presmesh;
 using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
-namespace {
-const auto alice = uri("alice@a.example");
-}
+namespace {}
 
 TEST_CASE("a slot ends before no publication, whatever is done to the wall clock") {
-    test::FakeHost host;
+    testing::FakeHost host;
     RecordingTranslator translator("http");
     daemon::HttpSlots slots;
     slots.start(at(0s), host, translator);
@@ -35,7 +34,7 @@ TEST_CASE("a slot ends before no publication, whatever is done to the wall clock
 }
 
 TEST_CASE("slots are found again after a restart, for what is left of their time") {
-    test::FakeHost host;
+    testing::FakeHost host;
     RecordingTranslator translator("http");
     {
         daemon::HttpSlots slots;
@@ -52,7 +51,7 @@ TEST_CASE("slots are found again after a restart, for what is left of their time
 }
 
 TEST_CASE("a slot restored by a clock that is days late lasts no longer than a publication may") {
-    test::FakeHost host;
+    testing::FakeHost host;
     RecordingTranslator translator("http");
     daemon::HttpSlots slots;
     slots.start(at(0s), host, translator);

@@ -10,11 +10,9 @@ using namespace std::chrono_literals;
 namespace {
 
 const std::string admin = "Authorization: Bearer all-powerful-token\r\n";
-const std::string alice = "Authorization: Bearer alices-very-own-token\r\n";
-const std::string ann = "Authorization: Bearer anns-token-to-read-by\r\n";
+const std::string anns_token = "Authorization: Bearer anns-token-to-read-by\r\n";
 const std::string json = "Content-Type: application/json\r\n";
 const std::string pidf = "Content-Type: application/pidf+xml\r\n";
-const std::string presence = "/v1/presence/alice@a.example";
 
 std::string service_json(const std::string& note) {
     return R"({"services":[{"id":"phone","basic":"open","notes":[{"text":")" + note + R"("}]}]})";
@@ -42,77 +40,80 @@ Refusal refusal(const HttpReply& reply) {
 
 TEST_CASE("a publication's life over HTTP: created, replaced, refreshed, withdrawn") {
     HttpWorld world;
-    const auto created = world.ask("PUT", presence, alice + json, service_json("one"));
+    const auto created = world.ask("PUT", alices_presence, alices_token + json, service_json("one"));
     CHECK(created.status == 201);
     CHECK(created.has("\"etag\""));
     const auto etag = created.field("ETag");
     CHECK(etag.size() > 2);
 
-    CHECK(world.ask("GET", presence, alice).has("\"text\":\"one\""));
-    const auto replaced = world.ask("PUT", presence, alice + json, service_json("two"));
+    CHECK(world.ask("GET", alices_presence, alices_token).has("\"text\":\"one\""));
+    const auto replaced = world.ask("PUT", alices_presence, alices_token + json, service_json("two"));
     CHECK(replaced.status == 200);
     CHECK(replaced.field("ETag") != etag);
-    CHECK(world.ask("GET", presence, alice).has("\"text\":\"two\""));
+    CHECK(world.ask("GET", alices_presence, alices_token).has("\"text\":\"two\""));
 
-    CHECK(refusal(world.ask("PUT", presence, alice + json + "If-Match: " + etag + "\r\n", service_json("three"))) ==
-          Refusal{412, "condition_failed"});
-    const auto refreshed =
-        world.ask("PUT", presence + "?expires=120", alice + "If-Match: " + replaced.field("ETag") + "\r\n");
+    CHECK(refusal(world.ask("PUT", alices_presence, alices_token + json + "If-Match: " + etag + "\r\n",
+                            service_json("three"))) == Refusal{412, "condition_failed"});
+    const auto refreshed = world.ask("PUT", alices_presence + "?expires=120",
+                                     alices_token + "If-Match: " + replaced.field("ETag") + "\r\n");
     CHECK(refreshed.status == 200);
     CHECK(refreshed.has("\"expires\":120"));
-    CHECK(refusal(world.ask("PUT", presence, alice + json + "If-None-Match: *\r\n", service_json("four"))) ==
-          Refusal{412, "condition_failed"});
+    CHECK(refusal(world.ask("PUT", alices_presence, alices_token + json + "If-None-Match: *\r\n",
+                            service_json("four"))) == Refusal{412, "condition_failed"});
 
-    CHECK(world.ask("DELETE", presence, alice).status == 204);
-    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
+    CHECK(world.ask("DELETE", alices_presence, alices_token).status == 204);
+    CHECK(refusal(world.ask("DELETE", alices_presence, alices_token)) == Refusal{404, "not_found"});
 }
 
 TEST_CASE("a parameter that is not known is refused by its name, and nothing is done") {
     HttpWorld world;
-    const auto wrong = world.ask("PUT", presence + "?expire=60", alice + json, service_json("one"));
+    const auto wrong = world.ask("PUT", alices_presence + "?expire=60", alices_token + json, service_json("one"));
     CHECK(refusal(wrong) == Refusal{400, "malformed"});
     CHECK(wrong.has("\\\"expire\\\" is not known here; this method takes publication expires"));
-    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
+    CHECK(refusal(world.ask("DELETE", alices_presence, alices_token)) == Refusal{404, "not_found"});
     for (const std::string query :
          {"?expires=60", "?publication=x", "?watch=ann@a.example", "?wait=0&", "?watcher%20wait=1"})
-        CHECK_MESSAGE((refusal(world.ask("GET", presence + query, alice)) == Refusal{400, "malformed"}), query);
-    CHECK(refusal(world.ask("GET", presence + "/events?wait=1", alice)) == Refusal{400, "malformed"});
+        CHECK_MESSAGE((refusal(world.ask("GET", alices_presence + query, alices_token)) == Refusal{400, "malformed"}),
+                      query);
+    CHECK(refusal(world.ask("GET", alices_presence + "/events?wait=1", alices_token)) == Refusal{400, "malformed"});
     for (const std::string path :
          {"/v1/rules/alice@a.example", "/v1/watchers/alice@a.example", "/v1/node", "/healthz"}) {
         CHECK_MESSAGE((refusal(world.ask("GET", path + "?x=1", admin)) == Refusal{400, "malformed"}), path);
         CHECK_MESSAGE(world.ask("GET", path, admin).status == 200, path);
     }
-    CHECK(refusal(world.ask("GET", presence + "?x=1")) == Refusal{401, "unauthorized"});
+    CHECK(refusal(world.ask("GET", alices_presence + "?x=1")) == Refusal{401, "unauthorized"});
 }
 
 TEST_CASE("a name is free when its publication has gone otherwise") {
     HttpWorld world;
-    auto etag = world.ask("PUT", presence, alice + json, service_json("one")).field("ETag");
+    auto etag = world.ask("PUT", alices_presence, alices_token + json, service_json("one")).field("ETag");
     etag = etag.substr(1, etag.size() - 2);
     const auto now = daemon::system_now();
     REQUIRE(world.node->service().publish(now,
                                           {proto::PresentityUri::parse("alice@a.example").value(), etag, nullptr, 0s}));
     world.node->end_turn(now);
-    CHECK(refusal(world.ask("DELETE", presence, alice)) == Refusal{404, "not_found"});
-    CHECK(world.ask("PUT", presence, alice + json + "If-None-Match: *\r\n", service_json("two")).status == 201);
-    CHECK(world.ask("PUT", presence, alice + json, service_json("three")).status == 200);
+    CHECK(refusal(world.ask("DELETE", alices_presence, alices_token)) == Refusal{404, "not_found"});
+    CHECK(world.ask("PUT", alices_presence, alices_token + json + "If-None-Match: *\r\n", service_json("two")).status ==
+          201);
+    CHECK(world.ask("PUT", alices_presence, alices_token + json, service_json("three")).status == 200);
 }
 
 TEST_CASE("JSON and PIDF are taken, and given by Accept") {
     HttpWorld world;
-    CHECK(world.ask("PUT", presence, alice + pidf, pidf_of("pres:alice@a.example")).status == 201);
-    const auto as_json = world.ask("GET", presence, alice);
+    CHECK(world.ask("PUT", alices_presence, alices_token + pidf, pidf_of("pres:alice@a.example")).status == 201);
+    const auto as_json = world.ask("GET", alices_presence, alices_token);
     CHECK(as_json.field("Content-Type") == "application/json");
     CHECK(as_json.has("by xml"));
-    const auto as_pidf = world.ask("GET", presence, alice + "Accept: application/pidf+xml\r\n");
+    const auto as_pidf = world.ask("GET", alices_presence, alices_token + "Accept: application/pidf+xml\r\n");
     CHECK(as_pidf.field("Content-Type") == "application/pidf+xml");
     CHECK(as_pidf.field("Presence-State") == "active");
     CHECK(as_pidf.has("<note"));
-    CHECK(refusal(world.ask("GET", presence, alice + "Accept: text/html\r\n")) == Refusal{406, "unsupported_type"});
-    CHECK(refusal(world.ask("GET", presence + "/events", alice + "Accept: application/json\r\n")) ==
+    CHECK(refusal(world.ask("GET", alices_presence, alices_token + "Accept: text/html\r\n")) ==
+          Refusal{406, "unsupported_type"});
+    CHECK(refusal(world.ask("GET", alices_presence + "/events", alices_token + "Accept: application/json\r\n")) ==
           Refusal{406, "unsupported_type"});
 
-    const auto head = world.ask("HEAD", presence, alice);
+    const auto head = world.ask("HEAD", alices_presence, alices_token);
     CHECK(head.status == 200);
     CHECK(std::stoul(head.field("Content-Length")) == as_json.body.size());
 }
@@ -122,15 +123,15 @@ TEST_CASE("Content-Language is the language of a PIDF body's notes that name non
     const std::string notes = "plain</note><note xml:lang='de'>eigen";
     const auto put = [&](const std::string& fields) {
         const auto body = pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", {}, notes);
-        return world.ask("PUT", presence, alice + pidf + fields, body).status;
+        return world.ask("PUT", alices_presence, alices_token + pidf + fields, body).status;
     };
     CHECK(put("") == 201);
-    CHECK_FALSE(world.ask("GET", presence, alice).has("\"lang\":\"fr\""));
+    CHECK_FALSE(world.ask("GET", alices_presence, alices_token).has("\"lang\":\"fr\""));
     CHECK(put("Content-Language: fr\r\n") == 200);
-    const auto shown = world.ask("GET", presence, alice);
+    const auto shown = world.ask("GET", alices_presence, alices_token);
     CHECK(shown.has(R"("lang":"fr")"));
     CHECK(shown.has(R"("lang":"de")"));
-    const auto as_pidf = world.ask("GET", presence, alice + "Accept: application/pidf+xml\r\n");
+    const auto as_pidf = world.ask("GET", alices_presence, alices_token + "Accept: application/pidf+xml\r\n");
     CHECK(as_pidf.has("lang=\"fr\""));
 }
 
@@ -149,7 +150,7 @@ TEST_CASE("what says nothing known, and what is not there") {
     CHECK(refusal(world.ask("GET", "/v1/rules/bob@b.example", admin)) == Refusal{404, "not_found"});
     CHECK(refusal(world.ask("PUT", "/v1/presence/bob@b.example", admin + json, service_json("x"))) ==
           Refusal{404, "not_found"});
-    CHECK(refusal(world.ask("GET", "/v1/presence/x@c.example", alice)) == Refusal{403, "not_admitted"});
+    CHECK(refusal(world.ask("GET", "/v1/presence/x@c.example", alices_token)) == Refusal{403, "not_admitted"});
 }
 
 TEST_CASE("a method that a path does not take is answered with those it takes") {
@@ -157,8 +158,8 @@ TEST_CASE("a method that a path does not take is answered with those it takes") 
     const std::vector<std::pair<std::string, std::string>> paths{{"/healthz", "GET, HEAD"},
                                                                  {"/metrics", "GET, HEAD"},
                                                                  {"/v1/node", "GET, HEAD"},
-                                                                 {presence, "GET, HEAD, PUT, DELETE"},
-                                                                 {presence + "/events", "GET"},
+                                                                 {alices_presence, "GET, HEAD, PUT, DELETE"},
+                                                                 {alices_presence + "/events", "GET"},
                                                                  {"/v1/rules/alice@a.example", "GET, HEAD, PUT"},
                                                                  {"/v1/watchers/alice@a.example", "GET, HEAD, POST"}};
     for (const auto& [target, methods] : paths) {
@@ -171,73 +172,77 @@ TEST_CASE("a method that a path does not take is answered with those it takes") 
             CHECK(reply.field("Allow") == methods);
         }
     }
-    CHECK(world.ask("HEAD", presence + "/events", admin).status == 405);
+    CHECK(world.ask("HEAD", alices_presence + "/events", admin).status == 405);
 }
 
 TEST_CASE("who may do what") {
     HttpWorld world;
     CHECK(world.ask("GET", "/healthz").body == "ok\n");
     CHECK(world.ask("GET", "/metrics").has("presmesh"));
-    const auto nobody = world.ask("GET", presence);
+    const auto nobody = world.ask("GET", alices_presence);
     CHECK(refusal(nobody) == Refusal{401, "unauthorized"});
     CHECK(nobody.field("WWW-Authenticate") == "Bearer realm=\"presmesh\"");
     for (const std::string wrong : {"Bearer all-powerful-toke", "Bearer all-powerful-token2",
                                     "Basic all-powerful-token", "Bearer ", "Bearer", "all-powerful-token"}) {
         CAPTURE(wrong);
-        CHECK(refusal(world.ask("GET", presence, "Authorization: " + wrong + "\r\n")) == Refusal{401, "unauthorized"});
+        CHECK(refusal(world.ask("GET", alices_presence, "Authorization: " + wrong + "\r\n")) ==
+              Refusal{401, "unauthorized"});
     }
-    CHECK(refusal(world.ask("GET", "/v1/node", alice)) == Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", "/v1/node", alices_token)) == Refusal{403, "forbidden"});
     CHECK(world.ask("GET", "/v1/node", admin).status == 200);
-    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", alice + json, service_json("not me"))) ==
+    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", alices_token + json, service_json("not me"))) ==
           Refusal{403, "forbidden"});
-    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", ann + json, service_json("may only read"))) ==
+    CHECK(refusal(world.ask("PUT", "/v1/presence/ann@a.example", anns_token + json, service_json("may only read"))) ==
           Refusal{403, "forbidden"});
-    CHECK(refusal(world.ask("GET", "/v1/rules/ann@a.example", alice)) == Refusal{403, "forbidden"});
-    CHECK(refusal(world.ask("GET", "/v1/watchers/ann@a.example", alice)) == Refusal{403, "forbidden"});
-    CHECK(refusal(world.ask("GET", presence + "?watcher=ann@a.example", alice)) == Refusal{403, "forbidden"});
-    CHECK(world.ask("GET", presence + "?watcher=ann@a.example&wait=0", admin).has("\"state\":\"pending\""));
+    CHECK(refusal(world.ask("GET", "/v1/rules/ann@a.example", alices_token)) == Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", "/v1/watchers/ann@a.example", alices_token)) == Refusal{403, "forbidden"});
+    CHECK(refusal(world.ask("GET", alices_presence + "?watcher=ann@a.example", alices_token)) ==
+          Refusal{403, "forbidden"});
+    CHECK(world.ask("GET", alices_presence + "?watcher=ann@a.example&wait=0", admin).has("\"state\":\"pending\""));
     const auto unnamed = world.ask("GET", "/v1/presence/bob@b.example", admin);
     CHECK(refusal(unnamed) == Refusal{400, "malformed"});
     CHECK(unnamed.has("presmesh --as user@domain"));
 
     HttpWorld remote{{}, {.open_metrics = false}};
     CHECK(refusal(remote.ask("GET", "/metrics")) == Refusal{401, "unauthorized"});
-    CHECK(remote.ask("GET", "/metrics", ann).status == 200);
+    CHECK(remote.ask("GET", "/metrics", anns_token).status == 200);
 }
 
 TEST_CASE("rules and watchers: set, asked for, decided") {
     HttpWorld world;
-    world.ask("PUT", presence, alice + json, service_json("private"));
-    CHECK(world.ask("GET", presence + "?wait=0", ann).has("\"state\":\"pending\""));
+    world.ask("PUT", alices_presence, alices_token + json, service_json("private"));
+    CHECK(world.ask("GET", alices_presence + "?wait=0", anns_token).has("\"state\":\"pending\""));
 
     const std::string rules = "/v1/rules/alice@a.example";
-    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[{"who":"ann@a.example","handling":"allow"}]})").status ==
-          200);
-    CHECK(world.ask("GET", rules, alice).has("\"handling\":\"allow\""));
-    CHECK(world.ask("GET", presence, ann).has("private"));
-    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[{"who":"ann@a.example","handling":"block"}]})").status ==
-          200);
-    const auto blocked = world.ask("GET", presence, ann);
+    CHECK(world.ask("PUT", rules, alices_token + json, R"({"rules":[{"who":"ann@a.example","handling":"allow"}]})")
+              .status == 200);
+    CHECK(world.ask("GET", rules, alices_token).has("\"handling\":\"allow\""));
+    CHECK(world.ask("GET", alices_presence, anns_token).has("private"));
+    CHECK(world.ask("PUT", rules, alices_token + json, R"({"rules":[{"who":"ann@a.example","handling":"block"}]})")
+              .status == 200);
+    const auto blocked = world.ask("GET", alices_presence, anns_token);
     CHECK(blocked.status == 403);
     CHECK_FALSE(blocked.has("private"));
 
     const std::string watchers = "/v1/watchers/alice@a.example";
-    CHECK(world.ask("PUT", rules, alice + json, R"({"rules":[]})").status == 200);
-    CHECK(world.ask("POST", watchers, alice + json, R"({"watcher":"ann@a.example","decision":"allow"})").status == 200);
-    CHECK(world.ask("GET", presence, ann).has("private"));
+    CHECK(world.ask("PUT", rules, alices_token + json, R"({"rules":[]})").status == 200);
+    CHECK(
+        world.ask("POST", watchers, alices_token + json, R"({"watcher":"ann@a.example","decision":"allow"})").status ==
+        200);
+    CHECK(world.ask("GET", alices_presence, anns_token).has("private"));
 
     for (const std::string body : {"", "[]", "{", R"({"rules":5})", R"({"rules":[{"who":"@","handling":"allow"}]})",
                                    R"({"rules":[{"who":"*","handling":"shun"}]})", R"({"rulez":[]})"}) {
         CAPTURE(body);
-        CHECK(refusal(world.ask("PUT", rules, alice + json, body)) == Refusal{400, "malformed"});
+        CHECK(refusal(world.ask("PUT", rules, alices_token + json, body)) == Refusal{400, "malformed"});
     }
     for (const std::string body :
          {"", "{}", R"({"watcher":"ann","decision":"allow"})", R"({"watcher":"ann@a.example","decision":1})"}) {
         CAPTURE(body);
-        CHECK(refusal(world.ask("POST", watchers, alice + json, body)) == Refusal{400, "malformed"});
+        CHECK(refusal(world.ask("POST", watchers, alices_token + json, body)) == Refusal{400, "malformed"});
     }
-    CHECK(refusal(world.ask("PUT", rules, alice, R"({"rules":[]})")) == Refusal{415, "unsupported_type"});
-    CHECK(refusal(world.ask("POST", watchers, alice, R"({})")) == Refusal{415, "unsupported_type"});
+    CHECK(refusal(world.ask("PUT", rules, alices_token, R"({"rules":[]})")) == Refusal{415, "unsupported_type"});
+    CHECK(refusal(world.ask("POST", watchers, alices_token, R"({})")) == Refusal{415, "unsupported_type"});
 }
 
 TEST_CASE("targets and parameters that are wrong are refused by name") {
@@ -252,17 +257,17 @@ TEST_CASE("targets and parameters that are wrong are refused by name") {
     }
     for (const std::string query : {"?expires=0", "?expires=soon", "?expires=-5", "?expires=99999999999"}) {
         CAPTURE(query);
-        CHECK(refusal(world.ask("PUT", presence + query, alice + json, service_json("x"))) ==
+        CHECK(refusal(world.ask("PUT", alices_presence + query, alices_token + json, service_json("x"))) ==
               Refusal{400, "malformed"});
     }
-    CHECK(refusal(world.ask("PUT", presence + "?publication=" + std::string(65, 'x'), alice + json,
+    CHECK(refusal(world.ask("PUT", alices_presence + "?publication=" + std::string(65, 'x'), alices_token + json,
                             service_json("x"))) == Refusal{413, "too_large"});
     for (const std::string tag : {"W/\"weak\"", "bare", "\"one\", \"two\"", "\""}) {
         CAPTURE(tag);
-        CHECK(refusal(world.ask("PUT", presence, alice + json + "If-Match: " + tag + "\r\n", service_json("x"))) ==
-              Refusal{400, "malformed"});
+        CHECK(refusal(world.ask("PUT", alices_presence, alices_token + json + "If-Match: " + tag + "\r\n",
+                                service_json("x"))) == Refusal{400, "malformed"});
     }
-    const auto brief = world.ask("PUT", presence + "?expires=59", alice + json, service_json("x"));
+    const auto brief = world.ask("PUT", alices_presence + "?expires=59", alices_token + json, service_json("x"));
     CHECK(refusal(brief) == Refusal{422, "interval_too_brief"});
     CHECK(brief.field("Presence-Min-Expires") == "60");
 }
@@ -270,7 +275,7 @@ TEST_CASE("targets and parameters that are wrong are refused by name") {
 TEST_CASE("bodies that are wrong are refused by name, and change nothing") {
     HttpWorld world;
     const auto put = [&](const std::string& fields, const std::string& body) {
-        return refusal(world.ask("PUT", presence, alice + fields, body));
+        return refusal(world.ask("PUT", alices_presence, alices_token + fields, body));
     };
     CHECK(put(json, "") == Refusal{400, "malformed"});
     CHECK(put("", service_json("x")) == Refusal{415, "unsupported_type"});
@@ -305,18 +310,18 @@ TEST_CASE("bodies that are wrong are refused by name, and change nothing") {
                             "<!DOCTYPE p [<!ENTITY f SYSTEM 'file:///etc/passwd'>]>", "&f;")) ==
           Refusal{400, "forbidden_xml"});
     CHECK(put(pidf, pidf_of("pres:alice@a.example", "urn:ietf:params:xml:ns:pidf", "", "&nowhere;")).status == 400);
-    CHECK(world.ask("GET", presence + "?wait=0", alice).has("\"presence\":null"));
+    CHECK(world.ask("GET", alices_presence + "?wait=0", alices_token).has("\"presence\":null"));
 }
 
 TEST_CASE("events tell every state, and end with the client") {
     HttpWorld world;
     const auto reader = world.client();
-    reader->send(HttpWorld::request("GET", presence + "/events", alice));
+    reader->send(HttpWorld::request("GET", alices_presence + "/events", alices_token));
     CHECK(reader->comes("Content-Type: text/event-stream\r\n"));
     CHECK(reader->comes("\r\n\r\nretry: 1000\n\nid: 1\nevent: presence\ndata: "));
-    world.ask("PUT", presence, alice + json, service_json("first"));
+    world.ask("PUT", alices_presence, alices_token + json, service_json("first"));
     CHECK(reader->comes("first"));
-    world.ask("PUT", presence, alice + json, service_json("second"));
+    world.ask("PUT", alices_presence, alices_token + json, service_json("second"));
     CHECK(reader->comes("second"));
     CHECK(world.node->service().status().watches == 1);
     reader->close();
@@ -327,16 +332,16 @@ TEST_CASE("what a token opened ends when the token is taken back, or is another 
     HttpWorld world;
     const auto stream = [&](const std::string& whose, const std::string& query = {}) {
         const auto reader = world.client();
-        reader->send(HttpWorld::request("GET", presence + "/events" + query, whose));
+        reader->send(HttpWorld::request("GET", alices_presence + "/events" + query, whose));
         CHECK(reader->comes("event: presence"));
         return reader;
     };
-    const auto alices = stream(alice);
-    const auto anns = stream(ann);
+    const auto alices = stream(alices_token);
+    const auto anns = stream(anns_token);
     const auto annas = stream(admin, "?watcher=anna@a.example");
     const auto own = stream(admin);
     const auto waiting = world.client();  // b.example's node is never there
-    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alice));
+    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alices_token));
     world.until([&] { return world.node->service().status().watches == 5; });
     const auto set_tokens = [&](const std::string& text) {
         world.runtime.run_turn(
@@ -359,16 +364,16 @@ TEST_CASE("what a token opened ends when the token is taken back, or is another 
 
 TEST_CASE("events of somebody who refuses say so; a stopping node ends streams and answers what waits") {
     HttpWorld world{{}, {.heartbeat = 20ms}};
-    world.ask("PUT", "/v1/rules/alice@a.example", alice + json, R"({"rules":[{"who":"*","handling":"block"}]})");
+    world.ask("PUT", "/v1/rules/alice@a.example", alices_token + json, R"({"rules":[{"who":"*","handling":"block"}]})");
     const auto refused = world.client();
-    refused->send(HttpWorld::request("GET", presence + "/events", ann));
+    refused->send(HttpWorld::request("GET", alices_presence + "/events", anns_token));
     CHECK(refused->comes("\"state\":\"terminated\""));
     const auto reader = world.client();
-    reader->send(HttpWorld::request("GET", presence + "/events", alice));
+    reader->send(HttpWorld::request("GET", alices_presence + "/events", alices_token));
     CHECK(reader->comes(": still here\n\n"));
 
     const auto waiting = world.client();  // b.example's node is never there
-    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alice));
+    waiting->send(HttpWorld::request("GET", "/v1/presence/bob@b.example?wait=30", alices_token));
     world.until([&] { return world.node->service().status().watches == 3; });
     world.runtime.stop();
     world.server->stop();

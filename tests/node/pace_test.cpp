@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "node/pace.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 
 using namespace presmesh;
@@ -10,8 +11,6 @@ using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@a.example");
 
 proto::SteadyTime t(proto::Duration after) {
     return testing::at(after).steady;
@@ -25,7 +24,7 @@ TEST_CASE("a burst passes, what comes after waits its interval, and nobody else 
     CHECK_FALSE(pace.pass(t(1s), alice));
     CHECK(pace.held() == 1);
     CHECK(pace.coalesced() == 1);
-    CHECK(pace.pass(t(1s), bob));
+    CHECK(pace.pass(t(1s), ann));
 
     CHECK(pace.next_timeout() == t(5s));
     CHECK_FALSE(pace.due(t(5s) - 1us));

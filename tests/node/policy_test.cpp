@@ -3,7 +3,9 @@
 
 #include "node/presence_service.hpp"
 #include "tests/support/node_world.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/recording_translator.hpp"
+#include "tests/support/rules.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -13,14 +15,6 @@ using proto::Reason;
 using translators::WatchState;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
-const auto ann = uri("ann@a.example");
-const auto bob = uri("bob@b.example");
-
-RuleSet one_rule(std::string who, Handling handling) {
-    return RuleSet::make({Rule::make(who, handling).value()}).value();
-}
 
 ServiceSettings policy(std::set<std::string, std::less<>> domains, RuleSet rules, Handling handling) {
     ServiceSettings settings;
@@ -32,12 +26,12 @@ ServiceSettings policy(std::set<std::string, std::less<>> domains, RuleSet rules
 const ServiceSettings allowing = policy({}, {}, Handling::allow);
 const ServiceSettings allowing_for_b = policy({"b.example"}, {}, Handling::allow);
 
-struct One {
+struct PolicyWorld {
     NodeWorld world{{"a.example", "b.example"}, 10ms};
     RecordingTranslator sip{"sip"};
     NodeWorld::Provider& a = world["a.example"];
 
-    One() {
+    PolicyWorld() {
         a.translators.push_back(&sip);
         world.start(a);
     }
@@ -63,7 +57,7 @@ struct One {
 }  // namespace
 
 TEST_CASE("the node's rules and default change under the watches there are") {
-    One one;
+    PolicyWorld one;
     REQUIRE(one.publish(alice));
     one.watch(ann, alice);
     CHECK(one.last().state == WatchState::pending);
@@ -88,7 +82,7 @@ TEST_CASE("the node's rules and default change under the watches there are") {
 }
 
 TEST_CASE("a domain delegated to a running node is served from then on, until it is taken back") {
-    One one;
+    PolicyWorld one;
     one.watch(ann, bob);
     CHECK(one.service().watchers(bob).empty());
     CHECK(one.publish(bob).error().reason == Reason::not_found);
@@ -133,7 +127,7 @@ TEST_CASE("watchers from elsewhere hear of both") {
 }
 
 TEST_CASE("whoever observes the watchers of a user is told when the user's domain is taken back") {
-    One one;
+    PolicyWorld one;
     one.set_policy(allowing_for_b);
     one.turn([&](proto::Now) {
         REQUIRE(one.service().observe_watchers(one.sip, bob));

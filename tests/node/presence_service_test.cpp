@@ -4,7 +4,9 @@
 
 #include "proto/limits.hpp"
 #include "tests/support/node_world.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/recording_translator.hpp"
+#include "tests/support/rules.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -14,13 +16,6 @@ using proto::Reason;
 using translators::WatchState;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
-const auto ann = uri("ann@a.example");
-
-RuleSet one_rule(std::string who, Handling handling) {
-    return RuleSet::make({Rule::make(who, handling).value()}).value();
-}
 
 /// One node, one translator that watches and publishes.
 struct One {

@@ -8,7 +8,9 @@
 
 #include "node/compose.hpp"
 #include "proto/limits.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
+#include "tests/support/reason.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -17,8 +19,6 @@ using namespace std::chrono_literals;
 using proto::Reason;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
 
 struct Table {
     MemoryStore store;
@@ -46,11 +46,6 @@ proto::Now ahead(proto::Duration steady, proto::Duration by) {
     proto::Now now = at(steady);
     now.wall += by;
     return now;
-}
-
-Reason reason(const proto::Result<translators::PublishReceipt>& result) {
-    REQUIRE(!result);
-    return result.error().reason;
 }
 
 }  // namespace

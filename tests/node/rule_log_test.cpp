@@ -7,19 +7,20 @@
 
 #include "node/rule_book.hpp"
 #include "proto/limits.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
 using namespace std::chrono_literals;
+using presmesh::testing::alice;
 using presmesh::testing::at;
+using presmesh::testing::bob;
 using presmesh::testing::uri;
 namespace limits = proto::limits;
 
 namespace {
 
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
 const proto::NodeId other_node{1};
 
 /// A node of the domain, as far as its rules are concerned. What a message brings may come twice.

@@ -5,12 +5,15 @@
 
 #include "node/rule_book.hpp"
 #include "node/store.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
 using namespace std::chrono_literals;
+using presmesh::testing::alice;
 using presmesh::testing::at;
+using presmesh::testing::bob;
 using presmesh::testing::uri;
 
 namespace {
@@ -20,9 +23,6 @@ RuleSet rules(std::vector<std::pair<std::string, Handling>> list) {
     for (auto& [who, handling] : list) made.push_back(Rule::make(who, handling).value());
     return RuleSet::make(made).value();
 }
-
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
 
 }  // namespace
 

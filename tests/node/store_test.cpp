@@ -13,10 +13,10 @@ using presmesh::testing::at;
 
 namespace {
 
-using Rows = std::map<std::string, std::string>;
+using TextRows = std::map<std::string, std::string>;
 
-Rows rows(const Store& store, std::string_view table, std::string_view prefix = {}) {
-    Rows out;
+TextRows text_rows(const Store& store, std::string_view table, std::string_view prefix = {}) {
+    TextRows out;
     store.each(table, prefix, [&](std::string_view key, proto::BytesView value) {
         out.emplace(key, std::string(proto::as_text(value)));
     });
@@ -28,7 +28,7 @@ Rows rows(const Store& store, std::string_view table, std::string_view prefix = 
 TEST_CASE("after a crash the memory store is what it was at the last commit") {
     CHECK(rc::check([] {
         MemoryStore store;
-        Rows live, committed;
+        TextRows live, committed;
         for (int step = *rc::gen::inRange(1, 50); step > 0; --step) {
             auto key = *rc::gen::element<std::string>("a", "ab", "b");
             auto value = *rc::gen::element<std::string>("1", "2", "3");
@@ -51,9 +51,9 @@ TEST_CASE("after a crash the memory store is what it was at the last commit") {
                     store.crash();
                     live = committed;
             }
-            RC_ASSERT(rows(store, "t") == live);
+            RC_ASSERT(text_rows(store, "t") == live);
         }
-        RC_ASSERT(rows(store, "other").empty());
+        RC_ASSERT(text_rows(store, "other").empty());
     }));
 }
 
@@ -82,7 +82,7 @@ TEST_CASE("rows come in key order, by prefix, of one table") {
     store.put("t", "a2", proto::as_bytes("y"));
     store.put("t", "b", proto::as_bytes("z"));
     store.put("u", "a3", proto::as_bytes("w"));
-    CHECK(rows(store, "t", "a") == Rows{{"a1", "x"}, {"a2", "y"}});
+    CHECK(text_rows(store, "t", "a") == TextRows{{"a1", "x"}, {"a2", "y"}});
 }
 
 TEST_CASE("an epoch is never used twice, whatever the clock does and whenever the node dies") {

@@ -2,8 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 #include "tests/support/recording_translator.hpp"
+#include "tests/support/rules.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -14,13 +16,7 @@ using From = Watchers::From;
 
 namespace {
 
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
 const Relation bob_of_alice{alice, bob};
-
-RuleSet one_rule(std::string who, Handling handling) {
-    return RuleSet::make({Rule::make(who, handling).value()}).value();
-}
 
 struct World {
     MemoryStore store;

@@ -72,11 +72,11 @@ TEST_CASE("strangers get nothing: another federation, a forged certificate, a fo
     elsewhere.add_domain("z.example");
     TransportHost& forged = world.add(elsewhere.node("a.example"), 11);
     TransportHost& unknown = world.add(elsewhere.node("z.example"), 12);
-    TransportHost& expired = world.add(
-        world.federation.node("c.example", FederationKit::start(), proto::wall_from_seconds(tests::kit_epoch_s - 3600)),
-        13);
+    TransportHost& expired = world.add(world.federation.node("c.example", FederationKit::start(),
+                                                             proto::wall_from_seconds(testing::kit_epoch_s - 3600)),
+                                       13);
     TransportHost& early =
-        world.add(world.federation.node("c.example", proto::wall_from_seconds(tests::kit_epoch_s + 3600)), 14);
+        world.add(world.federation.node("c.example", proto::wall_from_seconds(testing::kit_epoch_s + 3600)), 14);
     NodeKit stolen = world.federation.node("c.example");
     stolen.key = elsewhere.node("z.example").key;
     TransportHost& thief = world.add(stolen, 15);
@@ -239,7 +239,7 @@ TEST_CASE("a federation file that changes nothing ends no session") {
 TEST_CASE("a certificate that runs out ends the session") {
     TransportWorld world;
     TransportHost& alice = world.add(
-        world.federation.node("a.example", FederationKit::start(), proto::wall_from_seconds(tests::kit_epoch_s + 60)),
+        world.federation.node("a.example", FederationKit::start(), proto::wall_from_seconds(testing::kit_epoch_s + 60)),
         1);
     TransportHost& bob = world.add("b.example", 2);
     bob.transport->hold(alice.id());

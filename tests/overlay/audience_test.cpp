@@ -4,24 +4,25 @@
 #include <doctest/doctest.h>
 
 #include "tests/support/federation_kit.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 
 using namespace presmesh;
 using namespace presmesh::overlay;
 using namespace std::chrono_literals;
+using testing::alice;
+using testing::bob;
 
 namespace {
 
-const auto alice = testing::uri("alice@a.example");
-const auto bob = testing::uri("bob@b.example");
-const auto carol = testing::uri("carol@b.example");
+const auto bea = testing::uri("bea@b.example");
 const Answer all_of_it{WatchState::active, 0, {}};
 const Answer nothing{WatchState::terminated, 0, "rejected"};
 
 struct AudienceWorld {
-    tests::FederationKit kit = federation_kit();
+    testing::FederationKit kit = federation_kit();
     std::shared_ptr<const proto::Federation> federation = kit.share();
-    tests::NodeKit self = kit.node("a.example");
+    testing::NodeKit self = kit.node("a.example");
     proto::NodeId other = kit.node("b.example").id();
     proto::SeededRandom random{3};
     SealedTransport transport{self.key, self.certificate, federation, random};
@@ -29,8 +30,8 @@ struct AudienceWorld {
     SequenceCounter counter{1};
     Audience audience{peers, counter, random};
 
-    static tests::FederationKit federation_kit() {
-        tests::FederationKit kit{31};
+    static testing::FederationKit federation_kit() {
+        testing::FederationKit kit{31};
         for (const char* domain : {"a.example", "b.example"}) kit.add_domain(domain);
         return kit;
     }
@@ -58,8 +59,8 @@ TEST_CASE("who watches no longer keeps its key until somebody's right to see may
     audience.authorization_changed(alice);
     CHECK_FALSE(world.key_due());  // nobody has it
     world.sees(1, bob, all_of_it);
-    world.sees(2, carol, nothing);
-    audience.end(world.other, {2, alice, carol});
+    world.sees(2, bea, nothing);
+    audience.end(world.other, {2, alice, bea});
     audience.authorization_changed(alice);
     audience.all_authorizations_changed();
     CHECK_FALSE(world.key_due());  // with one who is there to be answered

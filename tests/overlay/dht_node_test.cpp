@@ -11,10 +11,10 @@ using namespace presmesh;
 using namespace presmesh::overlay;
 using namespace std::chrono_literals;
 namespace limits = presmesh::proto::limits;
-using tests::DhtWorld;
-using tests::Families;
-using tests::Flying;
-using tests::Wires;
+using testing::DhtWorld;
+using testing::Families;
+using testing::Flying;
+using testing::Wires;
 
 TEST_CASE("put at one node, found from others, each record once; edits replace") {
     DhtWorld world(30, 1);

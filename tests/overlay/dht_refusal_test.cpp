@@ -11,10 +11,10 @@ using namespace presmesh;
 using namespace presmesh::overlay;
 using namespace std::chrono_literals;
 namespace limits = presmesh::proto::limits;
-using tests::DhtWorld;
-using tests::Families;
-using tests::Flying;
-using tests::Wires;
+using testing::DhtWorld;
+using testing::Families;
+using testing::Flying;
+using testing::Wires;
 
 namespace {
 
@@ -234,7 +234,7 @@ TEST_CASE("a reader that has heard of a revocation believes no record of the nod
 
 TEST_CASE("a packet that claims another node's id is dropped") {
     DhtWorld world(12, 1);
-    tests::DhtMember& victim = world.members[1];
+    testing::DhtMember& victim = world.members[1];
     proto::MsgpackWriter ping;
     const auto id = proto::kademlia_id(world.members[2].kit.key.public_key(), 0);
     ping.map(4).str("a").map(1).str("id").bin(id).str("q").str("ping").str("t").uint(77).str("y").str("q");
@@ -366,7 +366,7 @@ TEST_CASE("the quotas of a key and of a member hold whatever the address of the 
         DhtWorld world(8, 1, families, {.per_key = 2, .per_member = 4, .in_all = 100});
         const auto kept = [&] { return world.members[5].node->status().stored_records; };
         const auto put = [&](const std::string& who) {  // from the node that bounds nothing, as another's source
-            const auto record = tests::record_of(world.kit.node("a.example"), *world.kit.share(), who, 1);
+            const auto record = testing::record_of(world.kit.node("a.example"), *world.kit.share(), who, 1);
             const auto refused = world.count("refused_quota");
             world.put(0, record);
             return world.count("refused_quota") - refused;

@@ -3,6 +3,7 @@
 
 #include "proto/limits.hpp"
 #include "tests/support/overlay_world.hpp"
+#include "tests/support/people.hpp"
 
 using namespace presmesh;
 using namespace presmesh::testing;
@@ -11,8 +12,6 @@ using overlay::Liveness;
 using overlay::WatchState;
 
 namespace {
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
 
 /// A source that went out of reach with what it says in its record alone. The stand-in's table is still shared: the DHT
 /// finds another way.

@@ -6,28 +6,29 @@
 #include "overlay/dht_fake.hpp"
 #include "overlay/peers.hpp"
 #include "proto/limits.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 #include "tests/support/record_kit.hpp"
 
 using namespace presmesh;
 using namespace presmesh::overlay;
 using namespace std::chrono_literals;
+using testing::alice;
+using testing::bob;
 namespace limits = presmesh::proto::limits;
 using proto::Reason;
 
 namespace {
 
 using Wires = std::vector<proto::Bytes>;
-const auto alice = testing::uri("alice@a.example");
-const auto bob = testing::uri("bob@b.example");
 
 /// A node of b.example that looks for alice; the look-up of her domain's nodes is under way.
 struct FinderWorld {
-    tests::FederationKit kit = federation_kit();
+    testing::FederationKit kit = federation_kit();
     std::shared_ptr<const proto::Federation> federation = kit.share();
-    tests::NodeKit self = kit.node("b.example");
+    testing::NodeKit self = kit.node("b.example");
     proto::SeededRandom random{3};
-    proto::Now now{proto::SteadyTime{1000s}, proto::wall_from_seconds(tests::kit_epoch_s)};
+    proto::Now now{proto::SteadyTime{1000s}, proto::wall_from_seconds(testing::kit_epoch_s)};
     SealedTransport transport{self.key, self.certificate, federation, random};
     Peers peers{transport, random, 1, 30s};
     Following following{peers, self.id()};
@@ -41,28 +42,28 @@ struct FinderWorld {
         finder.begin(now, alice);
         REQUIRE(network.gets == 1);
     }
-    static tests::FederationKit federation_kit() {
-        tests::FederationKit kit{31};
+    static testing::FederationKit federation_kit() {
+        testing::FederationKit kit{31};
         for (const char* domain : {"a.example", "b.example", "c.example"}) kit.add_domain(domain);
         return kit;
     }
-    proto::Record record(const tests::NodeKit& node, const std::string& who, std::uint64_t counter,
+    proto::Record record(const testing::NodeKit& node, const std::string& who, std::uint64_t counter,
                          proto::Duration lifetime = 20h) const {
-        return tests::record_of(node, *federation, who, counter, lifetime);
+        return testing::record_of(node, *federation, who, counter, lifetime);
     }
-    bool follows_at(const tests::NodeKit& node) const { return following.followed_at(node.id()).contains(alice); }
+    bool follows_at(const testing::NodeKit& node) const { return following.followed_at(node.id()).contains(alice); }
     std::uint64_t refused(Reason reason) const {
         const auto found = finder.refused_records().find(reason);
         return found == finder.refused_records().end() ? 0 : found->second;
     }
     /// Did the finder refuse what a peer told, by this name, and do nothing with it?
-    bool refuses(const tests::NodeKit& node, const proto::Bytes& wire, Reason reason) {
+    bool refuses(const testing::NodeKit& node, const proto::Bytes& wire, Reason reason) {
         const auto before = refused(reason);
         finder.take_record(now, alice, wire);
         return refused(reason) == before + 1 && !follows_at(node) && finder.known_records(alice, now.wall).empty();
     }
     /// "I am a node of this domain", found by the look-up; said an hour ago, and `since`.
-    void announce(const tests::NodeKit& node, const std::string& domain, proto::Duration since,
+    void announce(const testing::NodeKit& node, const std::string& domain, proto::Duration since,
                   proto::Duration lifetime = 1h, LookupId lookup = domain_lookup) {
         proto::Record record;
         record.kind = proto::RecordKind::domain;
@@ -124,7 +125,7 @@ TEST_CASE("of a source the newest record is told to others, whatever is replayed
 
 TEST_CASE("sources of one presentity are bounded") {
     FinderWorld world;
-    std::vector<tests::NodeKit> nodes;
+    std::vector<testing::NodeKit> nodes;
     for (std::size_t i = 0; i <= limits::sources_per_presentity; ++i) nodes.push_back(world.kit.node("a.example"));
     // The one that is too many would be told of first.
     std::sort(nodes.begin(), nodes.end(), [](const auto& one, const auto& other) { return other.id() < one.id(); });
@@ -137,16 +138,16 @@ TEST_CASE("sources of one presentity are bounded") {
 
 TEST_CASE("a live node that says it is no source makes room for a source, once; one with an older record does not") {
     FinderWorld world;
-    std::vector<tests::NodeKit> nodes;
+    std::vector<testing::NodeKit> nodes;
     for (std::size_t i = 0; i < limits::sources_per_presentity; ++i) nodes.push_back(world.kit.node("a.example"));
-    const auto tell_of = [&](const tests::NodeKit& node, proto::Duration later) {
+    const auto tell_of = [&](const testing::NodeKit& node, proto::Duration later) {
         auto record = world.record(node, "pres:alice@a.example", 1);
         record.issued += later;
         REQUIRE(proto::sign(record, node.key, node.certificate));
         world.finder.take_record(world.now, alice, record.wire);
     };
     std::uint64_t said = 0;
-    const auto say = [&](const tests::NodeKit& node, proto::ChannelMessage message) {
+    const auto say = [&](const testing::NodeKit& node, proto::ChannelMessage message) {
         const auto bytes = encode(proto::ChannelPacket{{5, 0, ++said}, {std::move(message)}});
         REQUIRE(world.peers.handle_input(world.now, node.id(), bytes));
         while (const auto event = world.peers.poll_event())
@@ -177,7 +178,7 @@ TEST_CASE("a live node that says it is no source makes room for a source, once; 
 
 TEST_CASE("of nodes that are gone the one that was silent longest makes room") {
     FinderWorld world;
-    std::vector<tests::NodeKit> nodes;
+    std::vector<testing::NodeKit> nodes;
     for (std::size_t i = 0; i < limits::sources_per_presentity; ++i) {
         nodes.push_back(world.kit.node("a.example"));
         world.finder.take_record(world.now, alice, world.record(nodes.back(), "pres:alice@a.example", 1).wire);
@@ -201,7 +202,7 @@ TEST_CASE("of nodes that are gone the one that was silent longest makes room") {
 
 TEST_CASE("the nodes of a domain that announced themselves last are asked; a replayed announcement changes nothing") {
     FinderWorld world;
-    std::vector<tests::NodeKit> nodes;
+    std::vector<testing::NodeKit> nodes;
     for (std::size_t i = 0; i <= limits::nodes_asked_per_domain; ++i) nodes.push_back(world.kit.node("a.example"));
     for (std::size_t i = 0; i < nodes.size(); ++i) world.announce(nodes[i], "a.example", std::chrono::seconds(10 + i));
     world.announce(nodes.back(), "a.example", 1s);  // an older one of the latest

@@ -10,7 +10,7 @@ using namespace presmesh;
 using namespace presmesh::overlay;
 using proto::Bytes;
 using proto::to_hex;
-using tests::golden;
+using testing::golden;
 
 namespace {
 
@@ -25,7 +25,7 @@ class OneByte final : public proto::Random {
 
 /// The node of a.example begins a session with that of b.example, and says something.
 struct Conversation {
-    tests::RecordWorld keys;
+    testing::RecordWorld keys;
     OneByte a_random{0x21};
     OneByte b_random{0x22};
     Exchange a{a_random};

@@ -229,9 +229,9 @@ namespace {
 
 /// A publisher that has a turn every quarter of an hour: 20 records each time, the second's worth that may go together.
 struct Busy {
-    tests::FederationKit kit = federation_kit();
+    testing::FederationKit kit = federation_kit();
     std::shared_ptr<const proto::Federation> federation = kit.share();
-    tests::NodeKit self = kit.node("a.example");
+    testing::NodeKit self = kit.node("a.example");
     overlay::Settings settings{self.key, self.certificate, federation, {}, 1};
     proto::SeededRandom random{5};
     overlay::SequenceCounter counter{1};
@@ -244,8 +244,8 @@ struct Busy {
         settings.verified = std::make_shared<proto::VerificationCache>();
         publisher.go_online(at(time));
     }
-    static tests::FederationKit federation_kit() {
-        tests::FederationKit kit{41};
+    static testing::FederationKit federation_kit() {
+        testing::FederationKit kit{41};
         kit.add_domain("a.example");
         return kit;
     }

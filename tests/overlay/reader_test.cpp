@@ -7,6 +7,7 @@
 #include "proto/limits.hpp"
 #include "proto/primitives.hpp"
 #include "tests/support/overlay_world.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/record_kit.hpp"
 
 using namespace presmesh;
@@ -17,19 +18,17 @@ namespace limits = presmesh::proto::limits;
 namespace {
 
 using Wires = std::vector<proto::Bytes>;
-const auto alice = uri("alice@a.example");
-const auto bob = uri("bob@b.example");
 
 /// Bob's node looks for alice, whose own node is not there; every answer of the DHT is `answer`.
 struct Liars : OverlayWorld {
     OverlayHost& meeting_point = add("c.example");
     OverlayHost& reader = add("b.example", {&meeting_point});
-    tests::NodeKit a = kit.node("a.example");
-    tests::NodeKit c = kit.node("c.example");
+    testing::NodeKit a = kit.node("a.example");
+    testing::NodeKit c = kit.node("c.example");
 
     Liars() : OverlayWorld(21) { network.run_for(5s); }
-    proto::Bytes record(const tests::NodeKit& node, const std::string& who, proto::Duration lifetime = 20h) const {
-        return tests::record_of(node, *federation, who, 1, lifetime).wire;
+    proto::Bytes record(const testing::NodeKit& node, const std::string& who, proto::Duration lifetime = 20h) const {
+        return testing::record_of(node, *federation, who, 1, lifetime).wire;
     }
     /// Does the reader refuse it, name the reason, and turn to nobody because of it?
     bool refuses(const proto::Bytes& wire, const std::string& reason) {
@@ -101,7 +100,7 @@ TEST_CASE("a record that the DHT's side has verified is not verified again by th
     Liars world;
     const auto alice_key = proto::presentity_key(world.federation->key, alice);
     const auto key = proto::dht_key(world.federation->key, alice.domain(), alice_key);
-    const auto record = tests::record_of(world.a, *world.federation, "pres:alice@a.example", 1);
+    const auto record = testing::record_of(world.a, *world.federation, "pres:alice@a.example", 1);
     overlay::RecordStore dht_side(world.federation, {}, world.reader.verified);
     // What DhtNode does with each copy that a node answers, before it tells of it.
     world.dht->lie = [&](const proto::DhtKey& asked, Wires) {
@@ -363,14 +362,14 @@ namespace {
 
 /// A member's node that asks over the channel whatever it likes.
 struct Curious {
-    tests::NodeKit kit;
+    testing::NodeKit kit;
     proto::SeededRandom random{5};
     overlay::SealedTransport transport;
     overlay::Peers peers{transport, random, 1, 30s};
     std::vector<overlay::SourcesAnswered> answers;
     proto::Now now{};
 
-    Curious(tests::NodeKit node, std::shared_ptr<const proto::Federation> federation)
+    Curious(testing::NodeKit node, std::shared_ptr<const proto::Federation> federation)
         : kit(std::move(node)), transport(kit.key, kit.certificate, std::move(federation), random) {}
 
     void handle_input(proto::Now at, const proto::Endpoint& from, proto::BytesView bytes) {

@@ -15,15 +15,15 @@ using proto::Reason;
 namespace {
 
 struct StoreWorld {
-    tests::FederationKit kit{3};
-    proto::WallTime now = proto::wall_from_seconds(tests::kit_epoch_s);
+    testing::FederationKit kit{3};
+    proto::WallTime now = proto::wall_from_seconds(testing::kit_epoch_s);
     StoreWorld() {
         for (const char* domain : {"a.example", "b.example", "c.example"}) kit.add_domain(domain);
     }
     Place place(const proto::Record& record) const { return {record.dht_key(kit.share()->key), record.value_id()}; }
-    proto::Record record(const tests::NodeKit& node, const std::string& who, std::uint64_t counter,
+    proto::Record record(const testing::NodeKit& node, const std::string& who, std::uint64_t counter,
                          proto::Duration lifetime = 20h) const {
-        return tests::record_of(node, *kit.share(), who, counter, lifetime);
+        return testing::record_of(node, *kit.share(), who, counter, lifetime);
     }
 };
 
@@ -136,7 +136,7 @@ TEST_CASE("what has run out takes its room for as long as OpenDHT keeps what it 
     RecordStore store(world.kit.share(), {.per_key = 64, .per_member = 2, .in_all = 3});
     const auto a = world.kit.node("a.example");
     const auto b = world.kit.node("b.example");
-    const auto offer = [&](const tests::NodeKit& node, const std::string& who, std::uint64_t counter,
+    const auto offer = [&](const testing::NodeKit& node, const std::string& who, std::uint64_t counter,
                            proto::Duration age = 0s) {
         auto record = world.record(node, who, counter, 23h);
         record.issued += age;
@@ -203,7 +203,7 @@ TEST_CASE("the quota of a member, and of all together; a replacement needs no ro
     RecordStore store(world.kit.share(), {.per_key = 64, .per_member = 2, .in_all = 3});
     const auto a = world.kit.node("a.example");
     const auto b = world.kit.node("b.example");
-    const auto offer = [&](const tests::NodeKit& node, const std::string& who, std::uint64_t counter) {
+    const auto offer = [&](const testing::NodeKit& node, const std::string& who, std::uint64_t counter) {
         const auto record = world.record(node, who, counter);
         return store.offer(world.now, world.place(record), record.wire);
     };

@@ -8,18 +8,18 @@ using namespace presmesh;
 
 namespace {
 
-tests::FederationKit with_domains() {
-    tests::FederationKit kit(7);
+testing::FederationKit with_domains() {
+    testing::FederationKit kit(7);
     for (const auto* domain : {"a.example", "b.example", "c.example"}) kit.add_domain(domain);
     return kit;
 }
 
 struct World {
-    tests::FederationKit kit = with_domains();
-    tests::NodeKit node = kit.node("b.example");
+    testing::FederationKit kit = with_domains();
+    testing::NodeKit node = kit.node("b.example");
 
     overlay::Rights now(std::int64_t later_s = 0) const {
-        return {kit.share(), proto::wall_from_seconds(tests::kit_epoch_s + later_s), nullptr};
+        return {kit.share(), proto::wall_from_seconds(testing::kit_epoch_s + later_s), nullptr};
     }
 };
 
@@ -61,10 +61,10 @@ TEST_CASE("a node that is revoked loses its rights") {
 
 TEST_CASE("a delegate loses its rights by time, with the same file") {
     World world;
-    world.kit.delegate("a.example", "b.example", proto::wall_from_seconds(tests::kit_epoch_s + 60));
+    world.kit.delegate("a.example", "b.example", proto::wall_from_seconds(testing::kit_epoch_s + 60));
     const auto federation = world.kit.share();
     const auto at = [&](std::int64_t later_s) {
-        return overlay::Rights(federation, proto::wall_from_seconds(tests::kit_epoch_s + later_s), nullptr);
+        return overlay::Rights(federation, proto::wall_from_seconds(testing::kit_epoch_s + later_s), nullptr);
     };
     CHECK_FALSE(at(59).any_lost_since(at(0)));
     CHECK(at(3600).any_lost_since(at(0)));

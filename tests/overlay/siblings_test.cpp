@@ -5,14 +5,13 @@
 
 #include "proto/limits.hpp"
 #include "tests/support/overlay_world.hpp"
+#include "tests/support/people.hpp"
 
 using namespace presmesh;
 using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
 
 proto::RulesMessage one_rule(std::uint64_t since) {
     return {7, since, since + 1, {{alice, false, "*", std::uint8_t{0}, 1}}};

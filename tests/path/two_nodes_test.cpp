@@ -5,7 +5,9 @@
 #include "node/compose.hpp"
 #include "proto/limits.hpp"
 #include "tests/support/node_world.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/recording_translator.hpp"
+#include "tests/support/rules.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -17,12 +19,6 @@ using translators::WatchState;
 namespace {
 
 constexpr proto::Duration latency = 50ms;
-const auto alice = uri("alice@a.example");
-const auto xena = uri("xena@x.example");
-
-RuleSet one_rule(std::string who, Handling handling) {
-    return RuleSet::make({Rule::make(who, handling).value()}).value();
-}
 
 /// Alice publishes at a.example; Xena watches from x.example.
 struct Two {

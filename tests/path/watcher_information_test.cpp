@@ -3,15 +3,13 @@
 
 #include "node/rules.hpp"
 #include "tests/support/path_world.hpp"
+#include "tests/support/people.hpp"
 
 using namespace presmesh;
 using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
-
-const auto alice = uri("alice@a.example");
-const auto xena = uri("xena@x.example");
 
 /// Has Alice's last NOTIFY said so of Xena?
 bool says(const PathWorld& path, const std::string& status, const std::string& event) {

@@ -265,7 +265,7 @@ TEST_CASE("golden packets of version 1, one for each kind of message, stay reada
         CAPTURE(kind);
         CHECK(message.index() == i);
         const ChannelPacket packet{{1'800'000'000, 1'800'000'001, 5}, {message}};
-        const auto golden = presmesh::tests::golden("channel_" + kind + "_v1.hex");
+        const auto golden = presmesh::testing::golden("channel_" + kind + "_v1.hex");
         CHECK(to_hex(encode(packet)) == to_hex(golden));
         CHECK(decode_channel_packet(golden) == packet);
     }

@@ -7,8 +7,10 @@
 #include "proto/msgpack_io.hpp"
 #include "proto/verification_cache.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/reason.hpp"
 
 using namespace presmesh::proto;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
@@ -28,12 +30,6 @@ Certificate certificate() {
 
 Delegation delegation() {
     return Delegation::issue(key(1), "a.example", "b.example", start, end);
-}
-
-template <typename T>
-Reason reason(const Result<T>& result) {
-    REQUIRE(!result.has_value());
-    return result.error().reason;
 }
 
 Bytes encoded(std::uint64_t version, std::string_view domain, std::size_t extra) {
@@ -73,10 +69,10 @@ TEST_CASE("blake2b_256, node ids and Kademlia ids have their golden values") {
 }
 
 TEST_CASE("golden statements of version 1 stay readable, and stay what is written") {
-    CHECK(to_hex(certificate().encode()) == to_hex(presmesh::tests::golden("certificate_v1.hex")));
-    CHECK(to_hex(delegation().encode()) == to_hex(presmesh::tests::golden("delegation_v1.hex")));
-    CHECK(Certificate::decode(presmesh::tests::golden("certificate_v1.hex")).value() == certificate());
-    CHECK(Delegation::decode(presmesh::tests::golden("delegation_v1.hex")).value() == delegation());
+    CHECK(to_hex(certificate().encode()) == to_hex(presmesh::testing::golden("certificate_v1.hex")));
+    CHECK(to_hex(delegation().encode()) == to_hex(presmesh::testing::golden("delegation_v1.hex")));
+    CHECK(Certificate::decode(presmesh::testing::golden("certificate_v1.hex")).value() == certificate());
+    CHECK(Delegation::decode(presmesh::testing::golden("delegation_v1.hex")).value() == delegation());
 }
 
 TEST_CASE("a certificate holds for its domain key and its time, a clock's error allowed for") {

@@ -3,15 +3,14 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "proto/identity.hpp"
 #include "proto/limits.hpp"
 #include "proto/msgpack_io.hpp"
+#include "tests/support/golden.hpp"
 #include "tests/support/presence_gen.hpp"
 
 using namespace presmesh::proto;
+using namespace presmesh::testing;
 
 namespace {
 
@@ -38,12 +37,6 @@ Presence sample() {
     p.notes = {{"", "whole"}};
     p.extensions = {R"(<y xmlns="urn:example:y">t</y>)"};
     return p;
-}
-
-Bytes golden(const char* name) {
-    std::ifstream in(std::string(TESTS_DIR) + "/proto/golden/" + name);
-    const std::string hex{std::istream_iterator<char>(in), {}};
-    return from_hex(hex);
 }
 
 Reason reason_of(const Bytes& bytes) {

@@ -5,18 +5,13 @@
 
 #include "proto/primitives.hpp"
 #include "tests/support/golden.hpp"
+#include "tests/support/reason.hpp"
 #include "tests/support/record_world.hpp"
 
 using namespace presmesh::proto;
-using namespace presmesh::tests;
+using namespace presmesh::testing;
 
 namespace {
-
-template <typename T>
-Reason reason(const Result<T>& result) {
-    REQUIRE(!result.has_value());
-    return result.error().reason;
-}
 
 Reason read_reason(const RecordWorld& world, const Bytes& wire) {
     return reason(read_record(wire, world.federation, world.now));

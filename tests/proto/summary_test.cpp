@@ -38,8 +38,8 @@ TEST_CASE("a summary opens under its key and no other") {
 
 TEST_CASE("the golden summary of version 1 stays readable, and stays what is written") {
     SeededRandom random(9);
-    CHECK(to_hex(seal_summary(busy, content_key(7), random)) == to_hex(presmesh::tests::golden("summary_v1.hex")));
-    CHECK(open_summary(presmesh::tests::golden("summary_v1.hex"), content_key(7)).value() == busy);
+    CHECK(to_hex(seal_summary(busy, content_key(7), random)) == to_hex(presmesh::testing::golden("summary_v1.hex")));
+    CHECK(open_summary(presmesh::testing::golden("summary_v1.hex"), content_key(7)).value() == busy);
 }
 
 TEST_CASE("lengths tell little: three of them") {

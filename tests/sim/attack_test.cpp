@@ -16,7 +16,7 @@ using proto::Endpoint;
 
 namespace {
 
-Scenario scenario_of(const std::string& attack, std::uint32_t nodes = 200) {
+Scenario attacked(const std::string& attack, std::uint32_t nodes = 200) {
     auto read = parse_scenario("nodes = " + std::to_string(nodes) + "\n[attack]\n" + attack, "s.toml");
     if (!read) FAIL(read.error().front());
     return *read;
@@ -48,8 +48,8 @@ std::uint32_t attackers(const Attack& attack, std::uint32_t nodes) {
 }  // namespace
 
 TEST_CASE("a share of the nodes attacks, the same for the same seed, never the home of the most popular presentity") {
-    CHECK(make_attack(scenario_of("model = \"none\""), 1) == nullptr);
-    const auto scenario = scenario_of("model = \"drop\"\nshare = 0.25");
+    CHECK(make_attack(attacked("model = \"none\""), 1) == nullptr);
+    const auto scenario = attacked("model = \"drop\"\nshare = 0.25");
     const auto a = make_attack(scenario, 1), b = make_attack(scenario, 1), c = make_attack(scenario, 2);
     CHECK(attackers(*a, 200) == 50);
     CHECK_FALSE(a->attacks(home_of(scenario, 0)));
@@ -63,7 +63,7 @@ TEST_CASE("a share of the nodes attacks, the same for the same seed, never the h
 }
 
 TEST_CASE("sybils are a share of the ids nearest the key, and have keys of their own for it") {
-    const auto attack = make_attack(scenario_of("model = \"sybil\"\nshare = 0.5"), 1);
+    const auto attack = make_attack(attacked("model = \"sybil\"\nshare = 0.5"), 1);
     CHECK(attackers(*attack, 200) == 4);
     const auto first = attack->node_key(1), second = attack->node_key(2);
     REQUIRE(first);
@@ -71,11 +71,11 @@ TEST_CASE("sybils are a share of the ids nearest the key, and have keys of their
     const auto a = proto::kademlia_id(first->public_key(), 0), b = proto::kademlia_id(second->public_key(), 0);
     CHECK(a != b);
     CHECK(a[0] == b[0]);  // both within log2(200) + 1 bits of the same key
-    CHECK(make_attack(scenario_of("model = \"drop\""), 1)->node_key(1) == nullptr);
+    CHECK(make_attack(attacked("model = \"drop\""), 1)->node_key(1) == nullptr);
 }
 
 TEST_CASE("a replayer sends what it saw again, under the addresses it had, at its rate") {
-    const auto scenario = scenario_of("model = \"replay\"\nshare = 0.005\nrate = 50");
+    const auto scenario = attacked("model = \"replay\"\nshare = 0.005\nrate = 50");
     const auto attack = make_attack(scenario, 1);
     Field field;
     const auto other = endpoint_of(7);
@@ -91,7 +91,7 @@ TEST_CASE("a replayer sends what it saw again, under the addresses it had, at it
 }
 
 TEST_CASE("strangers are no nodes, and send from outside of the nodes' network") {
-    const auto scenario = scenario_of("model = \"strangers\"\nshare = 0.05\nrate = 10");
+    const auto scenario = attacked("model = \"strangers\"\nshare = 0.05\nrate = 10");
     const auto attack = make_attack(scenario, 1);
     CHECK(attackers(*attack, 200) == 0);
     Field field;

@@ -13,13 +13,13 @@
 
 using namespace presmesh;
 using namespace presmesh::sim;
-using namespace presmesh::tests;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 using proto::Duration;
 
 namespace {
 
-Scenario scenario_of(const std::string& churn, std::uint32_t nodes) {
+Scenario churning(const std::string& churn, std::uint32_t nodes) {
     auto read = parse_scenario("nodes = " + std::to_string(nodes) + "\n[churn]\n" + churn, "s.toml");
     if (!read) FAIL(read.error().front());
     return *read;
@@ -82,7 +82,7 @@ TEST_CASE(
     for (const auto* model : models) {
         CAPTURE(model);
         const std::uint32_t nodes = 6'000;
-        const auto scenario = scenario_of(model, nodes);
+        const auto scenario = churning(model, nodes);
         auto early_plan = *make_churn_plan(scenario, 1);
         auto late_plan = *make_churn_plan(scenario, 2);
         const auto early = play(*early_plan, nodes, Duration{0});
@@ -103,7 +103,7 @@ TEST_CASE(
 
 TEST_CASE("a population of fresh sessions would not pass the same test") {
     proto::SeededRandom random(4);
-    const auto kad = scenario_of("preset = \"kad-steiner-2009\"", 10).churn.classes.at(0);
+    const auto kad = churning("preset = \"kad-steiner-2009\"", 10).churn.classes.at(0);
     std::vector<double> fresh, residual;
     for (int i = 0; i < 3000; ++i) {
         fresh.push_back(double(kad.session->sample(random).count()));
@@ -113,8 +113,8 @@ TEST_CASE("a population of fresh sessions would not pass the same test") {
 }
 
 TEST_CASE("a node's life depends on the seed and its number alone") {
-    const auto few = scenario_of("model = \"exponential:10m\"", 10);
-    const auto many = scenario_of("model = \"exponential:10m\"", 100);
+    const auto few = churning("model = \"exponential:10m\"", 10);
+    const auto many = churning("model = \"exponential:10m\"", 100);
     auto a = *make_churn_plan(few, 7), b = *make_churn_plan(many, 7), c = *make_churn_plan(many, 8);
     bool differs = false;
     for (NodeIndex node = 10; node-- > 0;) {  // in another order
@@ -132,7 +132,7 @@ TEST_CASE("a node's life depends on the seed and its number alone") {
 }
 
 TEST_CASE("shares: crashes, disks, and nodes that never leave") {
-    auto scenario = scenario_of(
+    auto scenario = churning(
         "model = \"classes\"\n[[churn.class]]\nname = \"a\"\nshare = 0.25\nsession = \"never\"\n"
         "[[churn.class]]\nname = \"b\"\nshare = 0.75\nsession = \"exponential:1m\"\ncrash = 0.2\nkeeps_disk = 0.5\n",
         4'000);
@@ -155,7 +155,7 @@ TEST_CASE("shares: crashes, disks, and nodes that never leave") {
 
 TEST_CASE("by day more return than by night") {
     const auto scenario =
-        scenario_of("model = \"exponential:1h\"\ndiurnal_amplitude = 0.8\ndiurnal_period = \"24h\"\n", 3'000);
+        churning("model = \"exponential:1h\"\ndiurnal_amplitude = 0.8\ndiurnal_period = \"24h\"\n", 3'000);
     auto plan = *make_churn_plan(scenario, 5);
     int by_day = 0, by_night = 0;
     for (NodeIndex node = 0; node < 3'000; ++node) {
@@ -168,7 +168,7 @@ TEST_CASE("by day more return than by night") {
 }
 
 TEST_CASE("with offline never all are there at the start, and who leaves has left for good") {
-    const auto scenario = scenario_of("model = \"exponential:1m\"\noffline = \"never\"\ncrash = 1\n", 200);
+    const auto scenario = churning("model = \"exponential:1m\"\noffline = \"never\"\ncrash = 1\n", 200);
     auto plan = *make_churn_plan(scenario, 6);
     for (NodeIndex node = 0; node < 200; ++node) {
         CHECK(plan->online_at_start(node));
@@ -181,7 +181,7 @@ TEST_CASE("with offline never all are there at the start, and who leaves has lef
 }
 
 TEST_CASE("churn that starts later leaves everyone alone until then") {
-    auto scenario = scenario_of("model = \"exponential:1m\"\nstarts = \"10m\"\n", 200);
+    auto scenario = churning("model = \"exponential:1m\"\nstarts = \"10m\"\n", 200);
     auto plan = *make_churn_plan(scenario, 6);
     for (NodeIndex node = 0; node < 200; ++node) CHECK(plan->next(node, {})->at > 10min);
 }

@@ -9,7 +9,7 @@ using namespace presmesh::sim;
 
 namespace {
 
-Measures run_with(const std::string& more) {
+Measures run_crash(const std::string& more) {
     const auto scenario = parse_scenario(R"(nodes = 24
 warmup = "60s"
 duration = "2m"
@@ -34,7 +34,7 @@ kill = 0.2
 TEST_CASE("what the watchers at a node see ends with the node: its end is no news to them") {
     for (const char* mode : {"mode=engine", "mode=presmesh"}) {
         CAPTURE(std::string(mode));
-        const auto seen = run_with(mode);
+        const auto seen = run_crash(mode);
         for (const auto& violation : seen.violations)
             CHECK_MESSAGE(violation.at != proto::Duration{std::chrono::minutes{2}}, violation.what);
         CHECK((seen.crash_detection_s.count() == 0 || seen.crash_detection_s.at(0) > 0));

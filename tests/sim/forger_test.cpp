@@ -23,7 +23,7 @@ using proto::Reason;
 
 namespace {
 
-constexpr std::uint64_t seed = 1;
+constexpr std::uint64_t forgers_seed = 1;
 
 /// As OpenDHT writes it.
 DhtPacket put_packet(const proto::DhtKey& key, std::uint64_t id, proto::BytesView wire) {
@@ -57,19 +57,19 @@ class NaiveDht final : public PassingDht {
 };
 
 struct Forgers {
-    tests::FederationKit kit{3};
-    tests::NodeKit victim, forger;
-    ForgersMark mark{seed};
-    proto::Now now{proto::SteadyTime{1h}, proto::wall_from_seconds(tests::kit_epoch_s)};
+    testing::FederationKit kit{3};
+    testing::NodeKit victim, forger;
+    ForgersMark mark{forgers_seed};
+    proto::Now now{proto::SteadyTime{1h}, proto::wall_from_seconds(testing::kit_epoch_s)};
     Forgers() : victim(node("a.example")), forger(node("evil.example")) {}
-    tests::NodeKit node(const std::string& domain) {
+    testing::NodeKit node(const std::string& domain) {
         kit.add_domain(domain);
         return kit.node(domain);
     }
     Insider insider() const {
         return {forger.key, forger.certificate, kit.share(), proto::Endpoint::v4(0x0a000009, 4000)};
     }
-    proto::Record record() const { return tests::record_of(victim, *kit.share(), "pres:alice@a.example", 5); }
+    proto::Record record() const { return testing::record_of(victim, *kit.share(), "pres:alice@a.example", 5); }
     proto::Record domain_record() const {
         auto record = this->record();
         record.kind = proto::RecordKind::domain;
@@ -172,7 +172,7 @@ TEST_CASE("a forged record that a node finds, or hands on, does not pass unseen"
     const auto pass = [&](const std::string& model, const Bytes& wire) {
         const auto scenario = parse_scenario("[attack]\nmodel = \"" + model + "\"\n", "s.toml");
         if (!scenario) FAIL(scenario.error().front());
-        const auto attack = make_attack(*scenario, seed);
+        const auto attack = make_attack(*scenario, forgers_seed);
         overlay::DhtFakeWorld fake(world.kit.share(), 1ms);
         auto naive = std::make_unique<NaiveDht>(fake);
         auto& inlet = *naive;

@@ -1,10 +1,11 @@
 #include "sim/network.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <cmath>
-#include <fstream>
+#include <filesystem>
+
+#include "tests/support/temp_folder.hpp"
 
 using namespace presmesh;
 using namespace presmesh::sim;
@@ -232,10 +233,10 @@ TEST_CASE("who is behind a NAT is reached by those it has sent to a short while 
 }
 
 TEST_CASE("delays from a matrix: half the round trip between the sites of two nodes") {
-    const auto path = std::filesystem::temp_directory_path() / ("presmesh_matrix_" + std::to_string(::getpid()));
-    std::ofstream(path) << "# unit: ms\n0 100 30\n100 0 60\n30 60 0\n";
+    const testing::TempFolder folder;
+    const auto path = folder.write("matrix", "# unit: ms\n0 100 30\n100 0 60\n30 60 0\n");
     NetworkOptions options;
-    options.latency = *Latency::parse("matrix:" + path.string());
+    options.latency = *Latency::parse("matrix:" + path);
     const auto network = network_of(options);
     std::array<int, 4> seen{};
     for (NodeIndex a = 0; a < 50; ++a)
@@ -254,10 +255,10 @@ TEST_CASE("delays from a matrix: half the round trip between the sites of two no
     CHECK(seen[1] > 100);
     CHECK(seen[2] > 100);
     CHECK(seen[3] == 0);
-    std::ofstream(path) << "0 100\n100 x\n";
+    folder.write("matrix", "0 100\n100 x\n");
     const auto refused = Network::make(scenario_of(options), 1);
     REQUIRE_FALSE(refused);
-    CHECK(refused.error().detail.starts_with(path.string() + ": line 2: 'x' is no round-trip time"));
+    CHECK(refused.error().detail.starts_with(path + ": line 2: 'x' is no round-trip time"));
     std::filesystem::remove(path);
     CHECK(Network::make(scenario_of(options), 1).error().reason == proto::Reason::not_found);
 }

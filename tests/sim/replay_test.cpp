@@ -6,7 +6,7 @@
 
 using namespace presmesh;
 using namespace presmesh::sim;
-using namespace presmesh::tests;
+using namespace presmesh::testing;
 
 namespace {
 

@@ -1,35 +1,22 @@
 #include "sim/sweep.hpp"
 
 #include <doctest/doctest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <set>
-#include <sstream>
 
 #include "sim/scenario_file.hpp"
 #include "sim/table.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace presmesh;
 using namespace presmesh::sim;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-    fs::path path = fs::temp_directory_path() / ("presmesh_sweep_" + std::to_string(::getpid()));
-    Folder() { fs::create_directories(path); }
-    ~Folder() { fs::remove_all(path); }
-};
-
-std::string text_of(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
 
 Measures measures_of(std::uint64_t seed, double factor) {
     Measures m;
@@ -191,13 +178,13 @@ TEST_CASE("a failed check of one seed is the point's") {
 TEST_CASE("every combination of what is varied, and every seed of it") {
     CHECK(Vary::parse("a=1\\,2,3")->values == std::vector<std::string>{"1,2", "3"});
     for (const char* text : {"nodes", "=1", "nodes=", "nodes=1,,2", "nodes=1,1"}) CHECK_FALSE(Vary::parse(text));
-    Folder folder;
-    const auto jobs = jobs_of(plan_in(folder.path));
+    const TempFolder folder;
+    const auto jobs = jobs_of(plan_in(folder.path()));
     REQUIRE(jobs);
     CHECK(jobs->size() == 12);
     CHECK(jobs->at(0).folder.filename() == "nodes=64,network.loss=0,seed=1");
     CHECK(jobs->at(11).folder.filename() == "nodes=128,network.loss=0.05,seed=3");
-    auto wrong = plan_in(folder.path);
+    auto wrong = plan_in(folder.path());
     wrong.vary.push_back(*Vary::parse("nods=1,2"));
     const auto faults = jobs_of(wrong);
     REQUIRE_FALSE(faults);
@@ -206,8 +193,8 @@ TEST_CASE("every combination of what is varied, and every seed of it") {
 }
 
 TEST_CASE("no two settings share a folder, and its name is one that a system takes") {
-    Folder folder;
-    auto plan = plan_in(folder.path);
+    const TempFolder folder;
+    auto plan = plan_in(folder.path());
     plan.seeds = 2;
     std::string events = "[";
     for (int i = 0; i < 12; ++i) events += "{at=\"1m\"\\,kill=0." + std::to_string(i + 1) + "}\\,";
@@ -228,35 +215,35 @@ TEST_CASE("no two settings share a folder, and its name is one that a system tak
 }
 
 TEST_CASE("a sweep resumes: finished runs are kept, broken and other ones are run") {
-    Folder folder;
-    const auto jobs = *jobs_of(plan_in(folder.path / "out"));
+    const TempFolder folder;
+    const auto jobs = *jobs_of(plan_in(folder.file("out")));
     const auto scenario = *read_scenario("default");
     for (std::size_t i = 0; i < jobs.size(); ++i)
-        REQUIRE(write_report(folder.path / "made" / jobs[i].folder.filename(), scenario,
+        REQUIRE(write_report(fs::path(folder.file("made")) / jobs[i].folder.filename(), scenario,
                              measures_of(jobs[i].seed, i < 6 ? 1 : 2)));
     // The fourth call fails; the others hand in the report that was made for them.
     const auto program =
-        fake_program(folder.path, "test \"$1\" = job || exit 9\n[ $(wc -l < " + (folder.path / "calls").string() +
-                                      ") = 4 ] && { echo broke; exit 3; }\ncp " + (folder.path / "made").string() +
-                                      "/$(basename \"$2\")/*.csv " + (folder.path / "made").string() +
-                                      "/$(basename \"$2\")/report.json \"$2\"/");
+        fake_program(folder.path(), "test \"$1\" = job || exit 9\n[ $(wc -l < " + folder.file("calls") +
+                                        ") = 4 ] && { echo broke; exit 3; }\ncp " + folder.file("made") +
+                                        "/$(basename \"$2\")/*.csv " + folder.file("made") +
+                                        "/$(basename \"$2\")/report.json \"$2\"/");
     std::size_t failed = 0, kept = 0;
     const auto count = [&](const JobOutcome& outcome) {
         failed += !outcome.finished, kept += outcome.kept;
         if (!outcome.finished) CHECK(outcome.failure == "ended with status 3: broke");
     };
     run_jobs(jobs, 1, count, program);
-    CHECK(calls(folder.path) == 12);
+    CHECK(calls(folder.path()) == 12);
     CHECK(failed == 1);
     CHECK(kept == 0);
     failed = 0;
     const auto outcomes = run_jobs(jobs, 4, count, program);
-    CHECK(calls(folder.path) == 13);
+    CHECK(calls(folder.path()) == 13);
     CHECK(failed == 0);
     CHECK(kept == 11);
     for (const auto& outcome : outcomes) CHECK(outcome.ok);
 
-    auto longer = plan_in(folder.path / "out");
+    auto longer = plan_in(folder.file("out"));
     longer.overrides = {"duration=1h"};  // another sweep in the same folder: nothing of it counts
     CHECK(*prepare(jobs_of(longer)->at(0)));
     CHECK_FALSE(fs::exists(jobs_of(longer)->at(0).folder / "report.json"));
@@ -267,14 +254,14 @@ TEST_CASE("a sweep resumes: finished runs are kept, broken and other ones are ru
     CHECK(points[0]["set"]["nodes"] == "64");
     CHECK(points[0]["series"]["online"].size() == 6);
     CHECK(find_number(points[2], "datagrams_per_change_per_watching_node")->get<double>() == 4);
-    REQUIRE(write_sweep(folder.path / "out", "test", points));
-    CHECK(text_of(folder.path / "out" / "sweep.csv").find("\"64\",\"0\",packets,1000,0,") != std::string::npos);
+    REQUIRE(write_sweep(folder.file("out"), "test", points));
+    CHECK(text_of(folder.file("out/sweep.csv")).find("\"64\",\"0\",packets,1000,0,") != std::string::npos);
     CHECK(table_of(points).find("nodes=128,network.loss=0.05") != std::string::npos);
 }
 
 TEST_CASE("what is no report of the run is run again, and what has none is missing") {
-    Folder folder;
-    auto plan = plan_in(folder.path / "out");
+    const TempFolder folder;
+    auto plan = plan_in(folder.file("out"));
     plan.vary = {*Vary::parse("nodes=64,128")};
     const auto jobs = *jobs_of(plan);
     const auto scenario = *read_scenario("default");
@@ -301,11 +288,11 @@ TEST_CASE("what is no report of the run is run again, and what has none is missi
     CHECK(points[0]["ok"] == false);
     CHECK(points[0]["replications"] == 2);
     CHECK(missing.size() == 4);
-    REQUIRE(write_sweep(folder.path / "out", "test", points, missing));
-    const auto report = Json::parse(text_of(folder.path / "out" / "report.json"));
+    REQUIRE(write_sweep(folder.file("out"), "test", points, missing));
+    const auto report = Json::parse(text_of(folder.file("out/report.json")));
     CHECK(report["ok"] == false);
     CHECK(report["missing"][3] == Json{{"set", {{"nodes", "128"}}}, {"seed", 3}});
-    CHECK(text_of(folder.path / "out" / "report.html").find("\"missing\":[{\"set\":{\"nodes\":\"64\"},\"seed\":1}") !=
+    CHECK(text_of(folder.file("out/report.html")).find("\"missing\":[{\"set\":{\"nodes\":\"64\"},\"seed\":1}") !=
           std::string::npos);
 }
 
@@ -325,8 +312,8 @@ TEST_CASE("sweep.csv doubles quotes in what was varied") {
 }
 
 TEST_CASE("a key is varied once") {
-    Folder folder;
-    auto plan = plan_in(folder.path);
+    const TempFolder folder;
+    auto plan = plan_in(folder.path());
     plan.vary.push_back(*Vary::parse("nodes=256"));
     const auto jobs = jobs_of(plan);
     REQUIRE_FALSE(jobs);
@@ -334,20 +321,20 @@ TEST_CASE("a key is varied once") {
 }
 
 TEST_CASE("a run's folder holds what it takes to run it again, and a page that needs nothing from outside") {
-    Folder folder;
+    const TempFolder folder;
     auto scenario = *read_scenario("default", {"nodes=64"});
     scenario.name = "a </script> & more";
-    REQUIRE(write_report(folder.path, scenario, measures_of(3, 1)));
-    auto again = read_scenario((folder.path / "scenario.toml").string());
+    REQUIRE(write_report(folder.path(), scenario, measures_of(3, 1)));
+    auto again = read_scenario(folder.file("scenario.toml"));
     REQUIRE(again);
     CHECK(to_toml(*again) == to_toml(scenario));
-    const auto manifest = Json::parse(text_of(folder.path / "manifest.json"));
+    const auto manifest = Json::parse(text_of(folder.file("manifest.json")));
     CHECK(manifest["seed"] == 3);
     CHECK(manifest["trace_hash"] == "hash3");
-    const auto csv = text_of(folder.path / "series.csv");
+    const auto csv = text_of(folder.file("series.csv"));
     CHECK(csv.starts_with("virtual_s,online,"));
     CHECK(std::count(csv.begin(), csv.end(), '\n') == 7);
-    const auto page = text_of(folder.path / "report.html");
+    const auto page = text_of(folder.file("report.html"));
     CHECK(page.find("a &lt;/script> &amp; more") != std::string::npos);
     CHECK(page.find("{{") == std::string::npos);
     CHECK(page.find("<script src") == std::string::npos);

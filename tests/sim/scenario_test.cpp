@@ -1,15 +1,13 @@
 #include <doctest/doctest.h>
 
-#include <unistd.h>
 #include <algorithm>
 
-#include <filesystem>
-#include <fstream>
-
 #include "sim/scenario_file.hpp"
+#include "tests/support/temp_folder.hpp"
 
 using namespace presmesh;
 using namespace presmesh::sim;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
@@ -22,14 +20,6 @@ ScenarioFaults faults_of(std::string_view text, const std::vector<std::string>& 
 bool has(const ScenarioFaults& faults, std::string_view text) {
     return std::any_of(faults.begin(), faults.end(), [&](const auto& f) { return f.find(text) != std::string::npos; });
 }
-
-struct Folder {
-    std::filesystem::path path =
-        std::filesystem::temp_directory_path() / ("presmesh_scenario_" + std::to_string(::getpid()));
-    Folder() { std::filesystem::create_directories(path); }
-    ~Folder() { std::filesystem::remove_all(path); }
-    void write(const std::string& name, std::string_view text) const { std::ofstream(path / name) << text; }
-};
 
 }  // namespace
 
@@ -181,10 +171,10 @@ TEST_CASE("overrides come last, and their faults name them") {
 }
 
 TEST_CASE("a scenario builds on another, and on presets") {
-    Folder folder;
+    const TempFolder folder;
     folder.write("a.toml", "nodes = 10\n[network]\nloss = 0.1\n[churn]\nmodel = \"exponential:5m\"\ncrash = 0.2\n");
     folder.write("b.toml", "base = \"a.toml\"\n[network]\njitter = \"5ms\"\n[churn]\nmodel = \"exponential:7m\"\n");
-    auto b = read_scenario((folder.path / "b.toml").string());
+    auto b = read_scenario(folder.file("b.toml"));
     if (!b) FAIL(b.error().front());
     CHECK(b->name == "b");
     CHECK(b->nodes == 10);
@@ -201,15 +191,14 @@ TEST_CASE("a scenario builds on another, and on presets") {
     CHECK(preset->churn.source.find("Steiner") != std::string::npos);
 
     folder.write("c.toml", "base = \"c.toml\"\n");
-    auto circle = read_scenario((folder.path / "c.toml").string());
+    auto circle = read_scenario(folder.file("c.toml"));
     REQUIRE_FALSE(circle);
     CHECK(has(circle.error(), "in a circle"));
     folder.write("d.toml", "base = \"a.toml\"\n");
     folder.write("a.toml", "nodes = 10\nnods = 11\n");
-    CHECK(
-        has(read_scenario((folder.path / "d.toml").string()).error(), "a.toml:2: does not know nods; is nodes meant?"));
+    CHECK(has(read_scenario(folder.file("d.toml")).error(), "a.toml:2: does not know nods; is nodes meant?"));
     folder.write("a.toml", "nodes = 10\n\n[[event]]\nat = \"9m\"\nkill = 0.5\n");
-    const auto shorter = read_scenario((folder.path / "d.toml").string(), {"duration=5m"});
+    const auto shorter = read_scenario(folder.file("d.toml"), {"duration=5m"});
     CHECK(has(shorter.error(), "a.toml:4: the [[event]] at 9m lasts beyond the duration, 5m"));
 }
 
@@ -226,13 +215,13 @@ TEST_CASE("habits on top of classes reach those that say nothing of their own, o
     if (!again) FAIL(again.error().front());
     CHECK(to_toml(*again) == written);
 
-    Folder folder;
+    const TempFolder folder;
     folder.write("a.toml",
                  "[churn]\nmodel = \"classes\"\n"
                  "[[churn.class]]\nname = \"a\"\nshare = 0.5\nsession = \"exponential:1h\"\ncrash = 0.25\n"
                  "[[churn.class]]\nname = \"b\"\nshare = 0.5\nsession = \"exponential:1h\"\noffline = \"never\"\n");
     folder.write("b.toml", "base = \"a.toml\"\n[churn]\ncrash = 1\noffline = \"exponential:5m\"\n");
-    auto some = read_scenario((folder.path / "b.toml").string());
+    auto some = read_scenario(folder.file("b.toml"));
     if (!some) FAIL(some.error().front());
     CHECK(some->churn.classes.at(0).crash == 0.25);
     CHECK(some->churn.classes.at(1).crash == 1);
@@ -244,7 +233,7 @@ TEST_CASE("habits on top of classes reach those that say nothing of their own, o
     CHECK(again->churn.classes.at(1).offline.for_good);
 
     folder.write("c.toml", "base = \"ipfs-like\"\n[churn]\noffline = \"exponential:5m\"\n");
-    const auto refused = read_scenario((folder.path / "c.toml").string());
+    const auto refused = read_scenario(folder.file("c.toml"));
     REQUIRE_FALSE(refused);
     CHECK(has(refused.error(), "c.toml:3: [churn] offline would reach nobody"));
 }

@@ -10,7 +10,7 @@
 
 using namespace presmesh;
 using namespace presmesh::sim;
-using namespace presmesh::tests;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 using proto::Bytes;
 using proto::Duration;

@@ -6,12 +6,10 @@
 #include <vector>
 
 #include "overlay/channel.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence.hpp"
 
 namespace presmesh::testing {
-
-inline const auto alice = uri("alice@a.example");
-inline const auto bob = uri("bob@b.example");
 
 /// The messages of one kind in a packet.
 template <typename Message>

@@ -15,7 +15,7 @@
 #include "tests/support/os_shim.hpp"
 #include "tests/support/record_kit.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 using namespace std::chrono_literals;
 
@@ -173,4 +173,4 @@ struct DhtWorld {
     }
 };
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

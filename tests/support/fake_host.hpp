@@ -12,7 +12,7 @@
 #include "proto/limits.hpp"
 #include "translators/translator.hpp"
 
-namespace presmesh::test {
+namespace presmesh::testing {
 
 namespace tr = presmesh::translators;
 
@@ -191,4 +191,4 @@ class FakeHost final : public tr::Host {
     std::set<std::pair<proto::PresentityUri, std::string>> etags_;
 };
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

@@ -9,7 +9,7 @@
 #include "proto/identity.hpp"
 #include "proto/random.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 inline constexpr std::int64_t kit_epoch_s = 1'800'000'000;  // somewhere in 2027
 
@@ -69,4 +69,4 @@ class FederationKit {
     std::map<std::string, proto::SigningKey> domains_;
 };
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

@@ -6,7 +6,7 @@
 
 #include "proto/bytes.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 inline proto::Bytes golden(const std::string& name) {
     std::ifstream in(std::string(TESTS_DIR) + "/proto/golden/" + name);
@@ -16,4 +16,4 @@ inline proto::Bytes golden(const std::string& name) {
     return proto::from_hex(hex);
 }
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

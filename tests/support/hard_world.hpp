@@ -5,11 +5,11 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "tests/support/program.hpp"
+#include "tests/support/temp_folder.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 /// Sanitizers bring an allocator of their own, and OpenDHT has maps in the order of addresses: no equal traces there.
 #ifdef __SANITIZE_ADDRESS__
@@ -76,15 +76,8 @@ inline std::string hash_of(const Outcome& outcome) {
     return hash;
 }
 
-inline std::string text_of(const std::filesystem::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    std::ostringstream text;
-    text << in.rdbuf();
-    return text.str();
-}
-
 inline void write(const std::filesystem::path& path, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
 }
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

@@ -27,6 +27,9 @@
 
 namespace presmesh::testing {
 
+inline const std::string alices_token = "Authorization: Bearer alices-very-own-token\r\n";
+inline const std::string alices_presence = "/v1/presence/alice@a.example";
+
 /// Of a response: `head` is its first line and fields.
 struct HttpReply {
     int status = 0;

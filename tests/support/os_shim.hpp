@@ -7,7 +7,7 @@
 #include "proto/time.hpp"
 #include "sim/os_shim.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 class VirtualTime {
   public:
@@ -21,4 +21,4 @@ class VirtualTime {
     std::uint64_t dice_;
 };
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

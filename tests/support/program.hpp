@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 struct Outcome {
     int status = -1;  ///< of exit; -1 when a signal ended it
@@ -106,4 +106,4 @@ inline Outcome run_program(const std::vector<std::string>& command, const Surrou
     return Running(command, surroundings).end();
 }
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

@@ -6,7 +6,7 @@
 #include "proto/record.hpp"
 #include "tests/support/federation_kit.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 /// A presentity's record, issued at the kit's epoch for `lifetime`.
 inline proto::Record record_of(const NodeKit& node, const proto::Federation& federation, const std::string& presentity,
@@ -27,4 +27,4 @@ inline proto::Record record_of(const NodeKit& node, const proto::Federation& fed
     return record;
 }
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

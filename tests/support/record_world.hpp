@@ -6,7 +6,7 @@
 #include "proto/msgpack_io.hpp"
 #include "proto/record.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 using namespace std::chrono_literals;
 
@@ -89,4 +89,4 @@ inline proto::Bytes body_of(const proto::Record& record) {
     return {record.wire.begin(), record.wire.end() - 66};
 }
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

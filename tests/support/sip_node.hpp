@@ -18,7 +18,7 @@
 #include "translators/sip/shell_endpoint.hpp"
 #include "translators/sip/translator.hpp"
 
-namespace presmesh::test {
+namespace presmesh::testing {
 
 class SipNode {
   public:
@@ -98,4 +98,4 @@ class SipNode {
     std::thread thread_;
 };
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

@@ -10,15 +10,12 @@
 
 #include "proto/random.hpp"
 #include "tests/support/fake_host.hpp"
+#include "tests/support/people.hpp"
 #include "translators/sip/translator.hpp"
 
-namespace presmesh::test {
+namespace presmesh::testing {
 
 namespace sip = presmesh::translators::sip;
-
-inline proto::PresentityUri uri(std::string_view text) {
-    return proto::PresentityUri::parse(text).value();
-}
 
 inline proto::DocumentPtr open_document(std::string note = {}, proto::Basic basic = proto::Basic::open) {
     proto::Presence presence;
@@ -28,6 +25,10 @@ inline proto::DocumentPtr open_document(std::string note = {}, proto::Basic basi
     if (!note.empty()) service.notes.push_back({"", note});
     presence.services.push_back(std::move(service));
     return proto::Document::make(std::move(presence)).value();
+}
+
+inline bool has(const std::string& whole, std::string_view part) {
+    return whole.find(part) != std::string::npos;
 }
 
 inline std::string pidf_text(std::string_view basic = "open", std::string_view note = "") {
@@ -171,4 +172,4 @@ struct SipTalk {
     std::uint32_t cseq = 0;
 };
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

@@ -6,15 +6,10 @@
 
 #include "tests/support/sip_talk.hpp"
 
-namespace presmesh::test {
-
-inline const auto bob = uri("pres:bob@b.example");
+namespace presmesh::testing {
 
 inline std::string text(const sip::Request& request) {
     return request.body ? *request.body : std::string();
-}
-inline bool has(const std::string& whole, std::string_view part) {
-    return whole.find(part) != std::string::npos;
 }
 
 struct Subscribed {
@@ -40,4 +35,4 @@ inline sip::Request told_after(SipTalk& talk, proto::Duration span) {
     return talk.take_request();
 }
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

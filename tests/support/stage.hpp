@@ -12,7 +12,7 @@
 #include "sim/names.hpp"
 #include "sim/world.hpp"
 
-namespace presmesh::tests {
+namespace presmesh::testing {
 
 using namespace sim;
 
@@ -127,4 +127,4 @@ struct Stage {
     }
 };
 
-}  // namespace presmesh::tests
+}  // namespace presmesh::testing

@@ -1,9 +1,10 @@
-// A folder of a test's own, gone when the test is.
+// A folder of a test's own, gone when the test is; and what a file says.
 #pragma once
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,5 +36,12 @@ class TempFolder {
   private:
     std::string path_;
 };
+
+inline std::string text_of(const std::filesystem::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
 
 }  // namespace presmesh::testing

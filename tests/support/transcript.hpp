@@ -18,7 +18,7 @@
 
 #include "proto/time.hpp"
 
-namespace presmesh::test {
+namespace presmesh::testing {
 
 struct TranscriptStep {
     enum class Kind { send, expect, wait, event, heading };
@@ -96,4 +96,4 @@ inline bool is_like(std::string_view text, std::string_view pattern) {
     return false;
 }
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

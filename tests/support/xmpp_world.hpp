@@ -15,7 +15,7 @@
 #include "translators/xmpp/translator.hpp"
 #include "translators/xmpp/xml_stream.hpp"
 
-namespace presmesh::test {
+namespace presmesh::testing {
 
 namespace xm = presmesh::translators::xmpp;
 
@@ -151,4 +151,4 @@ class XmppWorld {
     std::vector<xm::XmlStream> readers_;
 };
 
-}  // namespace presmesh::test
+}  // namespace presmesh::testing

@@ -5,12 +5,14 @@
 
 #include "proto/limits.hpp"
 #include "proto/rfc3339.hpp"
+#include "tests/support/people.hpp"
 #include "tests/support/presence_gen.hpp"
 
 using namespace presmesh;
 using namespace presmesh::proto;
 using namespace presmesh::translators;
 using namespace presmesh::translators::sip;
+using testing::alice;
 
 namespace {
 
@@ -62,8 +64,6 @@ Presence normalized(Presence p) {
     }
     return p;
 }
-
-const PresentityUri alice = PresentityUri::parse("pres:alice@a.example").value();
 
 }  // namespace
 

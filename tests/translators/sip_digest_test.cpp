@@ -6,7 +6,7 @@
 #include "translators/sip/nonce_counts.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using sip::HashName;
 
 TEST_CASE("MD5: the vectors of RFC 1321 appendix A.5") {

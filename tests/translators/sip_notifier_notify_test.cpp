@@ -6,7 +6,7 @@
 #include "tests/support/sip_watching.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 TEST_CASE("one NOTIFY under way at a time, and the newest state next") {

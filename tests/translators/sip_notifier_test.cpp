@@ -4,7 +4,7 @@
 #include "tests/support/sip_watching.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 TEST_CASE("SUBSCRIBE: 200, then a NOTIFY in the dialog, whose state is whole") {

@@ -5,7 +5,7 @@
 #include "tests/support/sip_talk.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 TEST_CASE("RFC 3903 section 4: publish, refresh, modify, remove, each with a new entity tag") {
     SipTalk talk;

@@ -14,13 +14,9 @@
 #include "tests/support/sip_talk.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 namespace {
-
-bool has(const std::string& whole, std::string_view part) {
-    return whole.find(part) != std::string::npos;
-}
 
 /// A client's socket. Waits at most ten seconds for anything; a test that passes waits for nothing.
 class Client {

@@ -11,11 +11,11 @@
 #include "tests/support/transcript.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 namespace {
 
-class Player {
+class SipPlayer {
   public:
     void play(const TranscriptStep& step) {
         using Kind = TranscriptStep::Kind;
@@ -134,7 +134,7 @@ class Player {
 TEST_CASE("the conversations of tests/transcripts/sip") {
     int played = 0;
     for (const auto& file : std::filesystem::directory_iterator(std::string(TESTS_DIR) + "/transcripts/sip")) {
-        Player player;
+        SipPlayer player;
         std::string heading;
         for (const auto& step : read_transcript(file.path())) {
             if (step.kind == TranscriptStep::Kind::heading) heading = step.head;

@@ -6,13 +6,11 @@
 #include "tests/support/sip_talk.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
 
-const auto alice = uri("pres:alice@a.example");
-const auto carol = uri("pres:carol@c.example");
 const auto dave = uri("pres:dave@c.example");
 
 struct Attached : SipTalk {

@@ -4,6 +4,7 @@
 
 #include <pugixml.hpp>
 
+#include "tests/support/people.hpp"
 #include "tests/support/presence_gen.hpp"
 #include "translators/sip/winfo_document.hpp"
 
@@ -11,10 +12,10 @@ using namespace presmesh;
 using namespace presmesh::translators;
 using namespace std::chrono_literals;
 using sip::WinfoDocument;
+using testing::alice;
 
 namespace {
 
-const auto alice = proto::PresentityUri::parse("pres:alice@a.example").value();
 const proto::WallTime now = proto::wall_from_seconds(1'800'000'000);
 constexpr std::size_t most_bytes = 60'000;
 const std::vector<std::string> events{"subscribe", "approved", "deactivated", "probation",
@@ -25,7 +26,7 @@ WatcherStatus status(const std::string& watcher, WatchState state = WatchState::
     return {proto::PresentityUri::parse(watcher).value(), state, event, now - 90s};
 }
 
-pugi::xml_document read(const std::string& xml) {
+pugi::xml_document winfo_of(const std::string& xml) {
     pugi::xml_document out;
     REQUIRE_MESSAGE(out.load_string(xml.c_str(), pugi::parse_full), xml);
     return out;
@@ -79,7 +80,7 @@ TEST_CASE("a watcherinfo document as RFC 3858 section 5 shows it") {
 }
 
 TEST_CASE("a list without watchers is a document too") {
-    const auto document = read(WinfoDocument(alice, 0, WinfoDocument::Extent::partial, most_bytes).take());
+    const auto document = winfo_of(WinfoDocument(alice, 0, WinfoDocument::Extent::partial, most_bytes).take());
     const auto root = document.child("watcherinfo");
     CHECK(std::string(root.attribute("state").value()) == "partial");
     CHECK(std::string(root.attribute("version").value()) == "0");
@@ -121,7 +122,7 @@ TEST_CASE("a document is bounded: what does not fit is not begun") {
     const auto xml = std::move(written).take();
     CHECK(xml.size() <= most_bytes);
     CHECK(xml.size() + 400 > most_bytes);
-    const auto document = read(xml);
+    const auto document = winfo_of(xml);
     const auto list = document.child("watcherinfo").child("watcher-list");
     CHECK(static_cast<std::size_t>(std::distance(list.begin(), list.end())) == added);
 }
@@ -130,7 +131,7 @@ TEST_CASE("a document that is too small for anything holds one watcher, so that 
     WinfoDocument written(alice, 1, WinfoDocument::Extent::partial, 0);
     CHECK(written.add(now, status("bob@b.example")));
     CHECK(!written.add(now, status("carol@b.example")));
-    const auto document = read(std::move(written).take());
+    const auto document = winfo_of(std::move(written).take());
     CHECK(std::string(document.child("watcherinfo").child("watcher-list").child("watcher").text().get()) ==
           "sip:bob@b.example");
 }

@@ -10,16 +10,13 @@
 #include "translators/sip/winfo.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 using tr::WatcherEvent;
 using tr::WatchState;
 
 namespace {
 
-const auto alice = uri("pres:alice@a.example");
-const auto bob = uri("pres:bob@b.example");
-const auto carol = uri("pres:carol@c.example");
 const auto interval = proto::limits::winfo_interval;
 
 /// What a subscriber makes of the documents, as RFC 3858 section 4 tells it to.

@@ -13,7 +13,7 @@
 #include "translators/xmpp/subscriptions.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace presmesh::translators::xmpp;
 
 namespace {

@@ -14,14 +14,14 @@ namespace limits = presmesh::proto::limits;
 
 namespace {
 
-const std::string header =
+const std::string stream_header =
     "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
     "xmlns:stream='http://etherx.jabber.org/streams' "
     "from='gw.example' id='s1'>";
 
 std::vector<StreamEvent> after_header(const std::string& text) {
     XmlStream stream;
-    REQUIRE(stream.feed(header).size() == 1);
+    REQUIRE(stream.feed(stream_header).size() == 1);
     return stream.feed(text);
 }
 
@@ -36,7 +36,7 @@ Reason refusal(const std::vector<StreamEvent>& events) {
 TEST_CASE("a stream starts, carries stanzas, ends") {
     XmlStream stream;
     const auto events = stream.feed(
-        header + "<handshake/>\n <presence from='a@a.example'><show>away</show></presence></stream:stream>");
+        stream_header + "<handshake/>\n <presence from='a@a.example'><show>away</show></presence></stream:stream>");
     REQUIRE(events.size() == 4);
     const auto& start = std::get<StreamStart>(events[0]);
     CHECK(start.content_namespace == ns_component);
@@ -49,7 +49,7 @@ TEST_CASE("a stream starts, carries stanzas, ends") {
 
 TEST_CASE("a stream may come in any pieces") {
     CHECK(rc::check([](const std::vector<Element>& stanzas) {
-        std::string text = header;
+        std::string text = stream_header;
         for (auto stanza : stanzas) text += to_xml(stanza, ns_client) + " ";
         const auto size = *rc::gen::inRange<std::size_t>(1, 40);
         XmlStream stream;
@@ -67,7 +67,7 @@ TEST_CASE("a stream may come in any pieces") {
 
 TEST_CASE("a stanza is delivered with its last byte, not later") {
     XmlStream stream;
-    stream.feed(header);
+    stream.feed(stream_header);
     const std::string stanza = "<presence from='somebody@a.example/some-resource' to='b@b.example'/>";
     for (std::size_t i = 0; i + 1 < stanza.size(); ++i)
         CHECK(stream.feed(std::string_view(stanza).substr(i, 1)).empty());
@@ -124,7 +124,7 @@ namespace {
 /// The one stanza that was read past, which another one followed.
 Element skipped(const std::string& stanza, std::size_t piece = std::string::npos) {
     XmlStream stream;
-    stream.feed(header);
+    stream.feed(stream_header);
     std::vector<StreamEvent> events;
     const auto text = std::string_view(stanza);
     for (std::size_t at = 0; at < text.size(); at += std::min(piece, text.size() - at))
@@ -181,7 +181,7 @@ TEST_CASE("the bound on a stanza is the same, however it comes in pieces") {
         const auto stanza = "<a>" + std::string(size - 7, 'x') + "</a>";
         for (const std::size_t piece : {1ul, 4'095ul, 65'536ul, 100'000ul}) {
             XmlStream stream;
-            stream.feed(header);
+            stream.feed(stream_header);
             std::vector<StreamEvent> events;
             for (std::size_t at = 0; at < stanza.size(); at += piece)
                 for (auto& event : stream.feed(std::string_view(stanza).substr(at, piece)))
@@ -194,7 +194,7 @@ TEST_CASE("the bound on a stanza is the same, however it comes in pieces") {
 
 TEST_CASE("many skipped stanzas leave nothing behind; one that cannot be skipped ends the stream") {
     XmlStream stream;
-    stream.feed(header);
+    stream.feed(stream_header);
     const auto stanza = large("<a id='1'>", "<b>text</b>", "</a>");
     for (int i = 0; i < 100; ++i) {
         const auto events = stream.feed(stanza);
@@ -216,7 +216,7 @@ TEST_CASE("many skipped stanzas leave nothing behind; one that cannot be skipped
 
 TEST_CASE("white space may come for ever") {
     XmlStream stream;
-    stream.feed(header);
+    stream.feed(stream_header);
     const std::string blanks(10'000, ' ');
     for (int i = 0; i < 100; ++i) CHECK(stream.feed(blanks).empty());
     CHECK(stream.feed("<presence/>").size() == 1);
@@ -224,7 +224,7 @@ TEST_CASE("white space may come for ever") {
 
 TEST_CASE("a stream outlives its parser: namespaces of the header stay known through every renewal") {
     XmlStream stream;
-    stream.feed(header);
+    stream.feed(stream_header);
     std::size_t got = 0;
     for (int i = 0; i < 600; ++i) {
         const auto name = "n" + std::to_string(i);
@@ -245,5 +245,5 @@ TEST_CASE("after reset a stream starts anew") {
     XmlStream stream;
     CHECK(refusal(stream.feed("<nonsense/>")) == Reason::wrong_namespace);
     stream.reset();
-    CHECK(std::holds_alternative<StreamStart>(stream.feed(header).front()));
+    CHECK(std::holds_alternative<StreamStart>(stream.feed(stream_header).front()));
 }

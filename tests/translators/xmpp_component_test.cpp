@@ -7,12 +7,12 @@
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {
 
-constexpr const char* header =
+constexpr const char* servers_header =
     "<?xml version='1.0'?><stream:stream xmlns='jabber:component:accept' "
     "xmlns:stream='http://etherx.jabber.org/streams' from='a.example' id='3BF96D32'>";
 
@@ -42,7 +42,7 @@ struct Line {
     void come_up() {
         component.start(now);
         connect();
-        input(header);
+        input(servers_header);
         input("<handshake/>");
         output();
         REQUIRE(std::holds_alternative<xm::ComponentUp>(component.poll_event().value()));
@@ -68,7 +68,7 @@ TEST_CASE("a stream is opened, and up when the server takes the handshake") {
     CHECK(line.component.wants_connection());
     line.connect();
     CHECK(line.output().find("to='a.example'") != std::string::npos);
-    line.input(header);
+    line.input(servers_header);
     CHECK(line.output() == "<handshake>" + xm::component_handshake("3BF96D32", "s3cret") + "</handshake>");
     CHECK(line.component.state() == xm::ComponentState::authenticating);
     CHECK_FALSE(line.component.send(line.now, "<presence/>"));
@@ -87,7 +87,7 @@ TEST_CASE("a stream speaks of domains in U-labels, as servers do") {
     component.connecting(line.now);
     component.connected(line.now);
     CHECK(component.poll_output().value().find("to='bücher.example'") != std::string::npos);
-    component.handle_input(line.now, proto::as_bytes(header));
+    component.handle_input(line.now, proto::as_bytes(servers_header));
     component.handle_input(line.now, proto::as_bytes("<handshake/>"));
     CHECK(component.poll_output());
     line.now.steady = component.next_timeout();
@@ -130,7 +130,7 @@ TEST_CASE("every stream error is named, and the stream is tried again") {
         Line line;
         line.component.start(line.now);
         line.connect();
-        line.input(header);
+        line.input(servers_header);
         line.input("<stream:error><" + condition + " xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>");
         CHECK(line.component.wants_close());
         line.component.disconnected(line.now, "closed");
@@ -155,7 +155,7 @@ TEST_CASE("waits double up to their bound, with jitter, and start anew after a s
         CHECK(line.down_reason() == "connection-refused");
     }
     line.connect();
-    line.input(header);
+    line.input(servers_header);
     line.input("<handshake/>");
     line.now.steady += 30s;
     line.component.disconnected(line.now, "closed-by-server");

@@ -4,7 +4,7 @@
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
 namespace {

@@ -11,7 +11,7 @@
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 namespace {
 

@@ -21,7 +21,7 @@
 #include "tests/support/xmpp_world.hpp"
 
 using namespace presmesh;
-using namespace presmesh::test;
+using namespace presmesh::testing;
 
 namespace {
 
@@ -86,9 +86,9 @@ proto::DocumentPtr document_of(const std::string& stanzas) {
     return proto::Document::make(std::move(presence)).value();
 }
 
-class Player {
+class XmppPlayer {
   public:
-    explicit Player(const std::filesystem::path& file) : file_(file) { world_.connect(); }
+    explicit XmppPlayer(const std::filesystem::path& file) : file_(file) { world_.connect(); }
 
     void play() {
         std::ifstream in(file_);
@@ -208,6 +208,6 @@ TEST_CASE("XMPP transcripts") {
     REQUIRE(files.size() >= 8);
     for (const auto& file : files) {
         CAPTURE(file.filename().string());
-        Player(file).play();
+        XmppPlayer(file).play();
     }
 }
