@@ -21,7 +21,8 @@ std::vector<std::string> many_variables() {
 
 }  // namespace
 
-TEST_CASE("the same seed gives the same trace in every process, another seed another" * doctest::skip(sanitized)) {
+TEST_CASE("the same seed gives the same trace in every process, another seed another" *
+          doctest::skip(no_equal_traces)) {
     const Folder folder;
     const std::vector<std::string> seed_7 = {"run", folder.scenario(), "--quiet", "--seed", "7"};
     const auto expected = hash_of(simulate(seed_7));
@@ -35,7 +36,7 @@ TEST_CASE("the same seed gives the same trace in every process, another seed ano
     CHECK(hash_of(simulate({"run", folder.scenario(), "--quiet", "--seed", "8"})) != expected);
 }
 
-TEST_CASE("what was allocated before, and ran before, does not show in a trace" * doctest::skip(sanitized)) {
+TEST_CASE("what was allocated before, and ran before, does not show in a trace" * doctest::skip(no_equal_traces)) {
     const Folder folder;
     const auto scenario = read_scenario(folder.scenario());
     REQUIRE(scenario);
@@ -48,7 +49,7 @@ TEST_CASE("what was allocated before, and ran before, does not show in a trace" 
     CHECK(run(*scenario, 7)->trace_hash == expected);
 }
 
-TEST_CASE("plain OpenDHT replays as well" * doctest::skip(sanitized)) {
+TEST_CASE("plain OpenDHT replays as well" * doctest::skip(no_equal_traces)) {
     const Folder folder;
     const std::vector<std::string> arguments = {"run", folder.scenario(), "--quiet",    "--seed",
                                                 "3",   "--set",           "mode=engine"};
@@ -57,7 +58,7 @@ TEST_CASE("plain OpenDHT replays as well" * doctest::skip(sanitized)) {
 }
 
 TEST_CASE("stand-in cryptography changes what is in the datagrams, and neither when nor how long they are" *
-          doctest::skip(sanitized)) {
+          doctest::skip(no_equal_traces)) {
     const Folder folder;
     // Memory given back in an order of signatures' bytes moved one datagram with the first seed, none with the others.
     for (const std::string seed : {"1", "2", "3"}) {

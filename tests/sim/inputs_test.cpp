@@ -54,7 +54,8 @@ fs::path copy_in(const fs::path& folder, const std::string& kind) {
 
 }  // namespace
 
-TEST_CASE("a sweep runs again what was run with other contents of a file, and only then" * doctest::skip(sanitized)) {
+TEST_CASE("a sweep runs again what was run with other contents of a file, and only then" *
+          doctest::skip(no_equal_traces)) {
     const Inputs folder;
     const auto first = folder.sweep();
     CAPTURE(first.out);
@@ -76,7 +77,7 @@ TEST_CASE("a sweep runs again what was run with other contents of a file, and on
 }
 
 TEST_CASE("a report's folder replays where it was moved to, without the files it was made from" *
-          doctest::skip(sanitized)) {
+          doctest::skip(no_equal_traces)) {
     const Inputs folder;
     REQUIRE(folder.sim({"run", folder.file("in/traced.toml"), "--quiet", "--out", folder.file("report")}).status == 0);
     const auto plain = folder.sim({"run", folder.file("in/traced.toml"), "--quiet"});

@@ -19,7 +19,7 @@ std::int64_t time_of(const std::string& trace, std::size_t number) {
 
 }  // namespace
 
-TEST_CASE("diff names the first event in which two traces differ" * doctest::skip(sanitized)) {
+TEST_CASE("diff names the first event in which two traces differ") {
     const Folder folder;
     simulate({"run", folder.scenario(), "--quiet", "--nodes", "16", "--trace", folder.file("a")});
     const auto trace = text_of(folder.file("a"));
@@ -54,7 +54,7 @@ TEST_CASE("diff names the first event in which two traces differ" * doctest::ski
     CHECK(run_program({PRESMESH_SIM, "diff", folder.file("a"), folder.path.string()}).has("Is a directory"));
 }
 
-TEST_CASE("what is typed wrong is told" * doctest::skip(sanitized)) {
+TEST_CASE("what is typed wrong is told") {
     const Folder folder;
     const auto sim = [&](std::vector<std::string> words) {
         words.insert(words.begin(), PRESMESH_SIM);
@@ -71,7 +71,7 @@ TEST_CASE("what is typed wrong is told" * doctest::skip(sanitized)) {
                     folder.file("out/runs") + "/"));
 }
 
-TEST_CASE("a trace that cannot be written whole is told" * doctest::skip(sanitized)) {
+TEST_CASE("a trace that cannot be written whole is told") {
     const Folder folder;
     const auto full =
         run_program({PRESMESH_SIM, "run", folder.scenario(), "--quiet", "--nodes", "8", "--trace", "/dev/full"});
@@ -82,7 +82,7 @@ TEST_CASE("a trace that cannot be written whole is told" * doctest::skip(sanitiz
     CHECK(no_folder.has("cannot be written: No such file or directory"));
 }
 
-TEST_CASE("a report is not run for when it cannot be kept" * doctest::skip(sanitized)) {
+TEST_CASE("a report is not run for when it cannot be kept") {
     const Folder folder;
     write(folder.file("file"), "");
     const auto refused = run_program({PRESMESH_SIM, "run", folder.scenario(), "--out", folder.file("file/out")});
@@ -100,7 +100,7 @@ TEST_CASE("a report is not run for when it cannot be kept" * doctest::skip(sanit
     CHECK_FALSE(std::filesystem::exists(folder.path / "out" / "report.html.part"));
 }
 
-TEST_CASE("replay --until stops just before that moment" * doctest::skip(sanitized)) {
+TEST_CASE("replay --until stops just before that moment" * doctest::skip(no_equal_traces)) {
     const Folder folder;
     simulate({"run", folder.scenario(), "--quiet", "--nodes", "16", "--trace", folder.file("whole")});
     const auto whole = text_of(folder.file("whole"));
@@ -120,7 +120,7 @@ TEST_CASE("replay --until stops just before that moment" * doctest::skip(sanitiz
     CHECK(time_of(after, after.size() / trace_entry_bytes - 1) == at);
 }
 
-TEST_CASE("a report's folder replays to the trace that it names" * doctest::skip(sanitized)) {
+TEST_CASE("a report's folder replays to the trace that it names" * doctest::skip(no_equal_traces)) {
     const Folder folder;
     simulate({"run", folder.scenario(), "--quiet", "--nodes", "16", "--seed", "5", "--out", folder.file("report")});
     const auto manifest = folder.path / "report" / "manifest.json";

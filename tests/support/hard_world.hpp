@@ -7,16 +7,13 @@
 #include <fstream>
 
 #include "tests/support/program.hpp"
+#include "tests/support/sanitized.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace presmesh::testing {
 
 /// Sanitizers bring an allocator of their own, and OpenDHT has maps in the order of addresses: no equal traces there.
-#ifdef __SANITIZE_ADDRESS__
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
+inline constexpr bool no_equal_traces = sanitized;
 
 /// Everything that could go another way: churn, loss, copies, disorder, a partition, clocks that are wrong.
 inline constexpr auto hard = R"(name = "hard"
