@@ -69,10 +69,10 @@ TEST_CASE("blake2b_256, node ids and Kademlia ids have their golden values") {
 }
 
 TEST_CASE("golden statements of version 1 stay readable, and stay what is written") {
-    CHECK(to_hex(certificate().encode()) == to_hex(presmesh::testing::golden("certificate_v1.hex")));
-    CHECK(to_hex(delegation().encode()) == to_hex(presmesh::testing::golden("delegation_v1.hex")));
-    CHECK(Certificate::decode(presmesh::testing::golden("certificate_v1.hex")).value() == certificate());
-    CHECK(Delegation::decode(presmesh::testing::golden("delegation_v1.hex")).value() == delegation());
+    CHECK(to_hex(certificate().encode()) == to_hex(golden("certificate_v1.hex")));
+    CHECK(to_hex(delegation().encode()) == to_hex(golden("delegation_v1.hex")));
+    CHECK(Certificate::decode(golden("certificate_v1.hex")).value() == certificate());
+    CHECK(Delegation::decode(golden("delegation_v1.hex")).value() == delegation());
 }
 
 TEST_CASE("a certificate holds for its domain key and its time, a clock's error allowed for") {

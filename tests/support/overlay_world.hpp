@@ -17,10 +17,10 @@ namespace presmesh::testing {
 
 /// One node's overlay, and what it told its owner. Answers every WatchRequested with `verdict`, unless there is none.
 struct OverlayHost {
-    explicit OverlayHost(testing::NodeKit node) : kit(std::move(node)) {}
+    explicit OverlayHost(NodeKit node) : kit(std::move(node)) {}
 
     std::string name;
-    testing::NodeKit kit;
+    NodeKit kit;
     proto::Endpoint endpoint;
     std::vector<proto::Endpoint> advertised_before;  ///< that, from the next start on
     std::unique_ptr<proto::SeededRandom> random;
@@ -93,7 +93,7 @@ class OverlayWorld {
     }
     proto::Now now() const { return network.now(); }
 
-    testing::FederationKit kit;
+    FederationKit kit;
     std::shared_ptr<const proto::Federation> federation;
     VirtualNetwork network;
     std::unique_ptr<overlay::DhtFakeWorld> dht;

@@ -15,8 +15,6 @@ namespace presmesh::testing {
 
 using namespace presmesh::overlay;
 using namespace std::chrono_literals;
-using testing::FederationKit;
-using testing::NodeKit;
 
 inline proto::Endpoint address(std::uint32_t host) {
     return proto::Endpoint::v4(0x0a000000 + host, 4000);
@@ -61,7 +59,7 @@ struct SeenDatagram {
 /// Hosts, one constant delay, and a filter that may drop or change what flies.
 struct TransportWorld {
     FederationKit federation{7};
-    proto::Now now{proto::SteadyTime{100s}, proto::wall_from_seconds(testing::kit_epoch_s)};
+    proto::Now now{proto::SteadyTime{100s}, proto::wall_from_seconds(kit_epoch_s)};
     proto::Duration delay = 10ms;
     std::map<proto::Endpoint, std::unique_ptr<TransportHost>> hosts;
     std::deque<SeenDatagram> air;
