@@ -9,16 +9,9 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PRESMESH_SIM_ARENA 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PRESMESH_SIM_ARENA 0
-#endif
-#endif
-#ifndef PRESMESH_SIM_ARENA
-#define PRESMESH_SIM_ARENA 1
-#endif
+#include "sim/sanitized.hpp"
+
+#define PRESMESH_SIM_ARENA !PRESMESH_SANITIZED
 
 namespace {
 

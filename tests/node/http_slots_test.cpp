@@ -12,8 +12,6 @@ using namespace presmesh;
 using namespace presmesh::testing;
 using namespace std::chrono_literals;
 
-namespace {}
-
 TEST_CASE("a slot ends before no publication, whatever is done to the wall clock") {
     testing::FakeHost host;
     RecordingTranslator translator("http");

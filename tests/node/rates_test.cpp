@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "proto/limits.hpp"
+#include "sim/sanitized.hpp"
 #include "tests/support/node_world.hpp"
 #include "tests/support/recording_translator.hpp"
-#include "tests/support/sanitized.hpp"
 
 using namespace presmesh;
 using namespace presmesh::node;
@@ -21,7 +21,7 @@ constexpr proto::Duration latency = 50ms;
 constexpr int good_users = 100;
 constexpr proto::Duration step = 1ms;
 constexpr proto::Duration good_pause = 50ms;  // between two changes of good users, who take turns
-constexpr proto::Duration lasts = sanitized ? 10s : 20s;
+constexpr proto::Duration lasts = sim::sanitized ? 10s : 20s;
 
 proto::PresentityUri good(int user) {
     return uri("good" + std::to_string(user) + "@a.example");

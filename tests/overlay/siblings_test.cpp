@@ -71,7 +71,6 @@ TEST_CASE("who begins to watch at one node of a domain is told of the others, an
     auto& watcher = world.add("b.example", {&world.one});
     world.network.run_for(5s);
     const auto gets = world.dht->gets;
-    const auto bob = uri("bob@b.example");
     const auto watch = watcher->watch(world.now(), bob, alice);
     CHECK(world.network.run_until([&] { return documents_of(watcher, watch) == 2; }, 1s));
     CHECK(world.dht->gets == gets);

@@ -6,14 +6,14 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sim/sanitized.hpp"
 #include "tests/support/program.hpp"
-#include "tests/support/sanitized.hpp"
 #include "tests/support/temp_folder.hpp"
 
 namespace presmesh::testing {
 
 /// Sanitizers bring an allocator of their own, and OpenDHT has maps in the order of addresses: no equal traces there.
-inline constexpr bool no_equal_traces = sanitized;
+inline constexpr bool no_equal_traces = sim::sanitized;
 
 /// Everything that could go another way: churn, loss, copies, disorder, a partition, clocks that are wrong.
 inline constexpr auto hard = R"(name = "hard"

@@ -194,7 +194,6 @@ namespace {
 void ask_who_watches(int family, int type, const std::string& listen) {
     SipNode node(on(listen));
     REQUIRE(node.start());
-    const auto alice = uri("alice@a.example");
     node.run([&] {
         for (int i = 0; i < 300; ++i)
             node.host.set_watcher(SipNode::now(), alice,
