@@ -1,5 +1,7 @@
 #include "overlay/peer_table.hpp"
 
+#include <algorithm>
+
 #include "proto/assert.hpp"
 #include "proto/limits.hpp"
 
@@ -21,15 +23,6 @@ bool stays(const Session& current, const Session& session, const proto::NodeId& 
 
 }  // namespace
 
-Session* PeerState::session(SessionId id) const {
-    for (const auto* candidate : {&current, &previous, &next}) {
-        if (*candidate && (*candidate)->id() == id) {
-            return candidate->get();
-        }
-    }
-    return nullptr;
-}
-
 PeerState* PeerTable::find(const proto::NodeId& node) {
     const auto found = peers_.find(node);
     return found == peers_.end() ? nullptr : &found->second;
@@ -45,17 +38,15 @@ PeerState* PeerTable::at(const proto::Endpoint& endpoint) {
     return found == by_endpoint_.end() ? nullptr : found->second;
 }
 
-PeerState* PeerTable::of_session(SessionId id) {
+PeerTable::Found PeerTable::of_session(SessionId id) const {
     const auto found = by_session_.find(id);
-    return found == by_session_.end() ? nullptr : found->second;
+    return found == by_session_.end() ? Found{} : found->second;
 }
 
-std::vector<proto::NodeId> PeerTable::of_domain(std::string_view domain) const {
-    std::vector<proto::NodeId> nodes;
-    for (auto it = by_domain_.lower_bound({domain, {}}); it != by_domain_.end() && it->first == domain; ++it) {
-        nodes.push_back(it->second);
-    }
-    return nodes;
+const std::vector<proto::NodeId>& PeerTable::of_domain(const std::string& domain) const {
+    static const std::vector<proto::NodeId> none;
+    const auto found = by_domain_.find(domain);
+    return found == by_domain_.end() ? none : found->second;
 }
 
 proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const proto::Certificate& certificate) {
@@ -72,7 +63,8 @@ proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const prot
     peer.info.node = node;
     peer.info.key = certificate.node_key;
     peer.info.domain = certificate.domain;
-    by_domain_.emplace(peer.info.domain, node);
+    auto& nodes = by_domain_[certificate.domain];
+    nodes.insert(std::lower_bound(nodes.begin(), nodes.end(), node), node);
     return &peer;
 }
 
@@ -89,7 +81,9 @@ void PeerTable::erase(const proto::NodeId& node) {
             by_endpoint_.erase(entry);
         }
     }
-    by_domain_.erase({peer.info.domain, node});
+    const auto domain = by_domain_.find(peer.info.domain);
+    std::erase(domain->second, node);
+    if (domain->second.empty()) by_domain_.erase(domain);
     peers_.erase(found);
 }
 
@@ -104,14 +98,14 @@ void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, const p
                       proto::SteadyTime now) {
     forget(peer.next);
     peer.next_from = from;
-    by_session_[session->id()] = &peer;
+    by_session_[session->id()] = {&peer, session.get()};
     peer.next = std::move(session);
     peer.next_until = now + limits::session_unconfirmed;
 }
 
 void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own,
                         proto::SteadyTime now) {
-    by_session_[session->id()] = &peer;
+    by_session_[session->id()] = {&peer, session.get()};
     forget(peer.previous);
     peer.previous_until = now + limits::session_overlap;
     if (peer.current && !peer.suspect && stays(*peer.current, *session, peer.info.node, own)) {

@@ -1,14 +1,13 @@
 // The nodes we have sessions with, found by node, by address and by session id. Bounded by limits::peers.
 #pragma once
 
-#include <cstring>
 #include <memory>
 #include <optional>
-#include <set>
-#include <string_view>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "overlay/node_id_hash.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "overlay/session.hpp"
 #include "proto/identity.hpp"
@@ -28,15 +27,6 @@ struct Plain {
     bool wants_answer = true;
 };
 
-/// Node ids are hashes of certified keys: any of their bytes are as good as random.
-struct NodeIdHash {
-    std::size_t operator()(const proto::NodeId& node) const noexcept {
-        std::size_t hash = 0;
-        std::memcpy(&hash, node.data(), sizeof hash);
-        return hash;
-    }
-};
-
 /// One node. `current` is what we send under; a peer without it is not up.
 struct PeerState {
     Peer info;
@@ -54,7 +44,6 @@ struct PeerState {
     std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
     proto::SteadyTime shake_again_at{};
 
-    Session* session(SessionId id) const;
     void heard() {
         unanswered.clear();
         unanswered_since.reset();
@@ -68,13 +57,18 @@ class PeerTable {
     PeerState* find(const proto::NodeId& node);
     const PeerState* find(const proto::NodeId& node) const;
     PeerState* at(const proto::Endpoint& endpoint);
-    PeerState* of_session(SessionId id);
+    /// Null, null where there is none.
+    struct Found {
+        PeerState* peer = nullptr;
+        Session* session = nullptr;
+    };
+    Found of_session(SessionId id) const;
     std::size_t size() const { return peers_.size(); }
     /// All, in no order: let what is seen outside be sorted by node.
     auto& all() { return peers_; }
     const auto& all() const { return peers_; }
-    /// All of a domain there is an entry for, in order.
-    std::vector<proto::NodeId> of_domain(std::string_view domain) const;
+    /// All of a domain there is an entry for, in order; until the next change of the table.
+    const std::vector<proto::NodeId>& of_domain(const std::string& domain) const;
 
     /// The entry of a certificate's node, made when there is none. quota: no room in the table, or its domain has too
     /// many; conflict: it is known as another domain's.
@@ -97,9 +91,9 @@ class PeerTable {
 
     // Looked up for each datagram. Whoever lists them sorts them first.
     std::unordered_map<proto::NodeId, PeerState, NodeIdHash> peers_;
-    std::set<std::pair<std::string_view, proto::NodeId>> by_domain_;  // the name is the entry's own
+    std::unordered_map<std::string, std::vector<proto::NodeId>> by_domain_;  ///< each in order
     std::unordered_map<proto::Endpoint, PeerState*> by_endpoint_;
-    std::unordered_map<SessionId, PeerState*> by_session_;
+    std::unordered_map<SessionId, Found> by_session_;
 };
 
 }  // namespace presmesh::overlay

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "proto/limits.hpp"
+#include "proto/prefetch.hpp"
 
 namespace presmesh::overlay {
 
@@ -25,19 +26,25 @@ Peers::Peers(SealedTransport& transport, proto::Random& random, std::uint64_t ep
       memory_(epoch << memories_per_epoch_bits),
       trace_(trace) {}
 
-Peers::State& Peers::state(const proto::NodeId& node) {
-    auto& state = states_[node];
+Peers::Entry& Peers::entry(const proto::NodeId& node) {
+    auto& entry = *states_.try_emplace(node).first;
+    auto& state = entry.second;
     if (!state.channel) {
         state.channel = std::make_unique<Channel>(next_memory(), crash_bound_, ChannelTrace(trace_, node, &counters_));
         state.pause = limits::dial_first;
         if (const auto* known = transport_.peer(node)) state.instance = known->instance;
+        state.timer = timers_.add(&entry);
     }
-    touched_.insert(node);
-    return state;
+    touch(entry);
+    return entry;
+}
+
+void Peers::touch(Entry& entry) {
+    if (!std::exchange(entry.second.touched, true)) touched_.push_back(&entry);
 }
 
 Channel& Peers::open(const proto::NodeId& node) {
-    return *state(node).channel;
+    return *entry(node).second.channel;
 }
 
 const Channel* Peers::find(const proto::NodeId& node) const {
@@ -46,7 +53,7 @@ const Channel* Peers::find(const proto::NodeId& node) const {
 }
 
 void Peers::learn(const proto::NodeId& node, const std::vector<proto::Endpoint>& endpoints) {
-    auto& peer = state(node);
+    auto& peer = entry(node).second;
     auto& known = peer.endpoints;
     for (const auto& endpoint : endpoints) {
         if (std::find(known.begin(), known.end(), endpoint) != known.end()) continue;
@@ -63,7 +70,9 @@ bool Peers::unreachable(const proto::NodeId& node) const {
 
 std::vector<proto::NodeId> Peers::nodes() const {
     std::vector<proto::NodeId> out;
+    out.reserve(states_.size());
     for (const auto& [node, state] : states_) out.push_back(node);
+    std::sort(out.begin(), out.end());
     return out;
 }
 
@@ -75,7 +84,8 @@ std::string_view Peers::domain(const proto::NodeId& node) const {
 // ---- what the transport tells
 
 proto::Result<void> Peers::handle_input(proto::Now now, const proto::NodeId& node, proto::BytesView bytes) {
-    auto& peer = state(node);
+    auto& peer = entry(node).second;
+    proto::prefetch(peer.channel.get());
     peer.unreachable = false;
     const bool was_gone = is_gone(*peer.channel);
     auto result = peer.channel->handle_input(now, bytes);
@@ -97,26 +107,32 @@ void Peers::session_up(proto::Now, const proto::NodeId& node) {
     peer.pause = limits::dial_first;
     peer.next_dial = {};
     peer.channel->session_made();
-    touched_.insert(node);
+    touch(*found);
 }
 
 void Peers::session_down(const proto::NodeId& node, std::string domain) {
     auto found = states_.find(node);
     if (found == states_.end()) return;
     found->second.domain = std::move(domain);
-    touched_.insert(node);
+    touch(*found);
 }
 
 void Peers::connect_failed(const proto::Endpoint& endpoint) {
-    for (auto& [node, state] : states_)
+    std::vector<Entry*> failed;
+    for (auto& entry : states_) {
+        const auto& state = entry.second;
         if (state.dialing && !state.endpoints.empty() && state.endpoints[state.next_endpoint] == endpoint)
-            dial_failed(node, state);
+            failed.push_back(&entry);
+    }
+    std::sort(failed.begin(), failed.end(), ById{});
+    for (auto* entry : failed) dial_failed(*entry);
 }
 
-void Peers::dial_failed(const proto::NodeId& node, State& state) {
+void Peers::dial_failed(Entry& entry) {
+    auto& [node, state] = entry;
     state.dialing = false;
     state.next_endpoint = (state.next_endpoint + 1) % state.endpoints.size();
-    touched_.insert(node);
+    touch(entry);
     if (std::exchange(state.unreachable, true)) return;
     events_.push_back({node, Unreachable{}});
 }
@@ -126,23 +142,24 @@ void Peers::drop(const proto::NodeId& node) {
     if (found == states_.end()) return;
     found->second.channel->forget_peer(next_memory());
     drain(node, found->second);
-    touched_.erase(node);
-    close(found);
+    close(*found);
 }
 
-void Peers::close(std::map<proto::NodeId, State>::iterator place) {
-    if (place->second.held) transport_.release(place->first);
-    resends_of_closed_ += place->second.channel->resends();
-    timers_.erase(place->first);
-    states_.erase(place);
+void Peers::close(Entry& entry) {
+    const auto& [node, state] = entry;
+    if (state.held) transport_.release(node);
+    resends_of_closed_ += state.channel->resends();
+    timers_.remove(state.timer);
+    if (state.touched) std::erase(touched_, &entry);
+    states_.erase(states_.find(node));
 }
 
 void Peers::leave(proto::Now now) {
     flush(now);
     left_ = true;
-    for (auto& [node, state] : states_)
+    for (const auto& node : nodes())
         if (transport_.peer(node) != nullptr)
-            transport_.send(now, node, channel_port, channel_port, state.channel->goodbye());
+            transport_.send(now, node, channel_port, channel_port, states_.at(node).channel->goodbye());
 }
 
 std::optional<PeerEvent> Peers::poll_event() {
@@ -159,13 +176,15 @@ void Peers::drain(const proto::NodeId& node, State& state) {
 // ---- time
 
 void Peers::handle_timeout(proto::Now now) {
-    while (auto node = timers_.pop(now.steady)) {
-        auto& peer = state(*node);
-        if (peer.dialing && peer.next_dial <= now.steady) dial_failed(*node, peer);
+    while (const auto due = timers_.pop(now.steady)) {
+        auto& [node, peer] = **due;
+        proto::prefetch(peer.channel.get());
+        touch(**due);
+        if (peer.dialing && peer.next_dial <= now.steady) dial_failed(**due);
         forget_when_silent(now, peer);
         ask_when_due(now, peer);
         peer.channel->handle_timeout(now, random_);
-        drain(*node, peer);
+        drain(node, peer);
     }
 }
 
@@ -180,11 +199,12 @@ void Peers::forget_when_silent(proto::Now now, State& state) {
 void Peers::ask_others(proto::Now now) {
     if (now.steady < others_asked_until_) return;
     auto when = now.steady;
-    for (auto& [node, state] : states_) {
+    for (const auto& node : nodes()) {
+        auto& state = states_.at(node);
         if (!is_gone(*state.channel) || !state.channel->watched()) continue;
         when += limits::ask_gone_every;
         state.ask_at = when;
-        timers_.set(node, wake_up(now, state));
+        timers_.set(state.timer, wake_up(now, state));
     }
     others_asked_until_ = when + limits::ask_gone_again;
 }
@@ -199,13 +219,15 @@ void Peers::ask_when_due(proto::Now now, State& state) {
 
 void Peers::flush(proto::Now now) {
     if (left_) return;
-    for (const auto& node : std::exchange(touched_, {})) flush_one(now, node);
+    auto touched = std::exchange(touched_, {});
+    std::sort(touched.begin(), touched.end(), ById{});
+    for (auto* entry : touched) entry->second.touched = false;
+    for (auto* entry : touched) flush_one(now, *entry);
 }
 
-void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
-    auto found = states_.find(node);
-    if (found == states_.end()) return;
-    auto& peer = found->second;
+/// Touches no other.
+void Peers::flush_one(proto::Now now, Entry& entry) {
+    auto& [node, peer] = entry;
     if (peer.channel->is_overgrown()) {
         peer.channel->forget_peer(next_memory());
         drain(node, peer);
@@ -215,13 +237,13 @@ void Peers::flush_one(proto::Now now, const proto::NodeId& node) {
         send_all(now, node, peer);
         hold(node, peer);
     } else if (peer.channel->idle()) {
-        return close(found);
+        return close(entry);
     }
     // A session outlives its node: one that is silent may have moved to another of its addresses.
     const bool silent = session != nullptr && peer.channel->heard_at() && peer.channel->liveness() == Liveness::unknown;
     if (silent ? peer.channel->watcher().watches() > 0 : session == nullptr && peer.channel->has_output())
         dial(now, session, peer);
-    timers_.set(node, wake_up(now, peer));
+    timers_.set(peer.timer, wake_up(now, peer));
 }
 
 void Peers::send_all(proto::Now now, const proto::NodeId& node, State& state) {

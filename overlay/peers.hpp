@@ -3,21 +3,21 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "overlay/channel.hpp"
+#include "overlay/node_id_hash.hpp"
 #include "overlay/sealed_transport.hpp"
 #include "proto/fifo.hpp"
 #include "proto/fill.hpp"
-#include "proto/timer_queue.hpp"
+#include "proto/timer_heap.hpp"
 
 namespace presmesh::overlay {
 
@@ -42,6 +42,7 @@ class Peers {
     void learn(const proto::NodeId& node, const std::vector<proto::Endpoint>& endpoints);
     /// The last attempt to reach it failed, and nothing was heard since.
     bool unreachable(const proto::NodeId& node) const;
+    /// In order.
     std::vector<proto::NodeId> nodes() const;
     /// As its last session told; empty where it had none.
     std::string_view domain(const proto::NodeId& node) const;
@@ -76,20 +77,28 @@ class Peers {
         proto::SteadyTime next_dial{};
         proto::SteadyTime ask_at = proto::never;  ///< as another node is back
         std::uint32_t next_endpoint = 0;
+        std::uint32_t timer = 0;  ///< its handle in timers_
         bool dialing = false;
         bool unreachable = false;
         bool held = false;
+        bool touched = false;  ///< it is in touched_
     };
-    State& state(const proto::NodeId& node);
+    using States = std::unordered_map<proto::NodeId, State, NodeIdHash>;
+    using Entry = States::value_type;
+    struct ById {
+        bool operator()(const Entry* one, const Entry* other) const { return one->first < other->first; }
+    };
+    Entry& entry(const proto::NodeId& node);
+    void touch(Entry& entry);
     std::uint64_t next_memory() { return ++memory_; }
     void drain(const proto::NodeId& node, State& state);
     void send_all(proto::Now now, const proto::NodeId& node, State& state);
     void dial(proto::Now now, const Peer* session, State& state);
-    void close(std::map<proto::NodeId, State>::iterator place);
-    void dial_failed(const proto::NodeId& node, State& state);
+    void close(Entry& entry);
+    void dial_failed(Entry& entry);
     void hold(const proto::NodeId& node, State& state);
     proto::SteadyTime wake_up(proto::Now now, const State& state) const;
-    void flush_one(proto::Now now, const proto::NodeId& node);
+    void flush_one(proto::Now now, Entry& entry);
     void forget_when_silent(proto::Now now, State& state);
     void ask_others(proto::Now now);
     void ask_when_due(proto::Now now, State& state);
@@ -100,9 +109,10 @@ class Peers {
     std::uint64_t memory_;
     Trace* trace_;
     ChannelCounters counters_;
-    std::map<proto::NodeId, State> states_;
-    std::set<proto::NodeId> touched_;
-    proto::TimerQueue<proto::NodeId> timers_;
+    // Looked up for each packet. Whoever lists them sorts them first.
+    States states_;
+    std::vector<Entry*> touched_;  ///< since the last flush
+    proto::TimerHeap<Entry*, ById> timers_;
     proto::Fifo<PeerEvent> events_;
     proto::SteadyTime others_asked_until_ = proto::SteadyTime::min();
     std::uint64_t sent_ = 0;

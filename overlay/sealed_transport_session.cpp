@@ -1,5 +1,6 @@
 // What goes out and comes in under sessions.
 #include "overlay/sealed_transport_impl.hpp"
+#include "proto/prefetch.hpp"
 
 namespace presmesh::overlay {
 
@@ -120,11 +121,13 @@ Result<void> SealedTransport::Impl::on_data(Now now, const Endpoint& from, Bytes
         return refuse(Reason::malformed, "data");
     }
     const SessionId id = get_u64(bytes.subspan(1, 8));
-    PeerState* peer = peers_.of_session(id);
+    const auto [peer, session] = peers_.of_session(id);
     if (peer == nullptr) {
         return answer_unknown(now, from, id);
     }
-    auto opened = peer->session(id)->open(bytes);
+    proto::prefetch(session);
+    proto::prefetch(peer);
+    auto opened = session->open(bytes);
     if (!opened) {
         return tl::make_unexpected(opened.error());
     }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include "sim/sanitized.hpp"
 
@@ -43,7 +44,26 @@ struct Class {
     std::byte* end = nullptr;
 };
 
+constexpr std::uint8_t block_class = 255;  // of chunks that hold blocks, in place of a size
+constexpr std::size_t block_bytes = 16 * 1024;
+constexpr std::size_t in_block_most = block_bytes / 2;  // larger ones lie by themselves
+
+/// At the start of each block.
+struct BlockHead {
+    BlockHead* next_free;
+    std::uint32_t live;  // of what was handed out of it
+    bool let_go;         // its owner is gone
+};
+struct Room {
+    std::byte* next = nullptr;
+    std::byte* end = nullptr;
+    std::size_t left() const { return static_cast<std::size_t>(end - next); }
+};
+
 std::byte* base = nullptr;
+Room open_block;   // what is allocated goes there, while it has room
+Room block_chunk;  // blocks are cut off from
+BlockHead* free_blocks = nullptr;
 std::size_t next_chunk = 0;
 std::size_t first_chunk = 0;  // of the scope that lives: older blocks are never used again
 std::array<Class, classes> by_class;
@@ -88,6 +108,22 @@ void* take_new(Class& from, std::size_t number) {
     return out;
 }
 
+BlockHead& head_of(const void* in_block) {
+    const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(in_block) - base);
+    return *reinterpret_cast<BlockHead*>(base + offset / block_bytes * block_bytes);
+}
+void reuse_if_over(BlockHead& head) {
+    if (head.live > 0 || !head.let_go) return;
+    head.next_free = std::exchange(free_blocks, &head);
+}
+
+void* take_from_block(std::size_t size) {
+    size = (size + fine_step - 1) / fine_step * fine_step;
+    if (size > in_block_most || size > open_block.left()) return nullptr;
+    ++head_of(open_block.next).live;
+    return std::exchange(open_block.next, open_block.next + size);
+}
+
 void* take(std::size_t size) {
     const std::size_t number = class_of(size);
     if (number >= classes) return nullptr;
@@ -106,6 +142,11 @@ void give(void* block) {
     const auto chunk = static_cast<std::size_t>(static_cast<std::byte*>(block) - base) / chunk_bytes;
     if (chunk < first_chunk) return;
     const std::size_t number = class_of_chunk[chunk];
+    if (number == block_class) {
+        BlockHead& head = head_of(block);
+        --head.live;
+        return reuse_if_over(head);
+    }
     const std::size_t size = size_of(number);
     if (size >= give_back) madvise(block, size / chunk_bytes * chunk_bytes, MADV_DONTNEED);
     Class& to = by_class[number];
@@ -116,8 +157,9 @@ void give(void* block) {
 
 void* allocate(std::size_t size, std::size_t alignment) {
     void* out = nullptr;
+    if (inside && alignment <= fine_step && open_block.next != nullptr) out = take_from_block(size);
     // A power of two is a size of its own, and blocks of it lie at its multiples.
-    if (inside) out = take(alignment <= fine_step ? size : std::bit_ceil(std::max(size, alignment)));
+    if (inside && out == nullptr) out = take(alignment <= fine_step ? size : std::bit_ceil(std::max(size, alignment)));
     if (out == nullptr && alignment <= alignof(std::max_align_t)) out = std::malloc(std::max<std::size_t>(size, 1));
     if (out == nullptr) out = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (out == nullptr) throw std::bad_alloc();
@@ -168,6 +210,8 @@ Scope::Scope() {
     if (base == nullptr) open_region();
     first_chunk = next_chunk;
     by_class = {};
+    open_block = block_chunk = {};
+    free_blocks = nullptr;
     inside = base != nullptr;
 #endif
 }
@@ -180,6 +224,58 @@ Outside::Outside() : was_inside_(inside) {
 }
 Outside::~Outside() {
     inside = was_inside_;
+}
+
+Block Block::take() {
+    Block out;
+#if PRESMESH_SIM_ARENA
+    if (!inside) return out;
+    std::byte* place = nullptr;
+    if (free_blocks != nullptr) {
+        place = reinterpret_cast<std::byte*>(std::exchange(free_blocks, free_blocks->next_free));
+    } else {
+        if (block_chunk.left() == 0) {
+            block_chunk.next = take_chunks(1, block_class);
+            block_chunk.end = block_chunk.next == nullptr ? nullptr : block_chunk.next + chunk_bytes;
+        }
+        if (block_chunk.next == nullptr) return out;
+        place = std::exchange(block_chunk.next, block_chunk.next + block_bytes);
+    }
+    new (place) BlockHead{nullptr, 0, false};
+    out.begin_ = place;
+    out.end_ = place + sizeof(BlockHead);
+#endif
+    return out;
+}
+
+Block::Block(Block&& other) noexcept
+    : begin_(std::exchange(other.begin_, nullptr)), end_(std::exchange(other.end_, nullptr)) {}
+Block& Block::operator=(Block&& other) noexcept {
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
+    return *this;
+}
+
+Block::~Block() {
+#if PRESMESH_SIM_ARENA
+    // Of an earlier Scope: its memory is never used again.
+    if (begin_ == nullptr || static_cast<std::size_t>(begin_ - base) / chunk_bytes < first_chunk) return;
+    BlockHead& head = head_of(begin_);
+    head.let_go = true;
+    reuse_if_over(head);
+#endif
+}
+
+Together::Together(Block& block) : block_(block) {
+#if PRESMESH_SIM_ARENA
+    if (block.begin_ != nullptr) open_block = {block.end_, block.begin_ + block_bytes};
+#endif
+}
+Together::~Together() {
+#if PRESMESH_SIM_ARENA
+    if (block_.begin_ != nullptr) block_.end_ = open_block.next;
+    open_block = {};
+#endif
 }
 
 std::uint64_t bytes_touched() {

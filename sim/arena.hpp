@@ -5,6 +5,7 @@
 // is off.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace presmesh::sim::arena {
@@ -28,6 +29,41 @@ class Outside {
 
   private:
     bool was_inside_;
+};
+
+/// Room for what is made together and used together, such as a node's own objects: it lies in one piece, so that it can
+/// be brought into the caches before the node's turn. In a world of thousands a turn waits for memory most of the time.
+class Block {
+  public:
+    /// Empty where no Scope lives.
+    static Block take();
+    Block() = default;
+    Block(Block&& other) noexcept;
+    Block& operator=(Block&& other) noexcept;
+    /// Used again once all that lies in it is freed.
+    ~Block();
+
+    /// Asks for what lies in it, and does not wait.
+    void prefetch() const {
+        for (const std::byte* line = begin_; line < end_; line += 64) __builtin_prefetch(line, 0, 2);
+    }
+
+  private:
+    friend class Together;
+    std::byte* begin_ = nullptr;
+    std::byte* end_ = nullptr;  ///< of what was handed out
+};
+
+/// While it lives, what is allocated lies in the block, as far as there is room.
+class Together {
+  public:
+    explicit Together(Block& block);
+    ~Together();
+    Together(const Together&) = delete;
+    Together& operator=(const Together&) = delete;
+
+  private:
+    Block& block_;
 };
 
 /// Of the region, ever handed out; an upper bound of what the world holds.

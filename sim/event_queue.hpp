@@ -1,8 +1,11 @@
 // What is to happen, ordered by (time, number): among events of one moment, the one put in first comes first.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "proto/bytes.hpp"
@@ -35,6 +38,7 @@ struct QueuedEvent {
 class EventQueue {
   public:
     void push(proto::Duration at, QueuedEvent event) {
+        const NodeIndex to = event.to;
         std::uint32_t slot = 0;
         if (free_.empty()) {
             slot = static_cast<std::uint32_t>(events_.size());
@@ -44,7 +48,7 @@ class EventQueue {
             free_.pop_back();
             events_[slot] = std::move(event);
         }
-        heap_.push_back({at.count(), ++last_number_, slot});
+        heap_.push_back({at.count(), ++last_number_, slot, to});
         rise(heap_.size() - 1);
     }
     bool empty() const { return heap_.empty(); }
@@ -60,13 +64,19 @@ class EventQueue {
         return std::move(events_[slot]);
     }
 
-  private:
+    /// Where an event lies, and whose it is, told without touching it.
     struct Entry {
         std::int64_t at;
         std::uint64_t number;
         std::uint32_t slot;
+        NodeIndex to;
         bool operator<(const Entry& other) const { return at != other.at ? at < other.at : number < other.number; }
     };
+    /// The next event, and those of which one comes after it unless others are put in.
+    std::span<const Entry> likely_next() const { return {heap_.data(), std::min(heap_.size(), arity + 1)}; }
+    const QueuedEvent& at(const Entry& entry) const { return events_[entry.slot]; }
+
+  private:
     static constexpr std::size_t arity = 4;
 
     void rise(std::size_t place) {

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "proto/assert.hpp"
+#include "proto/prefetch.hpp"
 #include "sim/names.hpp"
 #include "sim/os_shim.hpp"
 
@@ -30,7 +31,7 @@ World::World(const Scenario& scenario, std::uint64_t seed, Network network, Worl
     : scenario_(scenario), network_(std::move(network)), parts_(parts) {
     slots_.reserve(scenario.nodes);
     for (NodeIndex node = 0; node < scenario.nodes; ++node) {
-        Slot slot{nullptr, Dice(seed, Purpose::node, node), seed_of(seed, Purpose::entropy, node), {}, 0, {}, 0};
+        Slot slot{nullptr, Dice(seed, Purpose::node, node), seed_of(seed, Purpose::entropy, node), {}, 0, {}, 0, {}};
         Dice clocks(seed, Purpose::clocks, node);
         const auto either_way = [&] { return 2 * unit(clocks) - 1; };
         slot.wall_skew = Duration{std::llround(either_way() * static_cast<double>(scenario.clock_skew.count()))};
@@ -85,6 +86,7 @@ void World::run_to(Duration until, bool inclusive) {
 void World::step() {
     now_ = std::max(now_, queue_.next());
     QueuedEvent event = queue_.pop();
+    prefetch_next();
     switch (event.kind) {
         case QueuedEvent::Kind::delivery:
             return deliver(std::move(event));
@@ -92,6 +94,20 @@ void World::step() {
             return wake(event.to);
         case QueuedEvent::Kind::action:
             return event.actor->act(event.token);
+    }
+}
+
+/// While one event is worked on, what the next ones will need comes nearer: the next node itself, and of the likely
+/// ones after it what tells where that lies.
+void World::prefetch_next() const {
+    const auto likely = queue_.likely_next();
+    if (likely.empty()) return;
+    const auto& next = queue_.at(likely.front());
+    proto::prefetch(next.bytes.data(), std::min<std::size_t>(next.bytes.size(), 128));
+    if (next.to < slots_.size()) slots_[next.to].near.prefetch();
+    for (const auto& place : likely.subspan(1)) {
+        proto::prefetch(&queue_.at(place));
+        if (place.to < slots_.size()) proto::prefetch(&slots_[place.to]);
     }
 }
 
@@ -210,7 +226,11 @@ void World::join(NodeIndex node) {
     const auto bootstrap = bootstrap_for(node);
     const Now now = now_of(node);
     os::set(now, &slot.entropy);
-    slot.host = parts_.maker->make(now, {node, sim::endpoint_of(node), &slot.dice, parts_.audience, &scenario_});
+    slot.near = arena::Block::take();
+    {
+        const arena::Together together(slot.near);
+        slot.host = parts_.maker->make(now, {node, sim::endpoint_of(node), &slot.dice, parts_.audience, &scenario_});
+    }
     slot.wake_at = Duration::max();
     slot.online_place = static_cast<std::uint32_t>(online_.size());
     online_.push_back(node);
@@ -240,6 +260,7 @@ void World::remove(NodeIndex node, Happening how, bool keeps_disk) {
     os::set(now_of(node), &slot.entropy);
     refused_by_gone_ += slot.host->refused();
     slot.host.reset();
+    slot.near = {};
     os::real();
     parts_.maker->gone(node, how == Happening::crashed, keeps_disk);
     slots_[online_.back()].online_place = slot.online_place;

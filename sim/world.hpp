@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "sim/arena.hpp"
 #include "sim/attack.hpp"
 #include "sim/event_queue.hpp"
 #include "sim/host.hpp"
@@ -98,9 +99,11 @@ class World final : public AttackField {
         double drift = 0;                                  ///< of the steady clock
         proto::Duration wake_at = proto::Duration::max();  ///< of the earliest wake-up in the queue
         std::uint32_t online_place = 0;
+        arena::Block near;  ///< the host's own objects
     };
 
     void step();
+    void prefetch_next() const;
     void deliver(QueuedEvent event);
     void wake(NodeIndex node);
     template <class Work>

@@ -86,10 +86,10 @@ TEST_CASE("a session before the newest opens what was on the way, unless it was 
     install(10, 1);
     CHECK(peer.info.instance == 1);
     install(11, 1);
-    CHECK(table.of_session(10) == &peer);
+    CHECK(table.of_session(10).peer == &peer);
     install(12, 2);
     CHECK(peer.info.instance == 2);
-    CHECK(table.of_session(12) == &peer);
-    CHECK(table.of_session(11) == nullptr);
-    CHECK(table.of_session(10) == nullptr);
+    CHECK(table.of_session(12).peer == &peer);
+    CHECK(table.of_session(11).peer == nullptr);
+    CHECK(table.of_session(10).peer == nullptr);
 }
