@@ -27,8 +27,7 @@ class Contacts {
     /// Those of an earlier run; at most limits::contacts.
     void set(proto::Now now, const std::vector<Contact>& contacts) {
         for (const auto& contact : contacts)
-            if (known_.size() < proto::limits::contacts && find(contact.node) == known_.end())
-                known_.push_back({contact, now.steady});
+            if (known_.size() < proto::limits::contacts && find(contact.node) == known_.end()) add(now, contact);
     }
 
     /// `is_here(node)`: there is a session.
@@ -43,13 +42,13 @@ class Contacts {
             auto leaves = std::find_if(known_.begin(), known_.end(), [&](const Known& known) {
                 return now.steady - known.met >= proto::limits::contact_stays && !is_here(known.contact.node);
             });
-            if (leaves == known_.end() && of_domain(contact.domain) == 0)
+            if (leaves == known_.end() && domain_shared_ && of_domain(contact.domain) == 0)
                 leaves = std::find_if(known_.begin(), known_.end(),
                                       [&](const Known& known) { return of_domain(known.contact.domain) > 1; });
             if (leaves == known_.end()) return;
             known_.erase(leaves);
         }
-        known_.push_back({contact, now.steady});
+        add(now, contact);
     }
 
     std::vector<Contact> all() const {
@@ -63,6 +62,11 @@ class Contacts {
         Contact contact;
         proto::SteadyTime met{};
     };
+    void add(proto::Now now, const Contact& contact) {
+        known_.push_back({contact, now.steady});
+        domain_shared_ = std::any_of(known_.begin(), known_.end(),
+                                     [&](const Known& known) { return of_domain(known.contact.domain) > 1; });
+    }
     std::vector<Known>::iterator find(const proto::NodeId& node) {
         return std::find_if(known_.begin(), known_.end(),
                             [&](const Known& known) { return known.contact.node == node; });
@@ -72,7 +76,8 @@ class Contacts {
                              [&](const Known& known) { return known.contact.domain == domain; });
     }
 
-    std::vector<Known> known_;  ///< in the order of coming in
+    std::vector<Known> known_;    ///< in the order of coming in
+    bool domain_shared_ = false;  ///< by two of them
 };
 
 }  // namespace presmesh::overlay

@@ -61,6 +61,12 @@ BytesView without_cookie(BytesView hello) {
     return hello.first(hello.size() - cookie_bytes);
 }
 
+proto::Digest digest_of(BytesView bytes) {
+    proto::Digest out;
+    proto::primitives().digest(out.data(), out.size(), bytes.data(), bytes.size(), nullptr);
+    return out;
+}
+
 Bytes welcome_signed_bytes(BytesView unsigned_welcome, const proto::Digest& hello) {
     Bytes bytes(hello.begin(), hello.end());
     bytes.insert(bytes.end(), unsigned_welcome.begin(), unsigned_welcome.end());
@@ -101,7 +107,8 @@ proto::Result<SessionKeys> Exchange::derive(const ExchangeKey& theirs, const pro
     Bytes context(session_purpose.begin(), session_purpose.end());
     put(context, transcript);
     std::array<std::uint8_t, 64> out{};
-    crypto_generichash(out.data(), out.size(), context.data(), context.size(), shared.data(), shared.size());
+    static_assert(shared.size() == 32);
+    proto::primitives().digest(out.data(), out.size(), context.data(), context.size(), shared.data());
     SessionKeys keys;
     proto::SymmetricKey& first = initiated ? keys.send : keys.receive;
     proto::SymmetricKey& second = initiated ? keys.receive : keys.send;
@@ -129,7 +136,7 @@ void set_cookie(Bytes& hello, const Cookie& cookie) {
 }
 
 proto::Digest hello_digest(BytesView hello) {
-    return proto::blake2b_256(without_cookie(hello));
+    return digest_of(without_cookie(hello));
 }
 
 proto::Result<Hello> Hello::decode(BytesView bytes) {
@@ -204,7 +211,7 @@ bool Welcome::verify(BytesView bytes, const proto::Digest& hello) const {
 proto::Digest transcript_of(const proto::Digest& hello, BytesView welcome) {
     Bytes bytes(hello.begin(), hello.end());
     bytes.insert(bytes.end(), welcome.begin(), welcome.end());
-    return proto::blake2b_256(bytes);
+    return digest_of(bytes);
 }
 
 Bytes encode(const CookieMessage& message) {

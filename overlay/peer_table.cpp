@@ -101,6 +101,7 @@ void PeerTable::offer(PeerState& peer, std::unique_ptr<Session> session, const p
     by_session_[session->id()] = {&peer, session.get()};
     peer.next = std::move(session);
     peer.next_until = now + limits::session_unconfirmed;
+    peer.changed();
 }
 
 void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const proto::NodeId& own,
@@ -108,6 +109,7 @@ void PeerTable::install(PeerState& peer, std::unique_ptr<Session> session, const
     by_session_[session->id()] = {&peer, session.get()};
     forget(peer.previous);
     peer.previous_until = now + limits::session_overlap;
+    peer.changed();
     if (peer.current && !peer.suspect && stays(*peer.current, *session, peer.info.node, own)) {
         peer.previous = std::move(session);
         return;

@@ -29,6 +29,8 @@ struct Plain {
 
 /// One node. `current` is what we send under; a peer without it is not up.
 struct PeerState {
+    /// The sweep need not look at it before. Whoever sets an earlier end than there was says changed().
+    proto::SteadyTime quiet_until = proto::SteadyTime::min();
     Peer info;
     std::unique_ptr<Session> current;
     std::unique_ptr<Session> previous;  ///< superseded, of the same process: still opens what was on the way
@@ -44,6 +46,7 @@ struct PeerState {
     std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
     proto::SteadyTime shake_again_at{};
 
+    void changed() { quiet_until = proto::SteadyTime::min(); }
     void heard() {
         unanswered.clear();
         unanswered_since.reset();

@@ -124,25 +124,42 @@ std::optional<Reason> SealedTransport::Impl::over(Now now, const PeerState& peer
     if (now.steady - peer.current->made() >= 2 * limits::session_rekey_age) {
         return Reason::expired;
     }
-    // The other end has seen the same, and keeps the session as long.
-    const proto::Duration used = peer.info.last_heard - peer.current->made();
-    const auto most =
-        std::clamp<proto::Duration>(limits::session_idle_times * used, limits::session_idle, limits::session_idle_most);
     // Its data is on the way to the session that we have just answered.
-    const bool idle = !peer.next && now.steady - peer.info.last_heard >= most;
+    const bool idle = !peer.next && now.steady - peer.info.last_heard >= idle_most(peer);
     return idle && !held_.contains(peer.info.node) ? std::optional(Reason::unavailable) : std::nullopt;
+}
+
+/// How long a session stays that nothing is heard under. The other end has seen the same, and keeps it as long.
+proto::Duration SealedTransport::Impl::idle_most(const PeerState& peer) {
+    const proto::Duration used = peer.info.last_heard - peer.current->made();
+    return std::clamp<proto::Duration>(limits::session_idle_times * used, limits::session_idle,
+                                       limits::session_idle_most);
+}
+
+/// The first time at which anything of it may be over, as it stands now; and before long, as the wall clock may be set.
+proto::SteadyTime SealedTransport::Impl::quiet_until(Now now, const PeerState& peer) const {
+    proto::SteadyTime until = now.steady + limits::transport_sweep;
+    if (peer.previous) until = std::min(until, peer.previous_until);
+    if (peer.next) until = std::min(until, peer.next_until);
+    if (!peer.unanswered.empty()) until = std::min(until, peer.unanswered.back().sent + limits::unanswered_age);
+    if (!peer.current) return until;
+    until = std::min({until, renewal_at(peer), peer.current->made() + 2 * limits::session_rekey_age});
+    return held_.contains(peer.info.node) ? until : std::min(until, peer.info.last_heard + idle_most(peer));
 }
 
 void SealedTransport::Impl::sweep(Now now) {
     std::map<NodeId, Reason> ended;
     std::map<NodeId, PeerState*> old;
     for (auto& [node, peer] : peers_.all()) {
+        if (now.steady < peer.quiet_until) continue;
         peers_.expire(peer, now.steady);
         drop_old(now, peer);
         if (const auto reason = over(now, peer)) {
             ended.emplace(node, *reason);
-        } else if (wants_renewal(now, peer)) {
+        } else if (renewal_at(peer) <= now.steady) {
             old.emplace(node, &peer);
+        } else {
+            peer.quiet_until = quiet_until(now, peer);
         }
     }
     for (const auto& [node, peer] : old) {
@@ -159,12 +176,12 @@ void SealedTransport::Impl::sweep(Now now) {
 }
 
 /// The end that made the session renews it; the other one steps in when that does not happen.
-bool SealedTransport::Impl::wants_renewal(Now now, const PeerState& peer) {
+proto::SteadyTime SealedTransport::Impl::renewal_at(const PeerState& peer) {
     if (!peer.current) {
-        return false;
+        return proto::never;
     }
     const auto grace = peer.current->initiated() ? proto::Duration{0} : 4 * limits::transport_sweep;
-    return now.steady - peer.current->made() >= limits::session_rekey_age + grace;
+    return peer.current->made() + limits::session_rekey_age + grace;
 }
 
 /// What nobody will ask for again is not kept: most peers are spoken to now and then, and there are many.
@@ -258,9 +275,9 @@ void SealedTransport::hold(const NodeId& node) {
 void SealedTransport::release(const NodeId& node) {
     const auto held = impl_->held_.find(node);
     PRESMESH_ASSERT(held != impl_->held_.end());
-    if (--held->second == 0) {
-        impl_->held_.erase(held);
-    }
+    if (--held->second > 0) return;
+    impl_->held_.erase(held);
+    if (PeerState* peer = impl_->peers_.find(node)) peer->changed();
 }
 
 const Peer* SealedTransport::peer(const NodeId& node) const {

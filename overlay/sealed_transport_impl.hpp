@@ -86,8 +86,10 @@ class SealedTransport::Impl {
     void sweep(proto::Now now);
     void sweep_hellos(proto::Now now);
     std::optional<proto::Reason> over(proto::Now now, const PeerState& peer) const;
+    proto::SteadyTime quiet_until(proto::Now now, const PeerState& peer) const;
 
-    static bool wants_renewal(proto::Now now, const PeerState& peer);
+    static proto::Duration idle_most(const PeerState& peer);
+    static proto::SteadyTime renewal_at(const PeerState& peer);
     static void drop_old(proto::Now now, PeerState& peer);
 
     void emit(const proto::Endpoint& to, proto::Bytes bytes, proto::Traffic traffic = proto::Traffic::handshake);

@@ -103,6 +103,7 @@ void SealedTransport::Impl::await_answer(Now now, PeerState& peer, Plain plain) 
             peer.unanswered.erase(peer.unanswered.begin());
         }
         peer.unanswered.push_back(std::move(plain));
+        peer.changed();
     }
 }
 

@@ -29,9 +29,14 @@ bool open(std::uint8_t* out, const std::uint8_t* content, std::size_t size, cons
 
 static_assert(seal_tag_bytes == crypto_aead_chacha20poly1305_ietf_ABYTES);
 
+void digest(std::uint8_t* out, std::size_t out_size, const std::uint8_t* bytes, std::size_t size,
+            const std::uint8_t* key) {
+    crypto_generichash(out, out_size, bytes, size, key, key == nullptr ? 0 : 32);
+}
+
 }  // namespace
 
-const Primitives real_primitives{sign, verify_ed25519, exchange_public, exchange, seal, open};
+const Primitives real_primitives{sign, verify_ed25519, exchange_public, exchange, seal, open, digest};
 
 namespace {
 const Primitives* in_use = &real_primitives;

@@ -23,6 +23,10 @@ struct Primitives {
     /// `size` includes the tag; the plain bytes go to `out`. False: not what was sealed.
     bool (*open)(std::uint8_t* out, const std::uint8_t* content, std::size_t size, const std::uint8_t* extra,
                  std::size_t extra_size, const std::uint8_t* nonce, const std::uint8_t* key);
+    /// BLAKE2b (RFC 7693) of what two ends say to each other, and of nothing that lasts: `out_size` bytes, 16 to 64;
+    /// `key` may be null, and has 32 bytes otherwise.
+    void (*digest)(std::uint8_t* out, std::size_t out_size, const std::uint8_t* bytes, std::size_t size,
+                   const std::uint8_t* key);
 };
 
 inline constexpr std::size_t seal_tag_bytes = 16;
