@@ -301,17 +301,21 @@ proto::SteadyTime Channel::next_timeout(proto::Now now) const {
 
 /// Those who follow us hear of us twice per bound, by a lease where there is nothing else to say. Nobody acknowledges
 /// it: in a quiet federation leases are nearly all there is to send, and who misses one asks.
-void Channel::keep_alive(proto::Now now, proto::Random& random) {
+void Channel::keep_alive(proto::Now now, proto::Random& random, proto::Duration early) {
     if (source_.watches() == 0) return;
     const auto draw = [&] { return random.jitter(Lease::interval(std::min(bound_, peer_bound_)), Lease::jitter); };
     if (lease_wait_ == proto::Duration{}) lease_wait_ = draw();
-    if (now.steady < sent_at_ + lease_wait_) return;
+    if (now.steady + early < sent_at_ + lease_wait_) return;
     lease_due_ = true;
     sent_at_ = now.steady;
     lease_wait_ = draw();
 }
 
 /// Of nodes that we follow: whether others are there is nothing to us.
+void Channel::keep_alive_early(proto::Now now, proto::Random& random) {
+    keep_alive(now, random, Lease::early(std::min(bound_, peer_bound_)));
+}
+
 void Channel::count_lease(Liveness now) {
     if (watcher_.watches() == 0) return;
     if (now == Liveness::live) {

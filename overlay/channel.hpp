@@ -50,6 +50,9 @@ class Channel {
     proto::Result<void> handle_input(proto::Now now, proto::BytesView bytes);
     void handle_timeout(proto::Now now, proto::Random& random);
     proto::SteadyTime next_timeout(proto::Now now) const;
+    /// Says now already that we are here, where that would be due within Lease::early.
+    void keep_alive_early(proto::Now now, proto::Random& random);
+    bool lease_due() const { return lease_due_; }
     /// The next packet to send now. Ask only while there is a session.
     std::optional<proto::Bytes> poll_output(proto::Now now);
     /// What the last packet was for.
@@ -100,7 +103,7 @@ class Channel {
     bool write(Slot slot, PacketBuilder& packet);
     template <typename Do>
     auto with_end(Slot slot, const Do& what);
-    void keep_alive(proto::Now now, proto::Random& random);
+    void keep_alive(proto::Now now, proto::Random& random, proto::Duration early = {});
     void watch_lease(proto::Now now);
     void count_lease(Liveness now);
     proto::LeaseMessage lease() const;

@@ -43,10 +43,12 @@ PeerTable::Found PeerTable::of_session(SessionId id) const {
     return found == by_session_.end() ? Found{} : found->second;
 }
 
-const std::vector<proto::NodeId>& PeerTable::of_domain(const std::string& domain) const {
-    static const std::vector<proto::NodeId> none;
-    const auto found = by_domain_.find(domain);
-    return found == by_domain_.end() ? none : found->second;
+std::vector<proto::NodeId> PeerTable::of_domain(std::string_view domain) const {
+    std::vector<proto::NodeId> nodes;
+    const auto [begin, end] = by_domain_.equal_range(domain);
+    for (auto it = begin; it != end; ++it) nodes.push_back(it->second);
+    std::sort(nodes.begin(), nodes.end());
+    return nodes;
 }
 
 proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const proto::Certificate& certificate) {
@@ -56,15 +58,14 @@ proto::Result<PeerState*> PeerTable::admit(const proto::NodeId& node, const prot
         }
         return known;
     }
-    if (peers_.size() >= limits::peers || of_domain(certificate.domain).size() >= limits::peers_per_domain) {
+    if (peers_.size() >= limits::peers || by_domain_.count(certificate.domain) >= limits::peers_per_domain) {
         return proto::refuse(proto::Reason::quota, "peers");
     }
     PeerState& peer = peers_[node];
     peer.info.node = node;
     peer.info.key = certificate.node_key;
     peer.info.domain = certificate.domain;
-    auto& nodes = by_domain_[certificate.domain];
-    nodes.insert(std::lower_bound(nodes.begin(), nodes.end(), node), node);
+    by_domain_.emplace(peer.info.domain, node);
     return &peer;
 }
 
@@ -81,9 +82,8 @@ void PeerTable::erase(const proto::NodeId& node) {
             by_endpoint_.erase(entry);
         }
     }
-    const auto domain = by_domain_.find(peer.info.domain);
-    std::erase(domain->second, node);
-    if (domain->second.empty()) by_domain_.erase(domain);
+    const auto [begin, end] = by_domain_.equal_range(peer.info.domain);
+    by_domain_.erase(std::find_if(begin, end, [&](const auto& entry) { return entry.second == node; }));
     peers_.erase(found);
 }
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -42,14 +42,14 @@ struct PeerState {
     bool silent = false;                ///< a handshake is to tell whether it still knows our session
     std::uint32_t unanswered_sent = 0;  ///< since it was last heard, how many in all,
     std::vector<Plain> unanswered;      ///< the last of them, while they are young,
-    std::optional<proto::SteadyTime> unanswered_since;
+    proto::SteadyTime unanswered_since = proto::never;
     std::vector<proto::Endpoint> aliases;  ///< addresses it was heard from, the newest last
     proto::SteadyTime shake_again_at{};
 
     void changed() { quiet_until = proto::SteadyTime::min(); }
     void heard() {
         unanswered.clear();
-        unanswered_since.reset();
+        unanswered_since = proto::never;
         unanswered_sent = 0;
         silent = false;
     }
@@ -70,8 +70,8 @@ class PeerTable {
     /// All, in no order: let what is seen outside be sorted by node.
     auto& all() { return peers_; }
     const auto& all() const { return peers_; }
-    /// All of a domain there is an entry for, in order; until the next change of the table.
-    const std::vector<proto::NodeId>& of_domain(const std::string& domain) const;
+    /// All of a domain there is an entry for, in order.
+    std::vector<proto::NodeId> of_domain(std::string_view domain) const;
 
     /// The entry of a certificate's node, made when there is none. quota: no room in the table, or its domain has too
     /// many; conflict: it is known as another domain's.
@@ -94,7 +94,7 @@ class PeerTable {
 
     // Looked up for each datagram. Whoever lists them sorts them first.
     std::unordered_map<proto::NodeId, PeerState, NodeIdHash> peers_;
-    std::unordered_map<std::string, std::vector<proto::NodeId>> by_domain_;  ///< each in order
+    std::unordered_multimap<std::string_view, proto::NodeId> by_domain_;  ///< the name is the entry's own
     std::unordered_map<proto::Endpoint, PeerState*> by_endpoint_;
     std::unordered_map<SessionId, Found> by_session_;
 };

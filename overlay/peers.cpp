@@ -176,6 +176,7 @@ void Peers::drain(const proto::NodeId& node, State& state) {
 // ---- time
 
 void Peers::handle_timeout(proto::Now now) {
+    bool leases = false;
     while (const auto due = timers_.pop(now.steady)) {
         auto& [node, peer] = **due;
         proto::prefetch(peer.channel.get());
@@ -184,7 +185,14 @@ void Peers::handle_timeout(proto::Now now) {
         forget_when_silent(now, peer);
         ask_when_due(now, peer);
         peer.channel->handle_timeout(now, random_);
+        leases = leases || peer.channel->lease_due();
         drain(node, peer);
+    }
+    // Whom many follow need not wake for each of them.
+    while (const auto soon = leases ? timers_.pop(now.steady + Lease::early(crash_bound_)) : std::nullopt) {
+        proto::prefetch((*soon)->second.channel.get());
+        touch(**soon);
+        (*soon)->second.channel->keep_alive_early(now, random_);
     }
 }
 

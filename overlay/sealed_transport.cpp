@@ -286,7 +286,7 @@ const Peer* SealedTransport::peer(const NodeId& node) const {
 }
 
 std::vector<NodeId> SealedTransport::nodes_of(std::string_view domain) const {
-    std::vector<NodeId> nodes = impl_->peers_.of_domain(std::string(domain));
+    std::vector<NodeId> nodes = impl_->peers_.of_domain(domain);
     std::erase_if(nodes, [&](const NodeId& node) { return impl_->peers_.find(node)->current == nullptr; });
     return nodes;
 }

@@ -82,7 +82,7 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
     }
     // Whoever had the last word before may have been right to: one datagram without an answer says nothing.
     const bool silent = peer.unanswered_sent >= limits::session_silence_sent &&
-                        now.steady - *peer.unanswered_since >= limits::session_silence;
+                        now.steady - peer.unanswered_since >= limits::session_silence;
     const bool worn = peer.current->bytes_sealed() >= limits::session_rekey_bytes;
     if (silent || worn) {
         peer.silent = peer.silent || silent;
@@ -93,7 +93,7 @@ void SealedTransport::Impl::after_sending(Now now, PeerState& peer, Plain plain)
 
 void SealedTransport::Impl::await_answer(Now now, PeerState& peer, Plain plain) {
     ++peer.unanswered_sent;
-    if (!peer.unanswered_since) {
+    if (peer.unanswered_since == proto::never) {
         peer.unanswered_since = now.steady;
     }
     // OpenDHT sends again by itself; the channel is spared the wait.

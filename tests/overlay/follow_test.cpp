@@ -551,3 +551,34 @@ TEST_CASE("one seed, one trace") {
     CHECK(trace(1) == trace(1));
     CHECK(trace(1) != trace(2));
 }
+
+TEST_CASE("leases to many nodes that are due at nearly the same time leave together, and none comes late") {
+    OverlayWorld world(1);
+    auto& source = world.add("a.example");
+    const auto alice = uri("alice@a.example");
+    source->set_document(world.now(), alice, {}, online("phone", "first"));
+    for (int i = 0; i < 30; ++i) {
+        auto& watcher = world.add("b.example", {&source});
+        const auto watch = watcher->watch(world.now(), uri("user" + std::to_string(i) + "@b.example"), alice);
+        REQUIRE(world.network.run_until([&] { return note_of(watcher, watch) == "first"; }));
+        world.network.run_for(500ms);
+    }
+    world.network.run_for(1min);
+    std::map<proto::Endpoint, proto::Duration> last;
+    std::set<proto::Duration> turns;
+    std::size_t leases = 0;
+    proto::Duration longest{};
+    world.network.on_send = [&](const auto& from, const auto& to, const auto&) {
+        if (from != source.endpoint) return;
+        const auto now = world.network.elapsed();
+        turns.insert(now);
+        ++leases;
+        if (last.contains(to)) longest = std::max(longest, now - last[to]);
+        last[to] = now;
+    };
+    world.network.run_for(5min);
+    CHECK(leases >= 30 * 300 / 15);
+    CHECK(turns.size() < leases * 2 / 3);
+    CHECK(longest <= 15s * 1.05);
+    CHECK(source.count("nodes_doubted") == 0);
+}

@@ -44,6 +44,14 @@ TEST_CASE("the queue gives out by time, and of one moment in the order that thin
             continue;
         }
         REQUIRE(queue.next().count() == expected.begin()->first);
+        const auto likely = queue.likely_next();
+        REQUIRE(queue.at(likely.front()).token == expected.begin()->second);
+        if (expected.size() > 1) {
+            const auto is_second = [&](const auto& entry) {
+                return queue.at(entry).token == std::next(expected.begin())->second;
+            };
+            REQUIRE(std::any_of(likely.begin() + 1, likely.end(), is_second));
+        }
         REQUIRE(queue.pop().token == expected.begin()->second);
         expected.erase(expected.begin());
         ++taken;
