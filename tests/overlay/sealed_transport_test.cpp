@@ -365,6 +365,35 @@ TEST_CASE("an idle session ends, a held one does not") {
     CHECK(world.alice.transport->peers().empty());
 }
 
+TEST_CASE("of a node that is busy, what is no longer held or was used but once ends with the next sweep") {
+    for (const auto phase : {0s, 10s, 20s}) {
+        TransportPair world;
+        TransportHost& carol = world.add("c.example", 3);
+        world.open();
+        world.say(world.alice, carol, "hi");
+        const auto keep_busy = [&](proto::Duration span) {
+            for (const auto until = world.now.steady + span; world.now.steady < until;) {
+                world.say(world.bob, world.alice, "busy");
+                world.run(1s);
+            }
+        };
+        keep_busy(1s);
+        world.alice.transport->hold(carol.id());
+        keep_busy(2min + phase);
+        REQUIRE(world.alice.down.empty());
+        world.alice.transport->release(carol.id());
+        keep_busy(limits::transport_sweep_busy + 1s);
+        REQUIRE(world.alice.down.size() == 1);
+        CHECK(world.alice.down[0].node == carol.id());
+        // The same node again: its session is a new one, and as short-lived as any.
+        world.say(world.alice, carol, "again");
+        keep_busy(limits::session_idle - 1s);
+        CHECK(world.alice.down.size() == 1);
+        keep_busy(limits::transport_sweep_busy + 2s);
+        CHECK(world.alice.down.size() == 2);
+    }
+}
+
 TEST_CASE("a peer that fell silent is asked again while we send") {
     TransportPair world;
     world.open();
