@@ -45,7 +45,9 @@ struct Class {
 };
 
 constexpr std::uint8_t block_class = 255;  // of chunks that hold blocks, in place of a size
-constexpr std::size_t block_bytes = 16 * 1024;
+constexpr std::size_t blocks_per_chunk = 5;
+constexpr std::size_t block_bytes = chunk_bytes / blocks_per_chunk / fine_step * fine_step;  // a whole node's objects
+constexpr std::size_t in_block_least = 128;             // smaller ones are mostly entries of tables, which come and go
 constexpr std::size_t in_block_most = block_bytes / 2;  // larger ones lie by themselves
 
 /// At the start of each block.
@@ -110,7 +112,8 @@ void* take_new(Class& from, std::size_t number) {
 
 BlockHead& head_of(const void* in_block) {
     const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(in_block) - base);
-    return *reinterpret_cast<BlockHead*>(base + offset / block_bytes * block_bytes);
+    const auto in_chunk = offset % chunk_bytes;
+    return *reinterpret_cast<BlockHead*>(base + offset - in_chunk % block_bytes);
 }
 void reuse_if_over(BlockHead& head) {
     if (head.live > 0 || !head.let_go) return;
@@ -119,7 +122,7 @@ void reuse_if_over(BlockHead& head) {
 
 void* take_from_block(std::size_t size) {
     size = (size + fine_step - 1) / fine_step * fine_step;
-    if (size > in_block_most || size > open_block.left()) return nullptr;
+    if (size < in_block_least || size > in_block_most || size > open_block.left()) return nullptr;
     ++head_of(open_block.next).live;
     return std::exchange(open_block.next, open_block.next + size);
 }
@@ -236,7 +239,7 @@ Block Block::take() {
     } else {
         if (block_chunk.left() == 0) {
             block_chunk.next = take_chunks(1, block_class);
-            block_chunk.end = block_chunk.next == nullptr ? nullptr : block_chunk.next + chunk_bytes;
+            block_chunk.end = block_chunk.next == nullptr ? nullptr : block_chunk.next + blocks_per_chunk * block_bytes;
         }
         if (block_chunk.next == nullptr) return out;
         place = std::exchange(block_chunk.next, block_chunk.next + block_bytes);
