@@ -139,10 +139,18 @@ proto::Duration SealedTransport::Impl::idle_most(const PeerState& peer) {
 /// The first time at which anything of it may be over, as it stands now; and before long, as the wall clock may be set.
 proto::SteadyTime SealedTransport::Impl::quiet_until(Now now, const PeerState& peer) const {
     proto::SteadyTime until = now.steady + limits::transport_sweep;
-    if (peer.previous) until = std::min(until, peer.previous_until);
-    if (peer.next) until = std::min(until, peer.next_until);
-    if (!peer.unanswered.empty()) until = std::min(until, peer.unanswered.back().sent + limits::unanswered_age);
-    if (!peer.current) return until;
+    if (peer.previous) {
+        until = std::min(until, peer.previous_until);
+    }
+    if (peer.next) {
+        until = std::min(until, peer.next_until);
+    }
+    if (!peer.unanswered.empty()) {
+        until = std::min(until, peer.unanswered.back().sent + limits::unanswered_age);
+    }
+    if (!peer.current) {
+        return until;
+    }
     until = std::min({until, renewal_at(peer), peer.current->made() + 2 * limits::session_rekey_age});
     return held_.contains(peer.info.node) ? until : std::min(until, peer.info.last_heard + idle_most(peer));
 }
@@ -151,7 +159,9 @@ void SealedTransport::Impl::sweep(Now now) {
     std::map<NodeId, Reason> ended;
     std::map<NodeId, PeerState*> old;
     for (auto& [node, peer] : peers_.all()) {
-        if (now.steady < peer.quiet_until) continue;
+        if (now.steady < peer.quiet_until) {
+            continue;
+        }
         peers_.expire(peer, now.steady);
         drop_old(now, peer);
         if (const auto reason = over(now, peer)) {
@@ -275,9 +285,13 @@ void SealedTransport::hold(const NodeId& node) {
 void SealedTransport::release(const NodeId& node) {
     const auto held = impl_->held_.find(node);
     PRESMESH_ASSERT(held != impl_->held_.end());
-    if (--held->second > 0) return;
+    if (--held->second > 0) {
+        return;
+    }
     impl_->held_.erase(held);
-    if (PeerState* peer = impl_->peers_.find(node)) peer->changed();
+    if (PeerState* peer = impl_->peers_.find(node)) {
+        peer->changed();
+    }
 }
 
 const Peer* SealedTransport::peer(const NodeId& node) const {

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "proto/prefetch.hpp"
+
 namespace presmesh::sim::arena {
 
 /// One at a time in a process. What it handed out stays valid, and may be freed, after its end.
@@ -45,7 +47,8 @@ class Block {
 
     /// Asks for what lies in it, and does not wait.
     void prefetch() const {
-        for (const std::byte* line = begin_; line < end_; line += 64) __builtin_prefetch(line, 0, 2);
+        for (const std::byte* line = begin_; line < end_; line += proto::cache_line_bytes)
+            __builtin_prefetch(line, 0, 2);
     }
 
   private:
