@@ -31,12 +31,13 @@ World::World(const Scenario& scenario, std::uint64_t seed, Network network, Worl
     : scenario_(scenario), network_(std::move(network)), parts_(parts) {
     slots_.reserve(scenario.nodes);
     for (NodeIndex node = 0; node < scenario.nodes; ++node) {
-        Slot slot{nullptr, Dice(seed, Purpose::node, node), seed_of(seed, Purpose::entropy, node), {}, 0, {}, 0, {}};
+        Slot slot{nullptr, Dice(seed, Purpose::node, node), seed_of(seed, Purpose::entropy, node), {}, 0, {}, {}, 0,
+                  {}};
         Dice clocks(seed, Purpose::clocks, node);
         const auto either_way = [&] { return 2 * unit(clocks) - 1; };
         slot.wall_skew = Duration{std::llround(either_way() * static_cast<double>(scenario.clock_skew.count()))};
         slot.drift = either_way() * scenario.clock_drift_ppm * 1e-6;
-        slot.wake_at = Duration::max();
+        slot.due = slot.wake_at = Duration::max();
         slots_.push_back(std::move(slot));
     }
     schedule_attack();
@@ -142,25 +143,28 @@ void World::turn(NodeIndex node, const std::function<void(Now, Host&)>& work) {
 void World::note_wake_up(NodeIndex node) {
     Slot& slot = slots_[node];
     const SteadyTime next = slot.host->next_timeout();
-    if (next == proto::never) return;
-    const Duration at = std::max(when(slot, next), now_);
-    if (at >= slot.wake_at) return;  // an earlier one is in the queue, and will look again
-    slot.wake_at = at;
+    slot.due = next == proto::never ? Duration::max() : std::max(when(slot, next), now_);
+    queue_wake_up(node);
+}
+
+void World::queue_wake_up(NodeIndex node) {
+    Slot& slot = slots_[node];
+    if (slot.due >= slot.wake_at) return;  // an earlier one is in the queue, and will look again; or none is needed
+    slot.wake_at = slot.due;
     QueuedEvent event;
     event.kind = QueuedEvent::Kind::wake_up;
     event.to = node;
-    queue_.push(at, std::move(event));
+    queue_.push(slot.due, std::move(event));
 }
 
 void World::wake(NodeIndex node) {
     Slot& slot = slots_[node];
     if (slot.host == nullptr || slot.wake_at != now_) return;  // of an earlier life, or overtaken
     slot.wake_at = Duration::max();
-    const SteadyTime next = slot.host->next_timeout();
-    if (next != proto::never && when(slot, next) <= now_)
+    if (slot.due <= now_)
         run_turn(node, [](Now now, Host& host) { host.handle_timeout(now); });
     else
-        note_wake_up(node);
+        queue_wake_up(node);
 }
 
 // ---- datagrams

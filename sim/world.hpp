@@ -98,6 +98,7 @@ class World final : public AttackField {
         proto::Duration wall_skew{0};
         double drift = 0;                                  ///< of the steady clock
         proto::Duration wake_at = proto::Duration::max();  ///< of the earliest wake-up in the queue
+        proto::Duration due = proto::Duration::max();      ///< when the host asked to be woken, after its last turn
         std::uint32_t online_place = 0;
         arena::Block near;  ///< the host's own objects
     };
@@ -112,6 +113,7 @@ class World final : public AttackField {
     void send_output(NodeIndex node);
     void put_on_wire(NodeIndex from, proto::Datagram datagram);
     void note_wake_up(NodeIndex node);
+    void queue_wake_up(NodeIndex node);
     proto::Duration when(const Slot& slot, proto::SteadyTime steady) const;
     void remove(NodeIndex node, Happening how, bool keeps_disk);
     std::vector<proto::Endpoint> bootstrap_for(NodeIndex node);
