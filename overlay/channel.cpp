@@ -311,11 +311,11 @@ void Channel::keep_alive(proto::Now now, proto::Random& random, proto::Duration 
     lease_wait_ = draw();
 }
 
-/// Of nodes that we follow: whether others are there is nothing to us.
 void Channel::keep_alive_early(proto::Now now, proto::Random& random) {
     keep_alive(now, random, Lease::early(std::min(bound_, peer_bound_)));
 }
 
+/// Of nodes that we follow: whether others are there is nothing to us.
 void Channel::count_lease(Liveness now) {
     if (watcher_.watches() == 0) return;
     if (now == Liveness::live) {

@@ -52,6 +52,7 @@ class Channel {
     proto::SteadyTime next_timeout(proto::Now now) const;
     /// Says now already that we are here, where that would be due within Lease::early.
     void keep_alive_early(proto::Now now, proto::Random& random);
+    /// A lease goes with the next output, unless that says anything else.
     bool lease_due() const { return lease_due_; }
     /// The next packet to send now. Ask only while there is a session.
     std::optional<proto::Bytes> poll_output(proto::Now now);
